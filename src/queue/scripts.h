@@ -1,0 +1,36 @@
+/* The table of server-side scripts, generated from lua/redis/*.lua by the build (build/gen/scripts.c). */
+#ifndef MOIL_QUEUE_SCRIPTS_H
+#define MOIL_QUEUE_SCRIPTS_H
+
+#include "net/script.h"
+
+/* In the order of the alphabet, as the generator writes them. */
+enum script_id {
+    SCRIPT_DEAD,       /* page through the dead set */
+    SCRIPT_DELETE,     /* remove a job that is not running, record and all */
+    SCRIPT_ENQUEUE,    /* new -> pending */
+    SCRIPT_FETCH,      /* pending -> in flight */
+    SCRIPT_FORGET,     /* drop an ended job's result */
+    SCRIPT_HEARTBEAT,  /* a node's lease and its report */
+    SCRIPT_INSPECT,    /* everything known about one job */
+    SCRIPT_JOIN,       /* register a worker incarnation */
+    SCRIPT_LEAVE,      /* take an incarnation off that holds no job */
+    SCRIPT_LIST,       /* ids of a queue, of the delayed set, or of what is in flight */
+    SCRIPT_NODES,      /* nodes and workers */
+    SCRIPT_PAUSE,      /* pause or resume a queue */
+    SCRIPT_PROGRESS,   /* a running job's state and meta */
+    SCRIPT_PROMOTE,    /* delayed -> pending */
+    SCRIPT_PURGE,      /* drop the pending jobs of a queue */
+    SCRIPT_QUEUES,     /* queues and their lengths */
+    SCRIPT_RETRY_DEAD, /* dead -> pending */
+    SCRIPT_REVOKE,     /* waiting -> ended as REVOKED */
+    SCRIPT_SCHEDULE,   /* new -> delayed */
+    SCRIPT_SETTLE,     /* in flight -> ended, delayed, dead or pending again */
+    SCRIPT_SWEEP,      /* drop what expired; trim the dead set */
+    SCRIPT_WAIT,       /* results, or registration of an inbox */
+    SCRIPT_COUNT
+};
+
+extern const struct script moil_scripts[SCRIPT_COUNT];
+
+#endif

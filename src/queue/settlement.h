@@ -1,0 +1,29 @@
+/* A batch of verdicts on jobs of one incarnation, as settle.lua takes them: what ended is added as it ends, and
+ * the batch is sent in one script. Only worker/settler.c uses it.
+ *
+ * The bytes are copied in, so the jobs may go at once; a batch whose reply was lost is sent again as it is
+ * (settling twice is harmless: docs/protocol.md, "settle"). */
+#ifndef MOIL_QUEUE_SETTLEMENT_H
+#define MOIL_QUEUE_SETTLEMENT_H
+
+#include "queue/broker.h"
+
+struct settlement;
+
+struct settlement *moil_settlement_new(void); /* NULL: out of memory */
+void moil_settlement_free(struct settlement *s);
+void moil_settlement_clear(struct settlement *s); /* keeps the memory */
+size_t moil_settlement_count(const struct settlement *s);
+size_t moil_settlement_bytes(const struct settlement *s);
+
+/* Each returns 0 or MOIL_ENOMEM, and leaves the batch as it was on failure. */
+int moil_settlement_drop(struct settlement *s, struct slice id); /* ended, nothing is kept */
+int moil_settlement_end(struct settlement *s, struct slice id, struct slice record, int64_t expires_min);
+int moil_settlement_dead(struct settlement *s, struct slice id, struct slice record);
+int moil_settlement_retry(struct settlement *s, struct slice id, struct slice record, int64_t delay_ms);
+int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice queue, int priority);
+
+/* Sends the batch for this incarnation. MOIL_EFENCED in the callback: nothing was settled. */
+int moil_settlement_send(struct settlement *s, struct broker *b, struct slice incarnation, link_call_cb *cb, void *data);
+
+#endif

@@ -1,0 +1,78 @@
+/* What the Lua side asks of whoever holds it: the border between vm/ and the world.
+ *
+ * vm/ knows no queue, no Redis and no event loop. It calls these functions; worker/host.c implements them on the
+ * worker's loop (they answer VM_WAIT and resume the run later), api/lua_module.c for a plain Lua program (they block
+ * and answer VM_READY). An answer is a list of plain values put into the call; Lua reads them when it goes on. */
+#ifndef MOIL_VM_HOST_H
+#define MOIL_VM_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/job.h"
+#include "base/log.h"
+#include "base/slice.h"
+
+struct run;
+struct vm_call;
+
+enum vm_answer {
+    VM_READY, /* the answer is in the call already */
+    VM_WAIT,  /* it will be put there later, followed by moil_run_resume */
+};
+
+enum vm_query {
+    VM_INSPECT, /* answers the JSON text of CONTRACT's `--json` of a job */
+    VM_REVOKE,  /* answers the job's state afterwards; flag: terminate */
+    VM_FORGET,  /* answers true when a result was dropped */
+    VM_DELETE,  /* answers true when the job was removed */
+};
+
+struct vm_wait {
+    struct slice id;
+    double timeout_s; /* < 0: no deadline */
+    bool progress;    /* answer custom states too, when they differ from the one seen */
+    struct slice seen;/* the progress already seen, as it was answered */
+};
+
+struct vm_spawn {
+    const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH; no shell */
+    struct slice input;      /* for its stdin */
+    double timeout_s;        /* then SIGTERM to its process group, and SIGKILL 1 s later */
+    size_t max_output;       /* bytes kept of stdout and of stderr, each; more ends it */
+    const char *cwd;         /* NULL: unchanged */
+};
+
+struct vm_host {
+    void *data; /* first argument of each function */
+
+    /* Answers one boolean per submission: created or not. The submissions are borrowed until the answer. */
+    enum vm_answer (*enqueue)(void *data, struct vm_call *call, struct submission *subs, size_t count);
+    /* Answers state, value: a final state with its JSON text, a progress state with its JSON text, or fails. */
+    enum vm_answer (*wait)(void *data, struct vm_call *call, const struct vm_wait *wait);
+    enum vm_answer (*query)(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag);
+    enum vm_answer (*sleep)(void *data, struct vm_call *call, double seconds);
+    /* Answers exit code (or nil), signal (or nil), stdout, stderr, timed_out, truncated. */
+    enum vm_answer (*spawn)(void *data, struct vm_call *call, const struct vm_spawn *spawn);
+    /* For the job now running: its state and meta (JSON text). Answers nothing. */
+    enum vm_answer (*update_state)(void *data, struct vm_call *call, struct slice state, struct slice meta);
+    /* moil.connect in a plain program; a worker refuses it. Answers nothing. */
+    enum vm_answer (*connect)(void *data, struct vm_call *call, struct slice url);
+    /* The queues that the worker serves etc. are not the vm's business; logging goes straight to base/log. */
+};
+
+/* --- for hosts: filling in an answer ------------------------------------------------------------------- */
+
+/* The run that made the call; NULL in a plain Lua program. */
+struct run *moil_call_run(struct vm_call *call);
+
+void moil_call_add_nil(struct vm_call *call);
+void moil_call_add_bool(struct vm_call *call, bool v);
+void moil_call_add_int(struct vm_call *call, int64_t v);
+void moil_call_add_string(struct vm_call *call, struct slice s); /* copied */
+
+/* The call fails: Lua raises {code, message}. `code` is a code that users see, as of moil_error_code. */
+void moil_call_fail(struct vm_call *call, const char *code, const char *message);
+
+#endif
