@@ -5,6 +5,7 @@
 #ifndef MOIL_BASE_BUFFER_H
 #define MOIL_BASE_BUFFER_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ void moil_buffer_add_str(struct buffer *b, const char *s);
 void moil_buffer_add_char(struct buffer *b, char c);
 void moil_buffer_add_int(struct buffer *b, int64_t v);
 void moil_buffer_addf(struct buffer *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void moil_buffer_addv(struct buffer *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
 /* A JSON string literal with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void moil_buffer_add_json(struct buffer *b, struct slice s);

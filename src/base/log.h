@@ -29,7 +29,7 @@ int moil_log_reopen(void);
 /* What stands before each message: "worker 2", "agent", … Copied; NULL for none. */
 void moil_log_set_role(const char *role);
 
-/* Lets an embedding program take the lines over; NULL brings back the default. */
+/* Lets an embedding program take the lines over (without their newline); NULL brings back the default. */
 typedef void moil_log_sink(void *data, enum log_level level, const char *line, size_t len);
 void moil_log_set_sink(moil_log_sink *sink, void *data);
 

@@ -1,0 +1,182 @@
+# moil: `make help` lists the targets. There is no configure step.
+#
+# One object tree under $(BUILD), which holds all that is ever generated. The library is everything
+# under src/ but src/cli/ (the program's own) and src/api/lua_module.c (the Lua client's own).
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+CC     ?= cc
+CFLAGS ?= -O2 -g
+LUA    ?= lua5.4
+
+WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wwrite-strings -Wstrict-prototypes \
+            -Wmissing-prototypes -Wpointer-arith -Wimplicit-fallthrough
+PACKAGES := hiredis uuid jansson lua5.4
+
+# The goals that compile. The others work before the libraries are there (`make deps` brings them), and
+# call make again for what they compile.
+COMPILING := all objects spec-modules install run-specs lint-gcc docs $(BUILD)/%
+ifneq ($(filter $(COMPILING),$(or $(MAKECMDGOALS),all)),)
+  ifneq ($(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $(PACKAGES) && echo ok),ok)
+    $(error A library is missing. `make deps` installs what is needed: \
+      $(shell pkg-config --print-errors --exists $(PACKAGES) 2>&1 | grep -i "no package" | head -1))
+  endif
+  PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
+  PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
+  # Only the header is needed: the library itself is opened at the first rediss:// link.
+  ifneq ($(wildcard $(shell pkg-config --variable=includedir hiredis)/hiredis_ssl.h \
+                    $(shell pkg-config --variable=includedir hiredis)/hiredis/hiredis_ssl.h),)
+    TLS := -DMOIL_TLS
+  endif
+endif
+
+SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARNINGS) $(if $(WERROR),-Werror) \
+              $(CFLAGS) $(CPPFLAGS) $(SANITIZE) $(TLS) -Isrc $(PKG_CFLAGS)
+ALL_LDFLAGS := $(LDFLAGS) $(SANITIZE)
+# libev has no .pc file on Debian.
+LIBS := $(PKG_LIBS) -lev -lm -ldl -lpthread
+
+LIB_SRC := $(filter-out src/cli/% src/api/lua_module.c,$(wildcard src/*/*.c))
+CLI_SRC := $(wildcard src/cli/*.c)
+GEN_SRC := $(BUILD)/gen/scripts.c $(BUILD)/gen/lualib.c
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(GEN_SRC:%.c=%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
+LUA_OBJ := $(BUILD)/obj/src/api/lua_module.o
+UNIT_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/units*.c))
+SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so
+REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
+MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
+
+.PHONY: all objects spec-modules deps demo test run-specs lint lint-gcc fmt cover bench bench-peers docs env \
+        install clean help FORCE
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/moil $(BUILD)/libmoil.so $(BUILD)/lua/moil/core.so ## build/moil, libmoil.a, libmoil.so, lua/moil/core.so
+
+objects: $(LIB_OBJ) $(CLI_OBJ) ## compile, without linking
+
+$(BUILD)/moil: $(CLI_OBJ) $(BUILD)/libmoil.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/libmoil.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/libmoil.so: $(LIB_OBJ)
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libmoil.so.0 -o $@ $^ $(LIBS)
+	@ln -sf libmoil.so $@.0
+
+# The interpreter that loads these has the Lua API already: linking liblua would bring a second one.
+lua_module_link = $(CC) $(ALL_LDFLAGS) -shared -Wl,--exclude-libs,ALL -o $@ $^ $(filter-out -llua%,$(LIBS))
+
+$(BUILD)/lua/moil/core.so: $(LUA_OBJ) $(BUILD)/libmoil.a
+	@mkdir -p $(@D)
+	$(lua_module_link)
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# --- generated sources: the Redis scripts and the Lua library, embedded ----------------------------------
+
+$(BUILD)/gen/scripts.c: .ci/embed-scripts src/queue/scripts.h $(REDIS_LUA) $(BUILD)/gen/files
+	$(LUA) .ci/embed-scripts $(BUILD)/gen src/queue/scripts.h $(REDIS_LUA)
+
+$(BUILD)/gen/lualib.c: .ci/embed-lualib $(MOIL_LUA) $(BUILD)/gen/files
+	$(LUA) .ci/embed-lualib $@ $(MOIL_LUA)
+
+# --- stamps: what changes them rebuilds what depends on them ---------------------------------------------
+
+# $(call stamp,text): rewrites the target only where its text differs.
+stamp = mkdir -p $(@D); printf '%s\n' '$(1)' | cmp -s - $@ || printf '%s\n' '$(1)' >$@
+
+$(BUILD)/flags: FORCE
+	@$(call stamp,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))
+
+$(BUILD)/gen/files: FORCE
+	@$(call stamp,$(REDIS_LUA) $(MOIL_LUA))
+
+# --- specs -----------------------------------------------------------------------------------------------
+
+spec-modules: $(SPEC_MODULES)
+
+$(BUILD)/spec/native.so: $(BUILD)/obj/spec/support/native.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -shared -o $@ $^ $(filter -lhiredis -L%,$(PKG_LIBS))
+
+$(BUILD)/spec/units.so: $(UNIT_OBJ) $(BUILD)/libmoil.a
+	@mkdir -p $(@D)
+	$(lua_module_link)
+
+run-specs: all spec-modules
+	@BUILD='$(BUILD)' CC='$(CC)' SANITIZER='$(SANITIZER)' LUA='$(LUA)' .ci/specs $(SPEC)
+
+deps: ## install the Debian packages that are missing
+	@.ci/deps run test
+
+test: ## build and run the specs; SPEC=path for some, SANITIZER=address,undefined
+	@.ci/deps run test
+	@$(MAKE) --no-print-directory run-specs
+
+# --- targets for people ----------------------------------------------------------------------------------
+
+demo: ## real jobs on an embedded Redis, checked
+	@.ci/deps run
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(BUILD)' sh examples/demo.sh
+
+lint: ## gcc, clang, clang-tidy, cppcheck, luacheck, format, layers, sizes, names
+	@.ci/deps run test lint
+	@BUILD='$(BUILD)' .ci/lint
+
+lint-gcc: all spec-modules
+
+fmt: ## format the C sources
+	@.ci/deps lint
+	@clang-format -i $(wildcard src/*/*.[ch] spec/support/*.[ch] examples/*.c)
+
+cover: ## line coverage of the specs, by file
+	@.ci/deps run test
+	@BUILD='$(BUILD)' .ci/cover
+
+bench: ## moil beside the raw limit, in one run
+	@.ci/deps run
+	@$(MAKE) --no-print-directory all
+	@BUILD='$(BUILD)' sh bench/run
+
+bench-peers: ## the same workloads on Celery, RQ, BullMQ, bee-queue, asynq
+	@bench/peers/run
+
+docs: $(BUILD)/moil ## docs/options.md from the option table
+	$(BUILD)/moil --help=markdown >$(BUILD)/options.md
+	@mkdir -p docs && mv $(BUILD)/options.md docs/options.md
+
+env: ## exports for a plain lua5.4: eval `make -s env`
+	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;';" \
+	      "export LUA_CPATH='$(abspath $(BUILD))/lua/?.so;;';"
+
+install: all ## to $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+	  $(DESTDIR)$(PREFIX)/lib/lua/5.4/moil $(DESTDIR)$(PREFIX)/share/lua/5.4
+	install -m 755 $(BUILD)/moil $(DESTDIR)$(PREFIX)/bin/moil
+	install -m 644 src/api/moil.h $(DESTDIR)$(PREFIX)/include/moil.h
+	install -m 644 $(BUILD)/libmoil.a $(DESTDIR)$(PREFIX)/lib/libmoil.a
+	install -m 755 $(BUILD)/libmoil.so $(DESTDIR)$(PREFIX)/lib/libmoil.so.0
+	ln -sf libmoil.so.0 $(DESTDIR)$(PREFIX)/lib/libmoil.so
+	install -m 755 $(BUILD)/lua/moil/core.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/moil/core.so
+	for f in $(MOIL_LUA:lua/%=%); do install -D -m 644 lua/$$f $(DESTDIR)$(PREFIX)/share/lua/5.4/$$f || exit 1; done
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/^#define MOIL_VERSION "\(.*\)"/\1/p' src/api/moil.h)|" \
+	  .ci/moil.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/moil.pc
+
+clean: ## remove what the build made (the benchmark's peers stay)
+	@for f in $(BUILD)/*; do case $$f in $(BUILD)/peers|$(BUILD)/bench*) ;; *) rm -rf "$$f" ;; esac; done
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@echo "variables: BUILD=dir CC=clang CFLAGS=-O0 WERROR=1 SANITIZER=address,undefined PREFIX= DESTDIR="
+
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(BUILD)/obj/spec/support/native.o)
