@@ -35,6 +35,7 @@ struct link_hooks {
 
 /* NULL when out of memory. The loop is borrowed and must outlive the link; the url is copied. */
 struct link *moil_link_new(struct ev_loop *loop, const struct url *url, const struct link_hooks *hooks);
+/* Outstanding callbacks are called with MOIL_EREDIS first. Not from inside a callback or hook of this link. NULL is fine. */
 void moil_link_free(struct link *l); /* outstanding callbacks are called with MOIL_EREDIS first */
 
 /* Connects, and keeps reconnecting with a growing delay (50 ms to 2 s, with jitter). */

@@ -1,0 +1,13 @@
+-- forget: an ended job's record -> gone, its place in the dead set too.
+-- ARGV: id
+-- Returns 1 when it was dropped, 0 when the job has not ended, nil when unknown.
+local record = call("HGET", jobs, ARGV[1])
+if not record then
+  return nil
+end
+if record:byte(1) ~= 82 then
+  return 0
+end
+call("HDEL", jobs, ARGV[1])
+call("ZREM", ns .. "dead", ARGV[1])
+return 1

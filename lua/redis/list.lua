@@ -1,0 +1,44 @@
+-- list: jobs in one place, a page at a time. Reads only.
+-- ARGV: place "pending" | "inflight" | "delayed", queue (of pending; else ""), offset, limit (1-250)
+-- Returns for each job: id, record, then by place: "" | its note in `running` and the incarnation joined by "\n\n" | due (ms).
+-- The order is that of running for pending and delayed, none for inflight.
+local place, queue, offset, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local answer = {}
+
+local function add(id, detail)
+  answer[#answer + 1] = id
+  answer[#answer + 1] = call("HGET", jobs, id) or ""
+  answer[#answer + 1] = detail
+end
+
+if place == "delayed" then
+  local found = call("ZRANGE", ns .. "delayed", offset, offset + limit - 1, "WITHSCORES")
+  for i = 1, #found, 2 do
+    add(found[i], found[i + 1])
+  end
+elseif place == "pending" then
+  for level in (call("HGET", ns .. "queues", queue) or "r"):sub(2):gmatch("%d") do
+    local list = ns .. "queue:" .. queue .. ":" .. level
+    local length = call("LLEN", list)
+    if offset < length and limit > 0 then
+      local ids = call("LRANGE", list, offset, offset + limit - 1)
+      for _, id in ipairs(ids) do
+        add(id, "")
+      end
+      offset, limit = 0, limit - #ids
+    else
+      offset = math.max(0, offset - length)
+    end
+  end
+else
+  local seen = 0
+  for _, incarnation in ipairs(call("HKEYS", ns .. "workers")) do
+    for _, id in ipairs(call("SMEMBERS", ns .. "inflight:" .. incarnation)) do
+      if seen >= offset and seen < offset + limit then
+        add(id, (call("HGET", ns .. "running", id) or "") .. "\n\n" .. incarnation)
+      end
+      seen = seen + 1
+    end
+  end
+end
+return answer

@@ -1,0 +1,90 @@
+-- Stands before every script (the build joins the two). KEYS[1] is the namespace's prefix, "{moil}:"; all
+-- keys are derived from it and share its hash tag. Payloads are never decoded: of a record only the header is read.
+local call = redis.call
+local ns = KEYS[1]
+local jobs = ns .. "jobs"
+
+-- True when the incarnation was taken off the list of workers: nothing it says counts any more.
+local function is_fenced(incarnation)
+  return call("HEXISTS", ns .. "workers", incarnation) == 0
+end
+
+local FENCED = { err = "FENCED this worker incarnation is not registered" }
+
+-- At most one token a queue: it wakes one idle worker, and a fetch that leaves a backlog puts it back.
+local function wake(queue)
+  local list = ns .. "wake:" .. queue
+  if call("LLEN", list) == 0 then
+    call("RPUSH", list, "1")
+  end
+end
+
+-- A queue's state is "r" (runs) or "p" (paused), then its priority levels in use, the highest first.
+local function push(queue, level, ids, front)
+  local state = call("HGET", ns .. "queues", queue) or "r"
+  if not state:find(level, 2, true) then
+    local at = 2
+    while at <= #state and state:sub(at, at) > level do
+      at = at + 1
+    end
+    state = state:sub(1, at - 1) .. level .. state:sub(at)
+    call("HSET", ns .. "queues", queue, state)
+  end
+  local length = call(front and "LPUSH" or "RPUSH", ns .. "queue:" .. queue .. ":" .. level, unpack(ids))
+  if length == #ids and state:byte(1) == 114 then
+    wake(queue)
+  end
+end
+
+-- Milliseconds since the epoch.
+local function now_ms()
+  local time = call("TIME")
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Puts a job into the delayed set and tells an agent when it became the earliest.
+local function delay(id, due_ms)
+  call("ZADD", ns .. "delayed", due_ms, id)
+  if call("ZRANGE", ns .. "delayed", 0, 0)[1] == id and call("LLEN", ns .. "tick") == 0 then
+    call("RPUSH", ns .. "tick", "1")
+  end
+end
+
+-- To the inboxes of those who wait for a job: kind .. id .. "\n" .. text. Kinds: F final record, P progress, U unknown.
+local function notify(owners, kind, id, text)
+  for owner in owners:gmatch("%S+") do
+    local inbox = ns .. "inbox:" .. owner
+    call("RPUSH", inbox, kind .. id .. "\n" .. text)
+    call("EXPIRE", inbox, 120)
+  end
+end
+
+-- The last word on a job, to all its waiters.
+local function notify_end(id, kind, text)
+  local owners = call("HGET", ns .. "waiters", id)
+  if owners then
+    call("HDEL", ns .. "waiters", id)
+    notify(owners, kind, id, text)
+  end
+end
+
+-- Queue and priority level of a J record; nil when it is none.
+local function place_of(record)
+  return record:match("^J1 (%S+) (%d) ")
+end
+
+-- The incarnation that holds a job in flight, or nil.
+local function holder_of(id)
+  for _, incarnation in ipairs(call("HKEYS", ns .. "workers")) do
+    if call("SISMEMBER", ns .. "inflight:" .. incarnation, id) == 1 then
+      return incarnation
+    end
+  end
+end
+
+-- Records that end at a minute; `sweep` collects them.
+local function expire_at(minute, ids)
+  if minute ~= "0" and call("RPUSH", ns .. "expire:" .. minute, unpack(ids)) == #ids then
+    call("ZADD", ns .. "expiries", minute, minute)
+  end
+end

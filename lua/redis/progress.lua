@@ -1,0 +1,19 @@
+-- progress: a running job's note: its state, who runs it since when, and the meta data that the task gave.
+-- ARGV: incarnation, tell "0"|"1", then id, note for each (at most 250). A note: state worker started_us "\n" meta (JSON text or nothing).
+-- Returns how many were noted: ids that this incarnation does not hold are left out. tell: also to those who wait. Error: FENCED.
+local incarnation, noted = ARGV[1], 0
+if is_fenced(incarnation) then
+  return FENCED
+end
+for i = 3, #ARGV, 2 do
+  local id, note = ARGV[i], ARGV[i + 1]
+  if call("SISMEMBER", ns .. "inflight:" .. incarnation, id) == 1 then
+    call("HSET", ns .. "running", id, note)
+    noted = noted + 1
+    local owners = ARGV[2] == "1" and call("HGET", ns .. "waiters", id)
+    if owners then
+      notify(owners, "P", id, note)
+    end
+  end
+end
+return noted

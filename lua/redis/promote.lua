@@ -1,0 +1,28 @@
+-- promote: delayed -> pending, for the jobs that are due by Redis's clock, the earliest first.
+-- ARGV: limit (1-250)
+-- Returns how many were moved, and in how many milliseconds the next one is due (-1: there is none; 0: at once).
+-- Begins with a removal, so that Redis lets it through over maxmemory.
+local delayed, now = ns .. "delayed", now_ms()
+local ids = call("ZRANGEBYSCORE", delayed, "-inf", now, "LIMIT", 0, ARGV[1])
+if #ids > 0 then
+  call("ZREM", delayed, unpack(ids))
+  local records, order, levels = call("HMGET", jobs, unpack(ids)), {}, {}
+  for i, id in ipairs(ids) do
+    local queue, level = place_of(records[i] or "")
+    if queue then
+      local name = queue .. " " .. level
+      local batch = levels[name]
+      if not batch then
+        batch = { queue = queue, level = level }
+        levels[name] = batch
+        order[#order + 1] = batch
+      end
+      batch[#batch + 1] = id
+    end
+  end
+  for _, batch in ipairs(order) do
+    push(batch.queue, batch.level, batch, false)
+  end
+end
+local first = call("ZRANGE", delayed, 0, 0, "WITHSCORES")
+return { #ids, first[2] and math.max(0, math.ceil(first[2] - now)) or -1 }

@@ -1,0 +1,25 @@
+-- purge: pending -> gone, at most 250 jobs a call. Jobs that are in flight, delayed or ended stay.
+-- ARGV: queue, limit (1-250)
+-- Returns how many jobs were dropped, and 1 when there may be more.
+local queue, left, dropped = ARGV[1], tonumber(ARGV[2]), 0
+for level in (call("HGET", ns .. "queues", queue) or "r"):sub(2):gmatch("%d") do
+  local ids = left > 0 and call("LPOP", ns .. "queue:" .. queue .. ":" .. level, left)
+  if ids then
+    left = left - #ids
+    for _, id in ipairs(ids) do
+      local record = call("HGET", jobs, id)
+      local stale = call("HGET", ns .. "stale", id)
+      if stale then
+        call("HDEL", ns .. "stale", id)
+        if stale ~= "1" then
+          call("HSET", ns .. "stale", id, stale - 1)
+        end
+      elseif record and record:byte(1) ~= 82 then
+        call("HDEL", jobs, id)
+        notify_end(id, "U", "")
+        dropped = dropped + 1
+      end
+    end
+  end
+end
+return { dropped, left == 0 and 1 or 0 }

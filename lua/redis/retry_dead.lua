@@ -1,0 +1,19 @@
+-- retry_dead: dead -> pending, with all its counts at zero again.
+-- ARGV: id... (at most 250)
+-- Returns how many were moved. An id that is not in the dead set, or whose record holds no job of ours, is left alone.
+local moved = 0
+for _, id in ipairs(ARGV) do
+  local record = call("HGET", jobs, id)
+  local size = record and call("ZSCORE", ns .. "dead", id) and tonumber(record:match("^R1 [^\n]* (%d+)\n") or 0)
+  if size and size > 0 then
+    local body = record:sub(-size)
+    local queue, level = place_of(body)
+    if queue then
+      call("ZREM", ns .. "dead", id)
+      call("HSET", jobs, id, (body:gsub("^(J1 %S+ %d) %d+ %d+ %d+ ", "%1 0 0 0 ", 1)))
+      push(queue, level, { id }, false)
+      moved = moved + 1
+    end
+  end
+end
+return moved

@@ -1,0 +1,34 @@
+-- sweep: ended -> gone, for results whose minute has passed; and the dead set within its bounds. At most 250 jobs a call.
+-- ARGV: dead_max (jobs), dead_age (seconds)
+-- Returns how many records were dropped, and 1 when there is more to do at once.
+-- An id may stand in an old bucket although it lives again or ended anew: its record's own minute decides.
+local now = now_ms()
+local minute, dropped = math.floor(now / 60000), {}
+local bucket = call("ZRANGEBYSCORE", ns .. "expiries", "-inf", minute, "LIMIT", 0, 1)[1]
+if bucket then
+  local ids = call("LPOP", ns .. "expire:" .. bucket, 250)
+  if ids then
+    local records = call("HMGET", jobs, unpack(ids))
+    for i, id in ipairs(ids) do
+      local due = records[i] and records[i]:match("^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+) ")
+      if due and due ~= "0" and tonumber(due) <= minute then
+        dropped[#dropped + 1] = id
+      end
+    end
+  else
+    call("ZREM", ns .. "expiries", bucket)
+  end
+else
+  dropped = call("ZRANGEBYSCORE", ns .. "dead", "-inf", now - ARGV[2] * 1000, "LIMIT", 0, 250)
+  local over = call("ZCARD", ns .. "dead") - ARGV[1]
+  if #dropped == 0 and over > 0 then
+    dropped = call("ZRANGE", ns .. "dead", 0, math.min(over, 250) - 1)
+  end
+  if #dropped > 0 then
+    call("ZREM", ns .. "dead", unpack(dropped))
+  end
+end
+if #dropped > 0 then
+  call("HDEL", jobs, unpack(dropped))
+end
+return { #dropped, (bucket or #dropped > 0) and 1 or 0 }

@@ -1,0 +1,392 @@
+/* link.c: one connection's life: DOWN -> CONNECTING -> UP -> DOWN …, and the calls in flight on it.
+ *
+ * hiredis owns the socket and the protocol, we own the deadlines, the reconnecting and the script cache. A call is a
+ * `struct call` from a free list, in the order of sending, which is the order of replies. */
+#include "net/link.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "net/dial.h"
+#include "net/fault.h"
+
+enum {
+    RECONNECT_FIRST_MS = 50,
+    RECONNECT_MAX_MS = 2000,
+    HANDSHAKE_TIMEOUT_MS = 5000,
+};
+
+struct call {
+    struct call *prev, *next;
+    struct link *link;
+    link_call_cb *cb;
+    void *data;
+    int64_t deadline_us;
+};
+
+struct link {
+    struct ev_loop *loop;
+    struct url url;
+    struct link_hooks hooks;
+    enum link_state state;
+    redisAsyncContext *ac; /* NULL while DOWN or STOPPED */
+    struct call *calls;    /* in flight, the oldest first (utlist) */
+    struct call *spare;
+    unsigned outstanding;
+    ev_timer deadline;  /* of the oldest call */
+    ev_timer reconnect; /* the next attempt, or the handshake's end */
+    int delay_ms;
+    int err; /* why it is down; 0 while up */
+    char errstr[256];
+    struct args scratch;
+    bool sent[MOIL_SCRIPTS_MAX]; /* scripts this connection has loaded */
+};
+
+static void connect_now(struct link *l);
+
+static void set_error(struct link *l, int err, const char *why)
+{
+    char shown[1400];
+    moil_url_redact(&l->url, shown, sizeof shown);
+    l->err = err;
+    snprintf(l->errstr, sizeof l->errstr, "Redis at %.120s: %.120s", shown, why);
+}
+
+static void retry_later(struct link *l)
+{
+    l->delay_ms = l->delay_ms ? l->delay_ms * 2 : RECONNECT_FIRST_MS;
+    if (l->delay_ms > RECONNECT_MAX_MS)
+        l->delay_ms = RECONNECT_MAX_MS;
+    /* Half of the delay is drawn by lot, so that a thousand workers do not come back in one millisecond. */
+    double s = l->delay_ms * (0.5 + 0.5 * drand48()) / 1000;
+    ev_timer_stop(l->loop, &l->reconnect);
+    ev_timer_set(&l->reconnect, s, 0);
+    ev_timer_start(l->loop, &l->reconnect);
+}
+
+/* The connection is gone and all its callbacks were called. */
+static void went_down(struct link *l)
+{
+    l->ac = NULL;
+    ev_timer_stop(l->loop, &l->deadline);
+    if (l->state == LINK_STOPPED)
+        return;
+    l->state = LINK_DOWN;
+    retry_later(l);
+    if (l->hooks.on_down)
+        l->hooks.on_down(l->hooks.data, l->err ? l->err : MOIL_EREDIS);
+}
+
+/* Takes the connection down from our side. Safe inside a hiredis callback: the freeing is put off there, and disconnect_cb ends it. */
+static void drop(struct link *l)
+{
+    redisAsyncContext *ac = l->ac;
+    if (!ac)
+        return;
+    l->state = l->state == LINK_STOPPED ? LINK_STOPPED : LINK_DOWN;
+    bool told = ac->c.flags & REDIS_CONNECTED; /* then disconnect_cb comes */
+    redisAsyncFree(ac);
+    if (!told)
+        went_down(l);
+}
+
+static void disconnect_cb(const redisAsyncContext *ac, int status)
+{
+    struct link *l = ac->data;
+    if (status != REDIS_OK && !l->err)
+        set_error(l, MOIL_EREDIS, ac->errstr[0] ? ac->errstr : "connection lost");
+    else if (!l->err)
+        set_error(l, MOIL_EREDIS, "connection closed");
+    went_down(l);
+}
+
+/* --- calls --------------------------------------------------------------------------------------------- */
+
+static void arm_deadline(struct link *l)
+{
+    if (!l->calls || ev_is_active(&l->deadline))
+        return;
+    double s = (double)(l->calls->deadline_us - moil_clock_monotonic_us()) / 1e6;
+    ev_timer_set(&l->deadline, s > 0.001 ? s : 0.001, 0);
+    ev_timer_start(l->loop, &l->deadline);
+}
+
+static void deadline_cb(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)loop;
+    (void)events;
+    struct link *l = w->data;
+    if (!l->calls)
+        return; /* answered in time; the next call arms it again */
+    if (l->calls->deadline_us > moil_clock_monotonic_us()) {
+        arm_deadline(l);
+        return;
+    }
+    set_error(l, MOIL_ETIMEOUT, "no answer within the deadline");
+    drop(l);
+}
+
+static void call_done(redisAsyncContext *ac, void *r, void *data)
+{
+    (void)ac;
+    struct call *call = data;
+    struct link *l = call->link;
+    redisReply *reply = r;
+    int err = 0;
+    if (!reply)
+        err = l->err ? l->err : MOIL_EREDIS;
+    else if (reply->type == REDIS_REPLY_ERROR)
+        err = moil_fault_of(reply->str, (size_t)reply->len);
+    if (err == MOIL_ENOSCRIPT)
+        memset(l->sent, 0, sizeof l->sent);
+    link_call_cb *cb = call->cb;
+    void *cb_data = call->data;
+    DL_DELETE(l->calls, call);
+    l->outstanding--;
+    call->next = l->spare;
+    l->spare = call;
+    if (cb)
+        cb(cb_data, err, (const struct reply *)reply);
+}
+
+static int send_call(struct link *l, const struct args *a, int timeout_ms, link_call_cb *cb, void *data)
+{
+    if (a->failed)
+        return MOIL_ENOMEM;
+    struct call *call = l->spare;
+    if (call)
+        l->spare = call->next;
+    else if (!(call = malloc(sizeof *call)))
+        return MOIL_ENOMEM;
+    *call = (struct call){
+        .link = l,
+        .cb = cb,
+        .data = data,
+        .deadline_us = moil_clock_monotonic_us() + timeout_ms * INT64_C(1000),
+    };
+    int rc = redisAsyncCommandArgv(l->ac, call_done, call, (int)a->count, a->argv, a->lens);
+    if (rc != REDIS_OK) {
+        call->next = l->spare;
+        l->spare = call;
+        return MOIL_EREDIS;
+    }
+    DL_APPEND(l->calls, call);
+    l->outstanding++;
+    arm_deadline(l);
+    return 0;
+}
+
+int moil_link_call(struct link *l, const struct args *a, int timeout_ms, link_call_cb *cb, void *data)
+{
+    return l->state == LINK_UP ? send_call(l, a, timeout_ms, cb, data) : MOIL_EREDIS;
+}
+
+/* The script's text, once per connection, ahead of its first use: a lost cache costs one NOSCRIPT, not a round trip each. */
+static int send_script(struct link *l, const struct script *s, int timeout_ms)
+{
+    struct args *a = &l->scratch;
+    moil_args_clear(a);
+    moil_args_str(a, "SCRIPT");
+    moil_args_str(a, "LOAD");
+    moil_args_add(a, s->source, s->len);
+    return send_call(l, a, timeout_ms, NULL, NULL);
+}
+
+int moil_link_eval(struct link *l, const struct script *s, struct slice key, const struct args *rest,
+                   int timeout_ms, link_call_cb *cb, void *data)
+{
+    if (l->state != LINK_UP)
+        return MOIL_EREDIS;
+    if (rest->failed)
+        return MOIL_ENOMEM;
+    if (!l->sent[s->index]) {
+        int err = send_script(l, s, timeout_ms);
+        if (err)
+            return err;
+        l->sent[s->index] = true;
+    }
+    struct args *a = &l->scratch;
+    moil_args_clear(a);
+    moil_args_str(a, "EVALSHA");
+    moil_args_add(a, s->sha, 40);
+    moil_args_str(a, "1");
+    moil_args_slice(a, key);
+    for (size_t i = 0; i < rest->count; i++)
+        moil_args_add(a, rest->argv[i], rest->lens[i]);
+    return send_call(l, a, timeout_ms, cb, data);
+}
+
+/* --- connecting ---------------------------------------------------------------------------------------- */
+
+static void hello_cb(void *data, int err, const struct reply *reply)
+{
+    struct link *l = data;
+    if (err && l->state == LINK_CONNECTING && reply) {
+        struct slice text = moil_reply_slice(reply);
+        char why[160];
+        snprintf(why, sizeof why, "%.*s", (int)(text.n > 150 ? 150 : text.n), text.p);
+        set_error(l, err, err == MOIL_EAUTH ? moil_fault_advice(why) : why);
+        drop(l);
+    }
+}
+
+static void greeted_cb(void *data, int err, const struct reply *reply)
+{
+    struct link *l = data;
+    hello_cb(data, err, reply);
+    if (err || l->state != LINK_CONNECTING)
+        return;
+    ev_timer_stop(l->loop, &l->reconnect);
+    l->state = LINK_UP;
+    l->err = 0;
+    l->errstr[0] = '\0';
+    l->delay_ms = 0;
+    if (l->hooks.on_up)
+        l->hooks.on_up(l->hooks.data);
+}
+
+/* AUTH and SELECT where the URL asks for them, then a PING that tells whether commands are taken. */
+static void handshake(struct link *l)
+{
+    struct args *a = &l->scratch;
+    if (l->url.password[0]) {
+        moil_args_clear(a);
+        moil_args_str(a, "AUTH");
+        if (l->url.user[0])
+            moil_args_str(a, l->url.user);
+        moil_args_str(a, l->url.password);
+        send_call(l, a, HANDSHAKE_TIMEOUT_MS, hello_cb, l);
+    }
+    if (l->url.db != 0) {
+        moil_args_clear(a);
+        moil_args_str(a, "SELECT");
+        moil_args_int(a, l->url.db);
+        send_call(l, a, HANDSHAKE_TIMEOUT_MS, hello_cb, l);
+    }
+    moil_args_clear(a);
+    moil_args_str(a, "PING");
+    send_call(l, a, HANDSHAKE_TIMEOUT_MS, greeted_cb, l);
+}
+
+static void connected_cb(const redisAsyncContext *ac, int status)
+{
+    struct link *l = ac->data;
+    if (status == REDIS_OK) {
+        handshake(l);
+        return;
+    }
+    set_error(l, MOIL_EREDIS, ac->errstr[0] ? ac->errstr : "cannot connect");
+    went_down(l); /* hiredis frees the context after this callback */
+}
+
+static void connect_now(struct link *l)
+{
+    l->state = LINK_CONNECTING;
+    l->err = 0;
+    memset(l->sent, 0, sizeof l->sent);
+    char why[160];
+    l->ac = moil_dial(&l->url, why, sizeof why);
+    if (!l->ac) {
+        set_error(l, MOIL_EREDIS, why);
+        went_down(l);
+        return;
+    }
+    l->ac->data = l;
+    moil_dial_attach(l->loop, l->ac);
+    redisAsyncSetConnectCallback(l->ac, connected_cb);
+    redisAsyncSetDisconnectCallback(l->ac, disconnect_cb);
+    ev_timer_stop(l->loop, &l->reconnect);
+    ev_timer_set(&l->reconnect, HANDSHAKE_TIMEOUT_MS / 1000.0, 0);
+    ev_timer_start(l->loop, &l->reconnect);
+}
+
+static void reconnect_cb(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)loop;
+    (void)events;
+    struct link *l = w->data;
+    if (l->state == LINK_DOWN && !l->ac) {
+        connect_now(l);
+    } else if (l->state == LINK_CONNECTING) {
+        set_error(l, MOIL_ETIMEOUT, "no answer while connecting");
+        drop(l);
+    }
+}
+
+/* --- life ---------------------------------------------------------------------------------------------- */
+
+struct link *moil_link_new(struct ev_loop *loop, const struct url *url, const struct link_hooks *hooks)
+{
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->loop = loop;
+    l->url = *url;
+    if (hooks)
+        l->hooks = *hooks;
+    l->state = LINK_STOPPED;
+    set_error(l, MOIL_EREDIS, "not connected yet");
+    moil_args_init(&l->scratch);
+    ev_timer_init(&l->deadline, deadline_cb, 0, 0);
+    ev_timer_init(&l->reconnect, reconnect_cb, 0, 0);
+    l->deadline.data = l->reconnect.data = l;
+    return l;
+}
+
+void moil_link_start(struct link *l)
+{
+    if (l->state == LINK_STOPPED)
+        connect_now(l);
+}
+
+void moil_link_stop(struct link *l)
+{
+    l->state = LINK_STOPPED;
+    ev_timer_stop(l->loop, &l->reconnect);
+    ev_timer_stop(l->loop, &l->deadline);
+    if (!l->err)
+        set_error(l, MOIL_EREDIS, "stopped");
+    drop(l);
+}
+
+void moil_link_free(struct link *l)
+{
+    if (!l)
+        return;
+    moil_link_stop(l);
+    for (struct call *c = l->spare, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    moil_args_fini(&l->scratch);
+    explicit_bzero(&l->url, sizeof l->url);
+    free(l);
+}
+
+enum link_state moil_link_state(const struct link *l)
+{
+    return l->state;
+}
+
+const char *moil_link_error(const struct link *l)
+{
+    return l->errstr;
+}
+
+int moil_link_error_code(const struct link *l)
+{
+    return l->state == LINK_UP ? 0 : l->err ? l->err : MOIL_EREDIS;
+}
+
+unsigned moil_link_outstanding(const struct link *l)
+{
+    return l->outstanding;
+}
