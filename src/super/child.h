@@ -1,0 +1,104 @@
+/* The children of the supervisor: who they are, how one is forked, told things and buried.
+ *
+ * Called by super.c (and fork by embedded.c). It decides nothing: when a child is started, stopped or given up is
+ * super.c's business. Knows no queue and no Redis.
+ *
+ * Words: one line to the agent for each worker that died (not for one that left with status 0), in one write of less
+ * than PIPE_BUF bytes:
+ *
+ *     dead SLOT INCARNATION signal|exit NUMBER ID\n      ID: the job on the CPU, or "-" between jobs
+ *
+ * Words stay in the pipe while there is no agent. A worker that died before it had an incarnation has no word: it
+ * held nothing. Should the pipe be full, the word is lost (and logged): the incarnation's lease tells later. */
+#ifndef MOIL_SUPER_CHILD_H
+#define MOIL_SUPER_CHILD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "super/backoff.h"
+#include "super/super.h"
+
+enum child_state {
+    CHILD_NONE,     /* not there, and not wanted */
+    CHILD_STARTING, /* forked; its ready byte is awaited */
+    CHILD_READY,    /* serves */
+    CHILD_STOPPING, /* was told to leave; killed at due_ms */
+    CHILD_DOWN,     /* dead; started again at due_ms */
+    CHILD_STATES
+};
+
+struct child {
+    enum role role;
+    enum child_state state;
+    int slot;
+    pid_t pid;          /* 0: none */
+    int ready_fd;       /* read end; -1: none */
+    int64_t started_ms; /* monotonic, like all times here */
+    int64_t due_ms;     /* 0: nothing is due */
+    struct backoff backoff;
+};
+
+enum {
+    CHILD_CHECK = 0, /* places in children.all */
+    CHILD_AGENT = 1,
+    CHILD_WORKERS = 2,
+    CHILDREN_MAX = CHILD_WORKERS + SUPER_SLOTS_MAX,
+    CHILD_NAME_LEN = 24,
+};
+
+struct children {
+    const struct super_options *options;
+    char *pages;              /* SUPER_SLOTS_MAX pages, and one with the number of slots in front */
+    int word_fds[2];          /* read end, write end: one pipe for all agents that follow each other */
+    const char *check_result; /* given to later children; borrowed */
+    size_t check_len;
+    int own_fds[4];           /* the supervisor's, closed in each child; -1: none */
+    struct child all[CHILDREN_MAX];
+};
+
+/* 0, MOIL_ESYS or MOIL_ENOMEM. Close in any case. */
+int moil_children_open(struct children *c, const struct super_options *options);
+void moil_children_close(struct children *c);
+
+/* How many places of `all` were used so far, and the next one more or less. */
+int moil_children_count(const struct children *c);
+int moil_children_slots(const struct children *c);
+
+/* The child with this pid, or NULL. */
+struct child *moil_children_find(struct children *c, pid_t pid);
+
+/* "check", "agent", "worker 1" (slot 0). */
+const char *moil_child_name(const struct child *child, char out[CHILD_NAME_LEN]);
+
+/* The one place where a state changes; asserts that the move is allowed. */
+void moil_child_set_state(struct child *child, enum child_state state);
+
+/* Forks it: CHILD_NONE or CHILD_DOWN to CHILD_STARTING. 0 or MOIL_ESYS, and then the state is as before. */
+int moil_child_start(struct children *c, struct child *child, int64_t now_ms);
+
+/* It wrote its ready byte, or its pipe is done: closes the pipe. */
+void moil_child_close_ready(struct child *child);
+
+/* Tells it to leave (a child that is not ready gets SIGTERM, whatever the signal) and sets when it is killed. A child
+ * that is down is given up. */
+void moil_child_stop(struct child *child, int sig, int64_t kill_at_ms);
+
+/* Passes a signal on to a ready child; the others have no handler yet. */
+void moil_child_forward(const struct child *child, int sig);
+
+/* SIGKILL, for it and for what it started in its process group. */
+void moil_child_kill(const struct child *child);
+
+/* A worker died (wait status): its word goes to the agent. */
+void moil_child_tell_death(struct children *c, const struct child *child, int wait_status);
+
+/* It was reaped: forgets its pid and gives its slot a fresh page. */
+void moil_child_bury(struct children *c, struct child *child);
+
+/* A fork for the supervisor's processes: a process group of its own, signals at their defaults and unblocked, stdin
+ * /dev/null, and death_signal from the kernel when the supervisor dies. As fork(2). */
+pid_t moil_child_fork(int death_signal);
+
+#endif
