@@ -44,6 +44,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(GEN_SRC:%.c=%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LUA_OBJ := $(BUILD)/obj/src/api/lua_module.o
 UNIT_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/units*.c))
+NATIVE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/native*.c))
 SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
@@ -104,9 +105,9 @@ $(BUILD)/gen/files: FORCE
 
 spec-modules: $(SPEC_MODULES)
 
-$(BUILD)/spec/native.so: $(BUILD)/obj/spec/support/native.o
+$(BUILD)/spec/native.so: $(NATIVE_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -shared -o $@ $^ $(filter -lhiredis -L%,$(PKG_LIBS))
+	$(CC) $(ALL_LDFLAGS) -shared -o $@ $^ $(filter -lhiredis -L%,$(PKG_LIBS))
 
 $(BUILD)/spec/units.so: $(UNIT_OBJ) $(BUILD)/libmoil.a
 	@mkdir -p $(@D)
@@ -179,4 +180,4 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 	@echo "variables: BUILD=dir CC=clang CFLAGS=-O0 WERROR=1 SANITIZER=address,undefined PREFIX= DESTDIR="
 
--include $(patsubst %.o,%.d,$(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(BUILD)/obj/spec/support/native.o)
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(NATIVE_OBJ))

@@ -1,4 +1,4 @@
-/* The growable byte buffer: growth, appending, formatting. JSON string literals are in json_string.c.
+/* The growable byte buffer: growth, appending, formatting (JSON strings: json_string.c).
  *
  * Called by every layer. Knows nothing of what the bytes mean. */
 #include "base/buffer.h"

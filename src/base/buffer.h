@@ -31,7 +31,8 @@ void moil_buffer_add_str(struct buffer *b, const char *s);
 void moil_buffer_add_char(struct buffer *b, char c);
 void moil_buffer_add_int(struct buffer *b, int64_t v);
 void moil_buffer_addf(struct buffer *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void moil_buffer_addv(struct buffer *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+void moil_buffer_addv(struct buffer *b, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 /* A JSON string literal with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void moil_buffer_add_json(struct buffer *b, struct slice s);
@@ -39,7 +40,8 @@ void moil_buffer_add_json(struct buffer *b, struct slice s);
 /* The bytes with a NUL behind them (not counted in len); "" when empty or failed. */
 const char *moil_buffer_cstr(struct buffer *b);
 
-/* Hands the bytes, NUL-terminated, to the caller, who frees them; NULL when failed. The buffer is empty afterwards. */
+/* Hands the bytes, NUL-terminated, to the caller, who frees them; NULL when failed. The buffer is
+ * empty afterwards. */
 char *moil_buffer_take(struct buffer *b, size_t *len);
 
 static inline struct slice moil_buffer_slice(const struct buffer *b)

@@ -1,4 +1,4 @@
-/* The two clocks. Deadlines and durations use the monotonic one; what users see uses the wall clock. */
+/* The two clocks. Deadlines and durations use the monotonic one; users see the wall clock. */
 #ifndef MOIL_BASE_CLOCK_H
 #define MOIL_BASE_CLOCK_H
 

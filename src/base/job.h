@@ -1,6 +1,7 @@
-/* A job as plain data: what queue/ decodes from a record, vm/ runs, and worker/ carries between the two.
+/* A job as plain data: what queue/ decodes from a record, vm/ runs, and worker/ carries between
+ * them.
  *
- * Everything is borrowed: the slices point into the bytes of one record, which the holder keeps alive. */
+ * Everything is borrowed: the slices point into the bytes of one record, kept alive by its holder. */
 #ifndef MOIL_BASE_JOB_H
 #define MOIL_BASE_JOB_H
 
@@ -13,7 +14,8 @@ enum {
     MOIL_PRIORITIES = 10,      /* levels 0-9, higher first */
     MOIL_PRIORITY_DEFAULT = 5, /* the middle: work can be put before and behind what says nothing */
     MOIL_NAME_MAX = 200,       /* bytes of a task's, queue's or state's name, and of an id */
-    MOIL_BATCH_MAX = 250,      /* jobs per script: 1,000 hold Redis for 3-5 ms, unpack fails at 8,000 values */
+    /* Jobs per script: 1,000 hold Redis for 3-5 ms, and unpack fails at 8,000 values. */
+    MOIL_BATCH_MAX = 250,
 };
 
 struct job {
@@ -22,7 +24,7 @@ struct job {
     struct slice queue;
     struct slice args;   /* JSON array text, "[]" when there are none */
     struct slice kwargs; /* JSON object text, or empty */
-    struct slice extra;  /* JSON object text with the rarer envelope fields, or empty (see docs/protocol.md) */
+    struct slice extra;  /* JSON object text with the rarer fields (docs/protocol.md), or empty */
     int priority;        /* 0-9 */
     uint32_t retries;    /* retries so far, asked for by policy or task */
     uint32_t crashes;    /* deliveries that ended with this job's process dying under it */
@@ -33,11 +35,11 @@ struct job {
 /* A job on its way into the queue. */
 struct submission {
     struct job job;
-    bool at_front;       /* front of its level; a delayed job ignores it */
-    bool delayed;        /* due_ms counts */
-    bool due_is_relative;/* due_ms is from Redis's now; else milliseconds since the epoch */
+    bool at_front;        /* front of its level; a delayed job ignores it */
+    bool delayed;         /* due_ms counts */
+    bool due_is_relative; /* due_ms is from Redis's now; else milliseconds since the epoch */
     int64_t due_ms;
-    bool created;        /* out: false when a record with this id was there already */
+    bool created; /* out: false when a record with this id was there already */
 };
 
 enum job_state {
@@ -58,7 +60,8 @@ const char *moil_job_state_name(enum job_state s);
 /* True when the name is one of the built-in states, which a task may not set by itself. */
 bool moil_job_state_is_builtin(struct slice name);
 
-/* A task's, queue's or state's name and an id: 1 to MOIL_NAME_MAX bytes of printable ASCII without space. */
+/* A task's, queue's or state's name and an id: 1 to MOIL_NAME_MAX bytes of printable ASCII without
+ * space. */
 bool moil_name_is_valid(struct slice name);
 
 #endif

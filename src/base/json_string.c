@@ -1,6 +1,7 @@
 /* Writing JSON string literals into a buffer: escapes, and what is not UTF-8 replaced.
  *
- * Called for log lines and for every envelope field that is written as JSON, so plain ASCII is copied in runs. */
+ * Called for log lines and for every envelope field that is written as JSON, so plain ASCII is
+ * copied in runs. */
 #include "base/buffer.h"
 
 #define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
@@ -15,9 +16,11 @@ static bool is_plain8(const char *p)
     memcpy(&w, p, sizeof w);
     quote = w ^ EACH_BYTE('"');
     slash = w ^ EACH_BYTE('\\');
-    /* A byte below n borrows from its top bit; those above 0x7f have it set already. A borrow can only
-     * raise a false alarm in the byte above one that is truly special, and then the answer is right anyway. */
-    return (((w - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (slash - EACH_BYTE(1)) | w) & EACH_BYTE(0x80)) == 0;
+    /* A byte below n borrows from its top bit; those above 0x7f have it set already. A borrow can
+     * only raise a false alarm in the byte above one that is truly special, and then the answer is
+     * right anyway. */
+    return (((w - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (slash - EACH_BYTE(1)) | w) &
+            EACH_BYTE(0x80)) == 0;
 }
 
 static bool is_plain(unsigned char c)
@@ -38,10 +41,12 @@ static size_t plain_run(const char *p, size_t n)
     return i;
 }
 
-/* Length of the UTF-8 sequence that starts at p (a byte above 0x7f), or 0 when it is not well-formed. */
+/* Length of the UTF-8 sequence that starts at p (a byte above 0x7f), or 0 when it is not
+ * well-formed. */
 static size_t utf8_sequence(const unsigned char *p, size_t n)
 {
-    unsigned char low = 0x80; /* bounds of the second byte: no overlong forms, surrogates, or past U+10FFFF */
+    unsigned char low =
+        0x80; /* bounds of the second byte: no overlong forms, surrogates, or past U+10FFFF */
     unsigned char high = 0xbf;
     size_t len;
 
@@ -71,7 +76,8 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
 
 static void add_escape(struct buffer *b, unsigned char c)
 {
-    static const char letters[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    static const char letters[32] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
     static const char hex[] = "0123456789abcdef";
 
     if (c == '"' || c == '\\') {

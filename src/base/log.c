@@ -1,7 +1,8 @@
 /* Log lines: built in full, then written by one write(2) each.
  *
- * Called by every layer; one per process, so its state is the file's own. What a job's fields look like in a
- * text line is log_fields.c's. Must not know of jobs beyond their id and task, nor of Redis or Lua. */
+ * Called by every layer; one per process, so its state is the file's own. What a job's fields look
+ * like in a text line is log_fields.c's. Must not know of jobs beyond their id and task, nor of
+ * Redis or Lua. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -43,7 +44,8 @@ struct line {
     struct slice fields;
 };
 
-/* --- where lines go ------------------------------------------------------------------------------------ */
+/* --- where lines go
+ * ------------------------------------------------------------------------------------ */
 
 static int open_file(const char *path)
 {
@@ -109,7 +111,8 @@ int moil_log_level_parse(const char *name, enum log_level *level)
     return MOIL_EINVAL;
 }
 
-/* --- building a line ----------------------------------------------------------------------------------- */
+/* --- building a line
+ * ----------------------------------------------------------------------------------- */
 
 static void add_time(struct buffer *b)
 {
@@ -178,7 +181,8 @@ static void build(struct buffer *b, const struct line *l)
     }
 }
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing
+ * ------------------------------------------------------------------------------------------- */
 
 /* One write(2). False when the line, or a part of it, could not be written. */
 static bool write_line(struct buffer *b)
@@ -257,9 +261,11 @@ void moil_log(enum log_level level, const char *fmt, ...)
     moil_buffer_fini(&text);
 }
 
-void moil_log_job(enum log_level level, struct slice id, struct slice task, struct slice message, struct slice fields)
+void moil_log_job(enum log_level level, struct slice id, struct slice task, struct slice message,
+                  struct slice fields)
 {
     if (moil_log_enabled(level)) {
-        emit(&(struct line){.level = level, .message = message, .task = task, .id = id, .fields = fields});
+        emit(&(struct line){
+            .level = level, .message = message, .task = task, .id = id, .fields = fields});
     }
 }

@@ -1,9 +1,9 @@
 /* The log: one line an event to stderr (or a file), as text or JSON.
  *
  * Called by every layer; each process has one. Lines are written by one write(2) each, so that
- * processes may share the descriptor. A line that cannot be written (a full disk, a full pipe) is dropped
- * and counted, and the count is told by the next line that can. Secrets are the caller's care: URLs go
- * through moil_url_redact first. */
+ * processes may share the descriptor. A line that cannot be written (a full disk, a full pipe) is
+ * dropped and counted, and the count is told by the next line that can. Secrets are the caller's
+ * care: URLs go through moil_url_redact first. */
 #ifndef MOIL_BASE_LOG_H
 #define MOIL_BASE_LOG_H
 
@@ -29,7 +29,8 @@ int moil_log_reopen(void);
 /* What stands before each message: "worker 2", "agent", … Copied; NULL for none. */
 void moil_log_set_role(const char *role);
 
-/* Lets an embedding program take the lines over (without their newline); NULL brings back the default. */
+/* Lets an embedding program take the lines over (without their newline); NULL brings back the
+ * default. */
 typedef void moil_log_sink(void *data, enum log_level level, const char *line, size_t len);
 void moil_log_set_sink(moil_log_sink *sink, void *data);
 
@@ -37,16 +38,17 @@ bool moil_log_enabled(enum log_level level);
 
 void moil_log(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* A line that belongs to a job. `task` and `id` stand on it; `fields` is JSON object text or empty. */
+/* A line that belongs to a job. `task` and `id` stand on it; `fields` is JSON object text or empty.
+ */
 void moil_log_job(enum log_level level, struct slice id, struct slice task, struct slice message,
                   struct slice fields);
 
 /* "debug" … "error" to a level; MOIL_EINVAL when it is none of them. */
 int moil_log_level_parse(const char *name, enum log_level *out);
 
-#define log_debug(...) (moil_log_enabled(LOG_DEBUG) ? moil_log(LOG_DEBUG, __VA_ARGS__) : (void)0)
-#define log_info(...) moil_log(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)   (moil_log_enabled(LOG_DEBUG) ? moil_log(LOG_DEBUG, __VA_ARGS__) : (void)0)
+#define log_info(...)    moil_log(LOG_INFO, __VA_ARGS__)
 #define log_warning(...) moil_log(LOG_WARNING, __VA_ARGS__)
-#define log_error(...) moil_log(LOG_ERROR, __VA_ARGS__)
+#define log_error(...)   moil_log(LOG_ERROR, __VA_ARGS__)
 
 #endif

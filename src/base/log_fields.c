@@ -1,6 +1,8 @@
-/* Fields of a job's log line as text: walks the top level of a JSON object and copies values as they stand.
+/* Fields of a job's log line as text: walks the top level of a JSON object and copies values as
+ * they stand.
  *
- * Called by log.c alone. The text was made by moil's own encoder; anything else is still kept on one line. */
+ * Called by log.c alone. The text was made by moil's own encoder; anything else is still kept on
+ * one line. */
 #include "base/log_fields.h"
 
 void moil_log_add_plain(struct buffer *b, struct slice text)
@@ -102,7 +104,8 @@ void moil_log_add_fields(struct buffer *b, struct slice object)
         add_literal(b, object);
         return;
     }
-    for (i = skip_space(object, i + 1); i < object.n && object.p[i] == '"'; i = skip_space(object, i + 1)) {
+    for (i = skip_space(object, i + 1); i < object.n && object.p[i] == '"';
+         i = skip_space(object, i + 1)) {
         size_t key_end = skip_string(object, i);
         size_t value = skip_space(object, key_end);
         size_t value_end;

@@ -1,4 +1,5 @@
-/* A borrowed run of bytes. It owns nothing, need not end in NUL, and lives as long as what it points into. */
+/* A borrowed run of bytes. It owns nothing, need not end in NUL, and lives as long as what it
+ * points into. */
 #ifndef MOIL_BASE_SLICE_H
 #define MOIL_BASE_SLICE_H
 
