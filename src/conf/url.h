@@ -1,4 +1,5 @@
-/* Where Redis is: redis://[user[:password]@]host[:port][/db], unix:///path[?db=N], rediss://…, embedded[:DIR].
+/* Where Redis is: redis://[user[:password]@]host[:port][/db], unix:///path[?db=N], rediss://…,
+ * embedded[:DIR].
  *
  * Pure parsing; used by conf/options, net/ and super/. */
 #ifndef MOIL_CONF_URL_H
@@ -19,7 +20,8 @@ struct url {
     int db;             /* 0-… */
 };
 
-/* 0, or MOIL_EINVAL with one line in errstr that says what is wrong and what is right, and never shows the password. */
+/* 0, or MOIL_EINVAL with one line in errstr that says what is wrong and what is right, and never
+ * shows the password. */
 int moil_url_parse(const char *text, struct url *out, char *errstr, size_t errlen);
 
 /* The URL as it may be shown: the password as "***". Always NUL-terminated. */

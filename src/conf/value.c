@@ -1,0 +1,314 @@
+/* Parsing of single option values by the types of conf/table.h. Knows nothing of where a value came
+ * from but the name that messages begin with. */
+#include "conf/value.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/job.h"
+#include "conf/instant.h"
+#include "conf/url.h"
+
+enum { SHOWN_MAX = 60, NAMESPACE_MAX = 64, WEIGHT_MAX = 1000 };
+
+struct value {
+    const struct option_row *row;
+    const char *text;
+    const char *where;
+    char *errstr;
+    size_t errlen;
+};
+
+static void *field_of(struct options *o, const struct option_row *row)
+{
+    return (char *)o + row->offset;
+}
+
+static bool owns_string(const struct option_row *row)
+{
+    switch (row->type) {
+    case OPTION_STRING:
+    case OPTION_NAME:
+    case OPTION_NAMESPACE:
+    case OPTION_URL:
+    case OPTION_QUEUES:
+        return true;
+    case OPTION_BOOL:
+    case OPTION_INT:
+    case OPTION_SECONDS:
+    case OPTION_INSTANT:
+    case OPTION_CHOICE:
+    case OPTION_HELP:
+        return false;
+    }
+    return false;
+}
+
+/* `--workers: "0" is not a whole number from 1 to 1024` */
+static int refuse(const struct value *v, const char *expected)
+{
+    bool cut = strlen(v->text) > SHOWN_MAX;
+    snprintf(v->errstr, v->errlen, "%s: \"%.*s%s\" is not %s", v->where, SHOWN_MAX, v->text,
+             cut ? "…" : "", expected);
+    return MOIL_EINVAL;
+}
+
+static int refuse_range(const struct value *v, const char *kind)
+{
+    char expected[128];
+    snprintf(expected, sizeof expected, "%s from %.15g to %.15g", kind, v->row->min, v->row->max);
+    return refuse(v, expected);
+}
+
+/* --- one parser per type -------------------------------------------------------------------------
+ */
+
+static int parse_int(const struct value *v, long *out)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(v->text, &end, 10);
+    bool plain = v->text[0] != '\0' && strspn(v->text, "+-0123456789") == strlen(v->text);
+    if (!plain || *end != '\0' || errno || (double)n < v->row->min || (double)n > v->row->max) {
+        return refuse_range(v, "a whole number");
+    }
+    *out = n;
+    return 0;
+}
+
+static int parse_seconds(const struct value *v, double *out)
+{
+    char *end;
+    double n = strtod(v->text, &end);
+    bool plain = v->text[0] != '\0' && strspn(v->text, "+-0123456789.eE") == strlen(v->text);
+    if (!plain || *end != '\0' || !isfinite(n) || n < v->row->min || n > v->row->max) {
+        return refuse_range(v, "a number of seconds");
+    }
+    *out = n;
+    return 0;
+}
+
+static int parse_bool(const struct value *v, bool *out)
+{
+    static const char *const names[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcasecmp(v->text, names[i]) == 0) {
+            *out = i % 2 == 1;
+            return 0;
+        }
+    }
+    return refuse(v, "true or false");
+}
+
+static int parse_choice(const struct value *v, int *out)
+{
+    char expected[128] = "one of";
+    size_t used = strlen(expected);
+    for (int i = 0; v->row->choices[i]; i++) {
+        if (strcasecmp(v->text, v->row->choices[i]) == 0) {
+            *out = i;
+            return 0;
+        }
+        if (used < sizeof expected) {
+            used += (size_t)snprintf(expected + used, sizeof expected - used, "%s %s",
+                                     i > 0 ? "," : "", v->row->choices[i]);
+        }
+    }
+    return refuse(v, expected);
+}
+
+static int parse_instant(const struct value *v, double *out)
+{
+    if (moil_instant_parse(v->text, out) < 0) {
+        return refuse(v, "a time with its offset, like 2030-01-01T09:00:00+08:00, or seconds since "
+                         "the epoch");
+    }
+    return 0;
+}
+
+/* --- checks of strings ---------------------------------------------------------------------------
+ */
+
+static int check_url(const struct value *v)
+{
+    struct url url;
+    char why[256];
+    int rc = moil_url_parse(v->text, &url, why, sizeof why);
+    if (rc < 0) {
+        snprintf(v->errstr, v->errlen, "%s: %s", v->where, why);
+    }
+    return rc;
+}
+
+static int check_name(const struct value *v)
+{
+    if (!moil_name_is_valid(slice_str(v->text))) {
+        return refuse(v, "a name (1 to 200 printable ASCII characters without space)");
+    }
+    return 0;
+}
+
+static int check_namespace(const struct value *v)
+{
+    if (!moil_name_is_valid(slice_str(v->text)) || strlen(v->text) > NAMESPACE_MAX ||
+        strpbrk(v->text, "{}")) {
+        return refuse(v, "a namespace (1 to 64 printable ASCII characters without space, { and })");
+    }
+    return 0;
+}
+
+/* True when an element of the list ends in ":weight"; *name_len gets the length of the name. */
+static bool has_weight(const char *item, size_t len, size_t *name_len)
+{
+    const char *colon = memrchr(item, ':', len);
+    size_t digits = colon ? (size_t)(item + len - colon - 1) : 0;
+    *name_len = len;
+    if (digits == 0 || strspn(colon + 1, "0123456789") < digits) {
+        return false;
+    }
+    *name_len = (size_t)(colon - item);
+    return true;
+}
+
+static int check_queues(const struct value *v)
+{
+    size_t weighted = 0, count = 0, name_len;
+    const char *item = v->text;
+    for (;;) {
+        size_t len = strcspn(item, ",");
+        bool weight = has_weight(item, len, &name_len);
+        long value = weight ? strtol(item + name_len + 1, NULL, 10) : 1;
+        if (!moil_name_is_valid(slice_of(item, name_len)) || value < 1 || value > WEIGHT_MAX) {
+            return refuse(v, "a list of queues: high,default,low, or with weights from 1 to 1000: "
+                             "high:3,low:1");
+        }
+        weighted += weight;
+        count++;
+        if (item[len] == '\0') {
+            break;
+        }
+        item += len + 1;
+    }
+    if (weighted > 0 && weighted < count) {
+        return refuse(v, "a list of queues either all with weights or all without: strict order "
+                         "and weights do not mix");
+    }
+    return 0;
+}
+
+static int check_string(const struct value *v)
+{
+    switch (v->row->type) {
+    case OPTION_URL:
+        return check_url(v);
+    case OPTION_NAME:
+        return check_name(v);
+    case OPTION_NAMESPACE:
+        return check_namespace(v);
+    case OPTION_QUEUES:
+        return check_queues(v);
+    case OPTION_STRING:
+    case OPTION_BOOL:
+    case OPTION_INT:
+    case OPTION_SECONDS:
+    case OPTION_INSTANT:
+    case OPTION_CHOICE:
+    case OPTION_HELP:
+        break;
+    }
+    return v->text[0] != '\0' ? 0 : refuse(v, "a value: it is empty");
+}
+
+/* --- the fields ----------------------------------------------------------------------------------
+ */
+
+static int set_string(const struct value *v, char **field)
+{
+    int rc = check_string(v);
+    if (rc < 0) {
+        return rc;
+    }
+    char *copy = strdup(v->text);
+    if (!copy) {
+        snprintf(v->errstr, v->errlen, "out of memory");
+        return MOIL_ENOMEM;
+    }
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+/* --help, or --help=markdown */
+static int set_help(const struct value *v, struct options *o)
+{
+    o->help = true;
+    if (strcmp(v->text, "markdown") == 0) {
+        o->help_markdown = true;
+        return 0;
+    }
+    return strcmp(v->text, "true") == 0 ? 0 : refuse(v, "known: --help, or --help=markdown");
+}
+
+int moil_option_set(struct options *o, const struct option_row *row, const char *text,
+                    const char *where, char *errstr, size_t errlen)
+{
+    struct value v = {row, text, where, errstr, errlen};
+    void *field = field_of(o, row);
+    switch (row->type) {
+    case OPTION_BOOL:
+        return parse_bool(&v, field);
+    case OPTION_INT:
+        return parse_int(&v, field);
+    case OPTION_SECONDS:
+        return parse_seconds(&v, field);
+    case OPTION_INSTANT:
+        return parse_instant(&v, field);
+    case OPTION_CHOICE:
+        return parse_choice(&v, field);
+    case OPTION_HELP:
+        return set_help(&v, o);
+    case OPTION_STRING:
+    case OPTION_NAME:
+    case OPTION_NAMESPACE:
+    case OPTION_URL:
+    case OPTION_QUEUES:
+        break;
+    }
+    return set_string(&v, field);
+}
+
+int moil_options_set_defaults(struct options *o)
+{
+    for (size_t i = 0; i < moil_option_count; i++) {
+        const struct option_row *row = &moil_option_rows[i];
+        if (row->type == OPTION_INT) {
+            *(long *)field_of(o, row) = -1;
+        } else if (row->type == OPTION_SECONDS || row->type == OPTION_INSTANT) {
+            *(double *)field_of(o, row) = -1;
+        }
+        char errstr[256];
+        int rc = row->initial
+                     ? moil_option_set(o, row, row->initial, row->name, errstr, sizeof errstr)
+                     : 0;
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+void moil_options_free_values(struct options *o)
+{
+    for (size_t i = 0; i < moil_option_count; i++) {
+        if (owns_string(&moil_option_rows[i])) {
+            char **field = field_of(o, &moil_option_rows[i]);
+            free(*field);
+            *field = NULL;
+        }
+    }
+}
