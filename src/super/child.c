@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct page) <= PAGE_STRIDE, "a worker's page is one page"
 #define BIT(s) (1u << (s))
 
 static const unsigned allowed_moves[CHILD_STATES] = {
-    [CHILD_NONE] = BIT(CHILD_STARTING),
+    [CHILD_NONE] = BIT(CHILD_STARTING) | BIT(CHILD_DOWN), /* down: the fork failed */
     [CHILD_STARTING] = BIT(CHILD_READY) | BIT(CHILD_STOPPING) | BIT(CHILD_DOWN) | BIT(CHILD_NONE),
     [CHILD_READY] = BIT(CHILD_STOPPING) | BIT(CHILD_DOWN) | BIT(CHILD_NONE),
     [CHILD_STOPPING] = BIT(CHILD_STOPPING) | BIT(CHILD_NONE),
@@ -71,7 +71,7 @@ int moil_children_count(const struct children *c)
 int moil_children_open(struct children *c, const struct super_options *options)
 {
     *c = (struct children){
-        .options = options, .word_fds = {-1, -1}, .check_result = "", .own_fds = {-1, -1, -1, -1}};
+        .options = options, .word_fds = {-1, -1}, .check_result = "", .own_fds = {-1, -1, -1, -1, -1}};
     for (int i = 0; i < CHILDREN_MAX; i++) {
         c->all[i] = (struct child){.role = ROLE_WORKER, .slot = i - CHILD_WORKERS, .ready_fd = -1};
     }

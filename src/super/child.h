@@ -54,7 +54,7 @@ struct children {
     int word_fds[2];          /* read end, write end: one pipe for all agents that follow each other */
     const char *check_result; /* given to later children; borrowed */
     size_t check_len;
-    int own_fds[4];           /* the supervisor's, closed in each child; -1: none */
+    int own_fds[5];           /* the supervisor's, closed in each child; -1: none */
     struct child all[CHILDREN_MAX];
 };
 

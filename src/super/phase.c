@@ -1,0 +1,333 @@
+/* What the supervisor does, by phase and event. See phase.h. */
+#include "super/phase.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+enum {
+    CHECK_MS = 3000,   /* wall time; its CPU time is limited to 1 s, so that a loaded machine fails nobody */
+    COLD_MS = 5000,    /* for giving jobs back */
+    AGENT_MS = 5000,   /* for the agent's good-bye */
+};
+
+static const char *plural(int n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static struct child *worker_at(struct super *s, int slot)
+{
+    return &s->children.all[CHILD_WORKERS + slot];
+}
+
+static int count_workers(const struct super *s)
+{
+    int n = 0;
+    for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
+        n += s->children.all[i].state != CHILD_NONE && s->children.all[i].state != CHILD_STOPPING;
+    return n;
+}
+
+/* --- starting --------------------------------------------------------------------------------- */
+
+void moil_phase_start_child(struct super *s, struct child *child)
+{
+    const int own[] = {s->signals.fds[0], s->signals.fds[1], s->pidfile_fd, s->embedded.watch_fd,
+                       s->embedded.dir_fd};
+    _Static_assert(sizeof own == sizeof s->children.own_fds, "every descriptor has its place");
+    memcpy(s->children.own_fds, own, sizeof own);
+    if (moil_child_start(&s->children, child, s->now_ms) == 0)
+        return;
+    char name[CHILD_NAME_LEN];
+    int64_t delay_ms = moil_backoff_death(&child->backoff, 0);
+    log_error("cannot start %s: %s; next try in %.1f s", moil_child_name(child, name),
+              strerror(errno), (double)delay_ms / 1000);
+    moil_child_set_state(child, CHILD_DOWN);
+    child->due_ms = s->now_ms + delay_ms;
+}
+
+static void start_check(struct super *s)
+{
+    struct child *check = &s->children.all[CHILD_CHECK];
+    moil_phase_start_child(s, check);
+    if (check->state == CHILD_STARTING)
+        check->due_ms = s->now_ms + CHECK_MS;
+    else
+        moil_phase_fail(s, STATUS_FAILED);
+}
+
+static void start_children(struct super *s)
+{
+    s->children.check_result = moil_buffer_cstr(&s->result);
+    s->children.check_len = s->result.len;
+    moil_phase_start_child(s, &s->children.all[CHILD_AGENT]);
+    for (int slot = 0; slot < s->options->workers; slot++)
+        moil_phase_start_child(s, worker_at(s, slot));
+}
+
+static void announce(struct super *s)
+{
+    int n = count_workers(s);
+    const char *more = s->options->ready_line;
+    log_info("ready: %d worker%s%s%s", n, plural(n), more ? ", " : "", more ? more : "");
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+static void forward_to_workers(struct super *s, int sig)
+{
+    for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
+        moil_child_forward(&s->children.all[i], sig);
+}
+
+static void quiet(struct super *s)
+{
+    log_info("quiet: taking no new jobs until SIGCONT");
+    s->quiet = true;
+    forward_to_workers(s, SIGTSTP);
+}
+
+static void resume(struct super *s)
+{
+    if (s->quiet)
+        log_info("taking new jobs again");
+    s->quiet = false;
+    forward_to_workers(s, SIGCONT);
+}
+
+static void add_worker(struct super *s)
+{
+    for (int slot = 0; slot < SUPER_SLOTS_MAX; slot++) {
+        if (worker_at(s, slot)->state != CHILD_NONE)
+            continue;
+        worker_at(s, slot)->backoff = (struct backoff){0};
+        moil_phase_start_child(s, worker_at(s, slot));
+        log_info("one worker more: %d", count_workers(s));
+        return;
+    }
+    log_warning("no more than %d workers are possible", SUPER_SLOTS_MAX);
+}
+
+static void remove_worker(struct super *s)
+{
+    if (count_workers(s) <= 1) {
+        log_warning("the last worker stays: stop the node with SIGTERM");
+        return;
+    }
+    int slot = moil_children_slots(&s->children) - 1;
+    while (worker_at(s, slot)->state == CHILD_NONE || worker_at(s, slot)->state == CHILD_STOPPING)
+        slot--;
+    moil_child_stop(worker_at(s, slot), SIGTERM, s->now_ms + s->options->shutdown_timeout_ms);
+    log_info("one worker less: %d", count_workers(s));
+}
+
+/* The seam for reloads: a new generation starts here. */
+static void reload(struct super *s)
+{
+    (void)s;
+    log_warning("SIGHUP: reloading is not built yet; restart moil to load changed tasks");
+}
+
+/* --- stopping --------------------------------------------------------------------------------- */
+
+static void stop_workers(struct super *s, int sig, int64_t timeout_ms)
+{
+    struct child *check = &s->children.all[CHILD_CHECK];
+    moil_child_kill(check); /* it holds nothing */
+    moil_child_stop(check, SIGTERM, 0);
+    for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
+        moil_child_stop(&s->children.all[i], sig, s->now_ms + timeout_ms);
+}
+
+static void stop_warm(struct super *s)
+{
+    int n = count_workers(s);
+    if (n > 0)
+        log_info("warm shutdown: %d worker%s may take %.3g s for what runs", n, plural(n),
+                 s->options->shutdown_timeout_ms / 1000.0);
+    stop_workers(s, SIGTERM, s->options->shutdown_timeout_ms);
+}
+
+static void stop_cold(struct super *s)
+{
+    log_info("cold shutdown: jobs go back to their queues");
+    stop_workers(s, SIGQUIT, COLD_MS);
+}
+
+static void stop_agent(struct super *s)
+{
+    moil_child_stop(&s->children.all[CHILD_AGENT], SIGTERM, s->now_ms + AGENT_MS);
+}
+
+static void stop_server(struct super *s)
+{
+    if (s->options->embedded_dir)
+        moil_embedded_stop(&s->embedded, s->now_ms);
+}
+
+static void finish(struct super *s)
+{
+    (void)s;
+    log_info("stopped");
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
+
+struct move {
+    enum phase next;
+    void (*act)(struct super *s); /* NULL: the event means nothing here */
+};
+
+static const struct move moves[PHASES][EVENTS] = {
+    [PHASE_SERVER] = {
+        [EVENT_SERVER_UP] = {PHASE_CHECK, start_check},
+        [EVENT_FATAL] = {PHASE_WARM, stop_warm},
+        [EVENT_STOP] = {PHASE_WARM, stop_warm},
+        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
+    },
+    [PHASE_CHECK] = {
+        [EVENT_CHECKED] = {PHASE_STARTING, start_children},
+        [EVENT_FATAL] = {PHASE_WARM, stop_warm},
+        [EVENT_STOP] = {PHASE_WARM, stop_warm},
+        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
+    },
+    [PHASE_STARTING] = {
+        [EVENT_READY] = {PHASE_RUNNING, announce},
+        [EVENT_FATAL] = {PHASE_WARM, stop_warm},
+        [EVENT_STOP] = {PHASE_WARM, stop_warm},
+        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
+        [EVENT_RELOAD] = {PHASE_STARTING, reload},
+        [EVENT_QUIET] = {PHASE_STARTING, quiet},
+        [EVENT_RESUME] = {PHASE_STARTING, resume},
+        [EVENT_MORE] = {PHASE_STARTING, add_worker},
+        [EVENT_LESS] = {PHASE_STARTING, remove_worker},
+        [EVENT_WORKERS_GONE] = {PHASE_AGENT, stop_agent},
+    },
+    [PHASE_RUNNING] = {
+        [EVENT_FATAL] = {PHASE_WARM, stop_warm},
+        [EVENT_STOP] = {PHASE_WARM, stop_warm},
+        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
+        [EVENT_RELOAD] = {PHASE_RUNNING, reload},
+        [EVENT_QUIET] = {PHASE_RUNNING, quiet},
+        [EVENT_RESUME] = {PHASE_RUNNING, resume},
+        [EVENT_MORE] = {PHASE_RUNNING, add_worker},
+        [EVENT_LESS] = {PHASE_RUNNING, remove_worker},
+        [EVENT_WORKERS_GONE] = {PHASE_AGENT, stop_agent},
+    },
+    [PHASE_WARM] = {
+        [EVENT_STOP] = {PHASE_COLD, stop_cold},
+        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
+        [EVENT_WORKERS_GONE] = {PHASE_AGENT, stop_agent},
+    },
+    [PHASE_COLD] = {
+        [EVENT_WORKERS_GONE] = {PHASE_AGENT, stop_agent},
+    },
+    [PHASE_AGENT] = {
+        [EVENT_AGENT_GONE] = {PHASE_SERVER_STOP, stop_server},
+    },
+    [PHASE_SERVER_STOP] = {
+        [EVENT_SERVER_GONE] = {PHASE_DONE, finish},
+    },
+};
+
+void moil_phase_event(struct super *s, enum event event)
+{
+    const struct move *move = &moves[s->phase][event];
+    if (!move->act)
+        return;
+    s->phase = move->next;
+    move->act(s);
+}
+
+void moil_phase_fail(struct super *s, int status)
+{
+    if (s->status == 0)
+        s->status = status;
+    moil_phase_event(s, EVENT_FATAL);
+}
+
+/* --- conclusions ------------------------------------------------------------------------------ */
+
+static bool everyone_is_ready(const struct super *s)
+{
+    for (int i = CHILD_AGENT; i < moil_children_count(&s->children); i++) {
+        enum child_state state = s->children.all[i].state;
+        if (state == CHILD_STARTING || state == CHILD_DOWN)
+            return false;
+    }
+    return true;
+}
+
+/* No worker and no check child is there, and none will be. */
+static bool workers_are_gone(const struct super *s)
+{
+    for (int i = 0; i < moil_children_count(&s->children); i++) {
+        if (i != CHILD_AGENT && s->children.all[i].state != CHILD_NONE)
+            return false;
+    }
+    return true;
+}
+
+static enum event conclude(const struct super *s)
+{
+    switch (s->phase) {
+    case PHASE_SERVER:
+        return !s->options->embedded_dir || s->embedded.state == EMBEDDED_UP ? EVENT_SERVER_UP
+                                                                            : EVENT_NONE;
+    case PHASE_STARTING:
+        if (s->options->burst && workers_are_gone(s))
+            return EVENT_WORKERS_GONE;
+        return everyone_is_ready(s) ? EVENT_READY : EVENT_NONE;
+    case PHASE_RUNNING:
+        return s->options->burst && workers_are_gone(s) ? EVENT_WORKERS_GONE : EVENT_NONE;
+    case PHASE_WARM:
+    case PHASE_COLD:
+        return workers_are_gone(s) ? EVENT_WORKERS_GONE : EVENT_NONE;
+    case PHASE_AGENT:
+        return s->children.all[CHILD_AGENT].state == CHILD_NONE ? EVENT_AGENT_GONE : EVENT_NONE;
+    case PHASE_SERVER_STOP:
+        return s->embedded.state == EMBEDDED_OFF ? EVENT_SERVER_GONE : EVENT_NONE;
+    case PHASE_CHECK:
+    case PHASE_DONE:
+    case PHASES:
+        break;
+    }
+    return EVENT_NONE;
+}
+
+void moil_phase_settle(struct super *s)
+{
+    enum event event;
+    while ((event = conclude(s)) != EVENT_NONE)
+        moil_phase_event(s, event);
+}
+
+bool moil_phase_wants(const struct super *s, enum role role)
+{
+    bool serving = s->phase == PHASE_STARTING || s->phase == PHASE_RUNNING;
+    switch (role) {
+    case ROLE_WORKER:
+        return serving;
+    case ROLE_AGENT: /* the node's lease must not run out while its workers finish */
+        return serving || s->phase == PHASE_WARM || s->phase == PHASE_COLD;
+    case ROLE_CHECK:
+        break;
+    }
+    return false;
+}
+
+const char *moil_phase_name(enum phase phase)
+{
+    static const char *const names[PHASES] = {
+        [PHASE_SERVER] = "starting redis-server", [PHASE_CHECK] = "checking",
+        [PHASE_STARTING] = "starting",            [PHASE_RUNNING] = "running",
+        [PHASE_WARM] = "warm shutdown",           [PHASE_COLD] = "cold shutdown",
+        [PHASE_AGENT] = "stopping the agent",     [PHASE_SERVER_STOP] = "stopping redis-server",
+        [PHASE_DONE] = "done",
+    };
+    return names[phase];
+}
