@@ -87,7 +87,7 @@ static int native_open(lua_State *L)
     return 1;
 }
 
-/* pipe() -> read end (does not block), write end */
+/* pipe(block) -> read end, write end; reading blocks only where asked for */
 static int native_pipe(lua_State *L)
 {
     int ends[2];
@@ -95,7 +95,9 @@ static int native_pipe(lua_State *L)
     if (pipe2(ends, O_CLOEXEC) < 0) {
         return native_fail(L, "pipe");
     }
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    if (!lua_toboolean(L, 1)) {
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    }
     lua_pushinteger(L, ends[0]);
     lua_pushinteger(L, ends[1]);
     return 2;

@@ -1,7 +1,7 @@
 /* A job as plain data: what queue/ decodes from a record, vm/ runs, and worker/ carries between
  * them.
  *
- * Everything is borrowed: the slices point into the bytes of one record, kept alive by its holder. */
+ * Everything is borrowed: the slices point into the bytes of one record, which its holder keeps. */
 #ifndef MOIL_BASE_JOB_H
 #define MOIL_BASE_JOB_H
 

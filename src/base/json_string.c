@@ -45,8 +45,8 @@ static size_t plain_run(const char *p, size_t n)
  * well-formed. */
 static size_t utf8_sequence(const unsigned char *p, size_t n)
 {
-    unsigned char low =
-        0x80; /* bounds of the second byte: no overlong forms, surrogates, or past U+10FFFF */
+    /* Bounds of the second byte: no overlong forms, no surrogates, nothing past U+10FFFF. */
+    unsigned char low = 0x80;
     unsigned char high = 0xbf;
     size_t len;
 

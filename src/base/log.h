@@ -38,7 +38,7 @@ bool moil_log_enabled(enum log_level level);
 
 void moil_log(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* A line that belongs to a job. `task` and `id` stand on it; `fields` is JSON object text or empty.
+/* A line that belongs to a job: `task` and `id` stand on it. `fields`: JSON object text, or empty.
  */
 void moil_log_job(enum log_level level, struct slice id, struct slice task, struct slice message,
                   struct slice fields);

@@ -25,7 +25,9 @@ void moil_log_add_plain(struct buffer *b, struct slice text)
             moil_buffer_addf(b, "\\x%02x", (unsigned)c);
         }
     }
-    moil_buffer_add(b, text.p + from, text.n - from);
+    if (from < text.n) {
+        moil_buffer_add(b, text.p + from, text.n - from);
+    }
 }
 
 static size_t skip_space(struct slice s, size_t i)
