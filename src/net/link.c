@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "net/dial.h"
 #include "net/fault.h"
 
@@ -46,6 +47,7 @@ struct link {
     int delay_ms;
     int err; /* why it is down; 0 while up */
     char errstr[256];
+    char logged[256]; /* the last failure that was logged; "" while up */
     struct args scratch;
     bool sent[MOIL_SCRIPTS_MAX]; /* scripts this connection has loaded */
 };
@@ -72,6 +74,22 @@ static void retry_later(struct link *l)
     ev_timer_start(l->loop, &l->reconnect);
 }
 
+/* One line for each new reason, not one for each attempt. */
+static void log_down(struct link *l)
+{
+    if (!l->hooks.name || strcmp(l->logged, l->errstr) == 0)
+        return;
+    memcpy(l->logged, l->errstr, sizeof l->logged);
+    log_warning("%s connection: %s; trying again until it works", l->hooks.name, l->errstr);
+}
+
+static void log_up(struct link *l)
+{
+    if (l->hooks.name && l->logged[0])
+        log_info("%s connection: up again", l->hooks.name);
+    l->logged[0] = '\0';
+}
+
 /* The connection is gone and all its callbacks were called. */
 static void went_down(struct link *l)
 {
@@ -80,6 +98,7 @@ static void went_down(struct link *l)
     if (l->state == LINK_STOPPED)
         return;
     l->state = LINK_DOWN;
+    log_down(l);
     retry_later(l);
     if (l->hooks.on_down)
         l->hooks.on_down(l->hooks.data, l->err ? l->err : MOIL_EREDIS);
@@ -246,6 +265,7 @@ static void greeted_cb(void *data, int err, const struct reply *reply)
         return;
     ev_timer_stop(l->loop, &l->reconnect);
     l->state = LINK_UP;
+    log_up(l);
     l->err = 0;
     l->errstr[0] = '\0';
     l->delay_ms = 0;

@@ -31,6 +31,7 @@ struct link_hooks {
     void (*on_up)(void *data);
     void (*on_down)(void *data, int err); /* also after a failed attempt to connect */
     void *data;
+    const char *name; /* of the connection, for the log, which is told when it breaks and comes back; NULL: say nothing. Borrowed */
 };
 
 /* NULL when out of memory. The loop is borrowed and must outlive the link; the url is copied. */

@@ -40,6 +40,9 @@ int moil_broker_fetch(struct broker *b, struct slice incarnation, unsigned want,
 
 /* --- enqueue ------------------------------------------------------------------------------------------- */
 
+/* Bytes of payload in one script, beyond which a batch is cut: a megabyte of them keeps Redis busy for about a millisecond. */
+enum { PART_BYTES_MAX = 1 << 20 };
+
 /* One moil_broker_enqueue under way. */
 struct enqueue {
     struct broker *broker;
@@ -155,10 +158,12 @@ static struct part *take_part(struct enqueue *e, struct submission *subs, size_t
         return NULL;
     part->whole = e;
     part->count = 0;
-    for (size_t i = from; i < count && part->count < MOIL_BATCH_MAX; i++) {
+    size_t bytes = 0;
+    for (size_t i = from; i < count && part->count < MOIL_BATCH_MAX && bytes < PART_BYTES_MAX; i++) {
         if (!sent[i] && same_place(&subs[from], &subs[i])) {
             sent[i] = true;
             part->subs[part->count++] = &subs[i];
+            bytes += subs[i].job.args.n + subs[i].job.kwargs.n + subs[i].job.extra.n;
         }
     }
     return part;

@@ -112,24 +112,45 @@ void moil_message_encode(const struct job *job, struct buffer *out)
     moil_buffer_add_slice(out, job->extra);
 }
 
+/* Reads the header into *j and the three lengths behind it. */
+static bool read_header(struct cursor *c, struct slice record, struct job *j, int64_t lengths[3])
+{
+    if (!begin(c, record, "J1 "))
+        return false;
+    j->queue = next_field(c);
+    j->priority = (int)next_int(c, MOIL_PRIORITIES - 1);
+    j->retries = (uint32_t)next_int(c, UINT32_MAX);
+    j->crashes = (uint32_t)next_int(c, UINT32_MAX);
+    j->losses = (uint32_t)next_int(c, UINT32_MAX);
+    j->enqueued_us = next_int(c, INT64_MAX);
+    j->task = next_field(c);
+    for (int i = 0; i < 3; i++)
+        lengths[i] = next_int(c, INT32_MAX);
+    end_header(c);
+    return !c->bad;
+}
+
+int moil_message_decode_header(struct slice line, struct job *job)
+{
+    struct cursor c;
+    struct job j = {.id = job->id};
+    int64_t lengths[3];
+    if (!read_header(&c, line, &j, lengths))
+        return MOIL_EBADMSG;
+    *job = j;
+    return 0;
+}
+
 int moil_message_decode(struct slice record, struct job *job)
 {
     struct cursor c;
     struct job j = {.id = job->id};
-    if (!begin(&c, record, "J1 "))
+    int64_t lengths[3];
+    if (!read_header(&c, record, &j, lengths))
         return MOIL_EBADMSG;
-    j.queue = next_field(&c);
-    j.priority = (int)next_int(&c, MOIL_PRIORITIES - 1);
-    j.retries = (uint32_t)next_int(&c, UINT32_MAX);
-    j.crashes = (uint32_t)next_int(&c, UINT32_MAX);
-    j.losses = (uint32_t)next_int(&c, UINT32_MAX);
-    j.enqueued_us = next_int(&c, INT64_MAX);
-    j.task = next_field(&c);
-    int64_t args = next_int(&c, INT32_MAX), kwargs = next_int(&c, INT32_MAX), extra = next_int(&c, INT32_MAX);
-    end_header(&c);
-    j.args = next_bytes(&c, args);
-    j.kwargs = next_bytes(&c, kwargs);
-    j.extra = next_bytes(&c, extra);
+    j.args = next_bytes(&c, lengths[0]);
+    j.kwargs = next_bytes(&c, lengths[1]);
+    j.extra = next_bytes(&c, lengths[2]);
     if (c.bad || c.p != c.end || j.args.n < 2)
         return MOIL_EBADMSG;
     *job = j;
@@ -180,5 +201,20 @@ int moil_outcome_decode(struct slice record, struct outcome_record *out)
     if (c.bad || c.p != c.end)
         return MOIL_EBADMSG;
     *out = o;
+    return 0;
+}
+
+int moil_note_decode(struct slice text, struct note *out)
+{
+    struct cursor c = {text.p, text.p + text.n, false};
+    struct note n;
+    n.state = next_field(&c);
+    n.worker = next_field(&c);
+    n.started_us = next_int(&c, INT64_MAX);
+    end_header(&c);
+    if (c.bad)
+        return MOIL_EBADMSG;
+    n.meta = slice_of(c.p, (size_t)(c.end - c.p));
+    *out = n;
     return 0;
 }

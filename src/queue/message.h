@@ -21,6 +21,9 @@ void moil_message_encode(const struct job *job, struct buffer *out);
 /* Fills *job with slices into `record`; job->id is left alone. 0 or MOIL_EBADMSG (then *job is untouched). */
 int moil_message_decode(struct slice record, struct job *job);
 
+/* The header line alone ("J1 … \n"): the payload slices are left absent. 0 or MOIL_EBADMSG. */
+int moil_message_decode_header(struct slice line, struct job *job);
+
 struct outcome_record {
     struct slice state; /* SUCCESS, FAILURE or REVOKED */
     struct slice queue;
@@ -39,6 +42,16 @@ struct outcome_record {
 
 void moil_outcome_encode(const struct outcome_record *o, struct buffer *out);
 int moil_outcome_decode(struct slice record, struct outcome_record *out); /* 0 or MOIL_EBADMSG */
+
+/* A note of the `running` hash: "state worker started_us\n" and the meta data. */
+struct note {
+    struct slice state; /* STARTED, or a state of the task's own */
+    struct slice worker;
+    int64_t started_us;
+    struct slice meta; /* JSON text, or empty */
+};
+
+int moil_note_decode(struct slice text, struct note *out); /* 0 or MOIL_EBADMSG */
 
 /* True for an R record: the job has ended. */
 static inline bool moil_record_is_outcome(struct slice record)

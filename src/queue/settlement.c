@@ -104,14 +104,14 @@ static void add_record(struct args *a, const struct settlement *s, const struct 
     moil_args_add(a, s->text.data + e->record_at, e->record_len);
 }
 
-/* The entries of one kind behind their count. Requeues go last to first: each goes to the front of its level. */
+/* The entries of one kind behind their count. */
 static void add_section(struct args *a, const struct settlement *s, enum verdict verdict)
 {
     size_t at = a->count;
     int64_t n = 0;
     moil_args_int(a, 0);
     for (size_t k = 0; k < s->count; k++) {
-        const struct entry *e = &s->entries[verdict == VERDICT_REQUEUE ? s->count - 1 - k : k];
+        const struct entry *e = &s->entries[k];
         if (e->verdict != verdict)
             continue;
         n++;

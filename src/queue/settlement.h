@@ -21,6 +21,7 @@ int moil_settlement_drop(struct settlement *s, struct slice id); /* ended, nothi
 int moil_settlement_end(struct settlement *s, struct slice id, struct slice record, int64_t expires_min);
 int moil_settlement_dead(struct settlement *s, struct slice id, struct slice record);
 int moil_settlement_retry(struct settlement *s, struct slice id, struct slice record, int64_t delay_ms);
+/* To the front of its level: who hands back several begins with the last, and the old order is kept. */
 int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice queue, int priority);
 
 /* Sends the batch for this incarnation. MOIL_EFENCED in the callback: nothing was settled. */

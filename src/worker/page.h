@@ -19,6 +19,7 @@ struct page {
     _Atomic uint32_t reserved;           /* jobs fetched and not started */
     _Atomic uint64_t finished;           /* jobs ended since the process began */
     _Atomic uint64_t memory;             /* bytes held by the Lua state */
+    _Atomic int32_t pid;                 /* of the worker process */
     _Atomic uint32_t ready;              /* 1 once it serves its queues */
     char incarnation[MOIL_ID_LEN + 1];   /* written before `ready` */
     char on_cpu[MOIL_NAME_MAX + 1];      /* the id now on the CPU; "" between jobs */

@@ -1,0 +1,212 @@
+/* describe.c: see describe.h. */
+#include "queue/describe.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "queue/lease.h"
+#include "queue/message.h"
+
+static void add_key(struct buffer *out, const char *key)
+{
+    if (out->len && out->data[out->len - 1] != '{')
+        moil_buffer_add_char(out, ',');
+    moil_buffer_add_char(out, '"');
+    moil_buffer_add_str(out, key);
+    moil_buffer_add_str(out, "\":");
+}
+
+/* Strings, JSON text and times are left out when they are absent. */
+static void add_string(struct buffer *out, const char *key, struct slice s)
+{
+    if (s.n == 0)
+        return;
+    add_key(out, key);
+    moil_buffer_add_json(out, s);
+}
+
+static void add_text(struct buffer *out, const char *key, struct slice json)
+{
+    if (json.n == 0)
+        return;
+    add_key(out, key);
+    moil_buffer_add_slice(out, json);
+}
+
+static void add_int(struct buffer *out, const char *key, int64_t v)
+{
+    add_key(out, key);
+    moil_buffer_add_int(out, v);
+}
+
+static void add_time(struct buffer *out, const char *key, int64_t us)
+{
+    if (us <= 0)
+        return;
+    add_key(out, key);
+    moil_buffer_addf(out, "%lld.%06lld", (long long)(us / 1000000), (long long)(us % 1000000));
+}
+
+static void add_bool(struct buffer *out, const char *key, bool v)
+{
+    add_text(out, key, slice_str(v ? "true" : "false"));
+}
+
+static void add_arguments(struct buffer *out, const struct job *job)
+{
+    add_text(out, "args", job->args);
+    add_text(out, "kwargs", job->kwargs);
+    add_text(out, "options", job->extra);
+}
+
+static void add_outcome(struct buffer *out, const struct outcome_record *o, bool in_dead_set)
+{
+    bool good = slice_is(o->state, "SUCCESS");
+    struct job job = {.id = {NULL, 0}};
+    add_string(out, "task", o->task);
+    add_string(out, "queue", o->queue);
+    add_int(out, "priority", o->priority);
+    add_string(out, "state", o->state);
+    add_text(out, good ? "result" : "error", o->value);
+    if (o->body.n && moil_message_decode(o->body, &job) == 0)
+        add_arguments(out, &job);
+    add_int(out, "retries", o->retries);
+    add_int(out, "deliveries", o->deliveries);
+    add_time(out, "enqueued_at", o->enqueued_us);
+    add_time(out, "started_at", o->started_us);
+    add_time(out, "finished_at", o->finished_us);
+    add_time(out, "expires_at", o->expires_min * 60000000);
+    add_string(out, "worker", o->worker);
+    if (in_dead_set)
+        add_bool(out, "dead", true);
+}
+
+/* What a job that has not ended is doing: its place, and the note that its worker left. */
+static void add_waiting(struct buffer *out, const struct job *job, struct slice place, struct slice detail,
+                        struct slice text)
+{
+    struct note note = {0};
+    bool noted = text.n && moil_note_decode(text, &note) == 0;
+    bool delayed = slice_is(place, "delayed");
+    const char *waits = !delayed ? "PENDING" : job->retries ? "RETRY" : "SCHEDULED";
+    add_string(out, "task", job->task);
+    add_string(out, "queue", job->queue);
+    add_int(out, "priority", job->priority);
+    add_string(out, "state", noted ? note.state : slice_str(waits));
+    add_text(out, "meta", note.meta);
+    add_arguments(out, job);
+    add_int(out, "retries", job->retries);
+    add_int(out, "deliveries", (int64_t)job->crashes + job->losses + (noted ? 1 : 0));
+    add_time(out, "enqueued_at", job->enqueued_us);
+    add_time(out, "started_at", note.started_us);
+    if (slice_is(place, "inflight"))
+        add_string(out, "worker", detail);
+}
+
+static int64_t digits(struct slice s)
+{
+    int64_t v = 0;
+    for (size_t i = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && v < INT64_MAX / 20; i++)
+        v = v * 10 + (s.p[i] - '0');
+    return v;
+}
+
+static void describe(struct buffer *out, struct slice id, struct slice record, struct slice place,
+                     struct slice detail, struct slice note)
+{
+    struct outcome_record ended;
+    struct job job = {.id = id};
+    moil_buffer_add_char(out, '{');
+    add_string(out, "id", id);
+    if (moil_record_is_outcome(record) && moil_outcome_decode(record, &ended) == 0)
+        add_outcome(out, &ended, slice_is(place, "dead"));
+    else if (moil_message_decode(record, &job) == 0)
+        add_waiting(out, &job, place, detail, note);
+    else
+        add_bool(out, "damaged", true);
+    if (slice_is(place, "delayed"))
+        add_time(out, "due_at", digits(detail) * 1000);
+    moil_buffer_add_char(out, '}');
+}
+
+int moil_describe_job(struct slice id, const struct reply *inspected, struct buffer *out)
+{
+    if (moil_reply_count(inspected) != 4)
+        return MOIL_EBADMSG;
+    describe(out, id, moil_reply_slice(moil_reply_at(inspected, 0)), moil_reply_slice(moil_reply_at(inspected, 1)),
+             moil_reply_slice(moil_reply_at(inspected, 2)), moil_reply_slice(moil_reply_at(inspected, 3)));
+    return out->failed ? MOIL_ENOMEM : 0;
+}
+
+size_t moil_describe_list(enum listing kind, const struct reply *page, struct buffer *out)
+{
+    static const char *const places[] = {"inflight", "delayed", "dead"};
+    size_t count = moil_reply_count(page) / 3;
+    for (size_t i = 0; i < count; i++) {
+        struct slice detail = moil_reply_slice(moil_reply_at(page, 3 * i + 2)), note = {"", 0};
+        if (kind == LISTING_INFLIGHT) { /* note "\n\n" incarnation, which is the last line */
+            const char *line = detail.n ? memrchr(detail.p, '\n', detail.n) : NULL;
+            if (line) {
+                note = slice_of(detail.p, (size_t)(line - detail.p) - 1);
+                detail = slice_of(line + 1, (size_t)(detail.p + detail.n - line) - 1);
+            }
+        }
+        if (i > 0)
+            moil_buffer_add_char(out, ',');
+        describe(out, moil_reply_slice(moil_reply_at(page, 3 * i)), moil_reply_slice(moil_reply_at(page, 3 * i + 1)),
+                 slice_str(places[kind]), detail, note);
+    }
+    return count;
+}
+
+void moil_describe_queues(const struct reply *queues, struct buffer *out)
+{
+    moil_buffer_add_char(out, '[');
+    for (size_t i = 3; i + 3 < moil_reply_count(queues); i += 4) {
+        struct slice state = moil_reply_slice(moil_reply_at(queues, i + 1));
+        struct slice header = moil_reply_slice(moil_reply_at(queues, i + 3));
+        struct job oldest = {.id = {NULL, 0}};
+        moil_buffer_add_char(out, '{');
+        add_string(out, "queue", moil_reply_slice(moil_reply_at(queues, i)));
+        add_int(out, "pending", moil_reply_integer(moil_reply_at(queues, i + 2)));
+        add_bool(out, "paused", state.n && state.p[0] == 'p');
+        if (moil_message_decode_header(header, &oldest) == 0)
+            add_time(out, "oldest_at", oldest.enqueued_us);
+        moil_buffer_add_str(out, "},");
+    }
+    moil_buffer_add_char(out, '{');
+    add_int(out, "delayed", moil_reply_integer(moil_reply_at(queues, 0)));
+    add_int(out, "dead", moil_reply_integer(moil_reply_at(queues, 1)));
+    add_int(out, "in_flight", moil_reply_integer(moil_reply_at(queues, 2)));
+    moil_buffer_add_str(out, "}]");
+}
+
+void moil_describe_nodes(const struct reply *nodes, struct buffer *out)
+{
+    int64_t now_ms = moil_reply_integer(moil_reply_at(nodes, 0));
+    moil_buffer_add_char(out, '[');
+    for (size_t i = 1; i + 2 < moil_reply_count(nodes); i += 3) {
+        int64_t age_ms = now_ms - moil_reply_integer(moil_reply_at(nodes, i + 1));
+        struct slice report = moil_reply_slice(moil_reply_at(nodes, i + 2));
+        if (i > 1)
+            moil_buffer_add_char(out, ',');
+        moil_buffer_add_char(out, '{');
+        add_string(out, "node", moil_reply_slice(moil_reply_at(nodes, i)));
+        add_key(out, "age");
+        moil_buffer_addf(out, "%.3f", (double)age_ms / 1000);
+        add_bool(out, "alive", age_ms <= MOIL_LEASE_MS);
+        if (report.n > 2 && report.p[0] == '{') {
+            moil_buffer_add_char(out, ',');
+            moil_buffer_add(out, report.p + 1, report.n - 1);
+        } else {
+            moil_buffer_add_char(out, '}');
+        }
+    }
+    moil_buffer_add_char(out, ']');
+}
+
+void moil_revoke_args(struct args *a, double ttl_s)
+{
+    moil_args_str(a, "{\"code\":\"Revoked\",\"message\":\"revoked before it started\"}");
+    moil_args_int(a, ttl_s < 1 ? 1 : ttl_s > 1e9 ? (int64_t)1e9 : (int64_t)ttl_s);
+}

@@ -1,0 +1,85 @@
+/* agent.c: the agent's life; what it does is in its parts (agent.h). */
+#include "worker/agent.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+enum { CALL_TIMEOUT_MS = 10000 };
+
+static void link_up(void *data)
+{
+    struct agent *a = data;
+    if (!a->ready) {
+        a->ready = true;
+        moil_redis_check(a);
+        if (a->options.on_ready)
+            a->options.on_ready(a->options.data);
+    }
+    moil_heartbeat_start(a);
+    moil_promoter_start(a);
+    moil_sweeper_start(a);
+}
+
+static void waiting_up(void *data)
+{
+    moil_promoter_start(data);
+}
+
+static void link_down(void *data, int err)
+{
+    (void)err;
+    struct agent *a = data;
+    a->promoting = false;
+    if (a->stopping)
+        ev_break(a->loop, EVBREAK_ALL);
+}
+
+int moil_agent_init(struct agent *a, struct ev_loop *loop, const struct agent_options *options)
+{
+    memset(a, 0, sizeof *a);
+    a->options = *options;
+    a->loop = loop;
+    moil_buffer_init(&a->text);
+    a->link = moil_link_new(loop, options->url, &(struct link_hooks){link_up, link_down, a, "agent's"});
+    a->waiting = moil_link_new(loop, options->url, &(struct link_hooks){.on_up = waiting_up, .data = a});
+    if (!a->link || !a->waiting)
+        return MOIL_ENOMEM;
+    return moil_broker_init(&a->broker, a->link, options->ns, CALL_TIMEOUT_MS);
+}
+
+void moil_agent_fini(struct agent *a)
+{
+    ev_timer_stop(a->loop, &a->heartbeat);
+    ev_timer_stop(a->loop, &a->promote);
+    ev_timer_stop(a->loop, &a->sweep);
+    moil_link_free(a->link);
+    moil_link_free(a->waiting);
+    moil_broker_fini(&a->broker);
+    moil_buffer_fini(&a->text);
+}
+
+void moil_agent_start(struct agent *a)
+{
+    moil_link_start(a->link);
+    moil_link_start(a->waiting);
+}
+
+static void taken_off(void *data, int err, const struct reply *reply)
+{
+    (void)err;
+    (void)reply;
+    struct agent *a = data;
+    ev_break(a->loop, EVBREAK_ALL);
+}
+
+void moil_agent_stop(struct agent *a)
+{
+    a->stopping = true;
+    moil_args_clear(&a->broker.args);
+    moil_args_str(&a->broker.args, a->options.node);
+    moil_args_str(&a->broker.args, "");
+    if (moil_broker_eval(&a->broker, SCRIPT_HEARTBEAT, taken_off, a) != 0)
+        ev_break(a->loop, EVBREAK_ALL);
+}

@@ -1,0 +1,66 @@
+/* The agent of a node: its heartbeat, due jobs, sweeping. One process per node, moil's own code only.
+ *
+ *   heartbeat.c  the node's lease and its report
+ *   promoter.c   delayed jobs that are due
+ *   sweeper.c    results past their time, the dead set's bounds
+ *   redis_check.c  a look at the server's INFO, with warnings
+ *
+ * Each part is given the agent and has the same verbs: start, stop. Recovery, beat and control commands will be parts too. */
+#ifndef MOIL_WORKER_AGENT_H
+#define MOIL_WORKER_AGENT_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "base/id.h"
+#include "conf/url.h"
+#include "queue/broker.h"
+#include "worker/page.h"
+
+struct agent_options {
+    const struct url *url;
+    const char *ns;
+    const char *node;    /* its name: what people see */
+    struct slice report; /* JSON members of the node's report that do not change, without braces */
+    struct page *pages;  /* of all worker slots, page_stride bytes apart */
+    size_t page_stride;
+    int page_count;
+    void (*on_ready)(void *data);
+    void *data;
+};
+
+struct agent {
+    struct agent_options options;
+    struct ev_loop *loop;
+    struct link *link;    /* never blocks */
+    struct link *waiting; /* BLPOP on the tick list */
+    struct broker broker;
+    bool ready;
+    bool stopping;
+    ev_timer heartbeat;
+    ev_timer promote;     /* when the next delayed job is due */
+    ev_timer sweep;
+    bool promoting;       /* a promote script is under way … */
+    bool promote_again;   /* … and a tick came meanwhile */
+    struct buffer text;
+};
+
+/* 0 or a negative code. The loop is borrowed. */
+int moil_agent_init(struct agent *a, struct ev_loop *loop, const struct agent_options *options);
+void moil_agent_fini(struct agent *a);
+void moil_agent_start(struct agent *a);
+
+/* Takes the node off Redis and breaks the loop; at once when Redis is away. */
+void moil_agent_stop(struct agent *a);
+
+/* --- its parts ------------------------------------------------------------------------------------------ */
+
+void moil_heartbeat_start(struct agent *a); /* also after each reconnect */
+void moil_promoter_start(struct agent *a);
+void moil_sweeper_start(struct agent *a);
+void moil_redis_check(struct agent *a); /* once: asks INFO, and warns of what it sees */
+
+/* What INFO's text tells that a user must know, one log line each. Pure but for the log; for redis_check.c and its spec. */
+void moil_redis_warn(struct slice info, void (*warn)(void *data, const char *line), void *data);
+
+#endif

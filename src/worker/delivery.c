@@ -1,0 +1,141 @@
+/* delivery.c: see delivery.h. */
+#include "worker/delivery.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "queue/message.h"
+#include "worker/host.h"
+#include "worker/verdict.h"
+#include "worker/worker.h"
+
+enum { NOTE_AFTER_US = 250 * 1000 };
+
+void moil_delivery_add(struct worker *w, struct slice id, struct slice record)
+{
+    struct delivery *d = malloc(sizeof *d + id.n + record.n);
+    if (!d) { /* it stays in flight with us, as if its worker had died; recovery gives it back */
+        log_error("out of memory for job %.*s", (int)id.n, id.p);
+        return;
+    }
+    memset(d, 0, sizeof *d);
+    d->worker = w;
+    memcpy(d->bytes, id.p, id.n);
+    memcpy(d->bytes + id.n, record.p ? record.p : "", record.n);
+    d->record = slice_of(d->bytes + id.n, record.n);
+    d->job.id = slice_of(d->bytes, id.n);
+    d->damaged = moil_message_decode(d->record, &d->job) != 0 ||
+                 moil_envelope_decode(d->job.extra, &d->envelope) != 0;
+    DL_APPEND(w->reserved, d);
+    w->reserved_count++;
+}
+
+/* From the reserved to the running list; both clocks are read once. */
+static void mark_started(struct worker *w, struct delivery *d)
+{
+    DL_DELETE(w->reserved, d);
+    w->reserved_count--;
+    DL_APPEND(w->running, d);
+    w->running_count++;
+    d->started_us = moil_clock_wall_us();
+    d->started_mono_us = moil_clock_monotonic_us();
+}
+
+static void on_cpu(struct worker *w, struct slice id)
+{
+    struct page *page = w->options.page;
+    size_t n = id.n < MOIL_NAME_MAX ? id.n : MOIL_NAME_MAX;
+    memcpy(page->on_cpu, id.p, n);
+    page->on_cpu[n] = '\0';
+}
+
+/* One stretch on the CPU: until the job waits or ends. */
+static void run(struct delivery *d)
+{
+    struct worker *w = d->worker;
+    on_cpu(w, d->job.id);
+    enum run_status status = moil_run_resume(d->run);
+    on_cpu(w, slice_of("", 0));
+    if (status == RUN_DONE)
+        moil_verdict_outcome(d, moil_run_outcome(d->run));
+}
+
+void moil_delivery_start(struct worker *w, struct delivery *d)
+{
+    mark_started(w, d);
+    if (d->damaged) {
+        moil_verdict_damaged(d);
+        return;
+    }
+    if (d->envelope.expires_s > 0 && (double)d->started_us / 1e6 > d->envelope.expires_s) {
+        moil_verdict_expired(d);
+        return;
+    }
+    d->task = moil_vm_task(w->vm, d->job.task);
+    if (!d->task) {
+        moil_verdict_unregistered(d);
+        return;
+    }
+    d->run = moil_run_new(w->vm, d->task, &d->job, slice_str(w->incarnation), d);
+    if (!d->run) {
+        moil_verdict_requeue(d);
+        return;
+    }
+    run(d);
+}
+
+void moil_delivery_resume(struct delivery *d)
+{
+    run(d);
+}
+
+void moil_delivery_free(struct delivery *d)
+{
+    struct worker *w = d->worker;
+    if (d->suspended)
+        w->suspended--;
+    if (d->started_us) {
+        DL_DELETE(w->running, d);
+        w->running_count--;
+    } else {
+        DL_DELETE(w->reserved, d);
+        w->reserved_count--;
+    }
+    moil_host_abandon(d);
+    if (d->run)
+        moil_run_free(d->run);
+    free(d);
+}
+
+void moil_delivery_note_long(struct worker *w)
+{
+    struct broker *b = &w->broker;
+    struct delivery *d, *who[MOIL_BATCH_MAX];
+    size_t ends[MOIL_BATCH_MAX], count = 0;
+    int64_t before = moil_clock_monotonic_us() - NOTE_AFTER_US;
+    moil_buffer_clear(&b->text);
+    DL_FOREACH(w->running, d)
+    {
+        if (d->started_mono_us > before || count == MOIL_BATCH_MAX)
+            break;
+        if (d->noted)
+            continue;
+        moil_verdict_add_note(d, slice_str("STARTED"), slice_of("", 0), &b->text);
+        ends[count] = b->text.len;
+        who[count++] = d;
+    }
+    if (!count || b->text.failed)
+        return;
+    moil_args_clear(&b->args);
+    moil_args_str(&b->args, w->incarnation);
+    moil_args_str(&b->args, "0");
+    for (size_t i = 0, start = 0; i < count; start = ends[i++]) {
+        moil_args_slice(&b->args, who[i]->job.id);
+        moil_args_add(&b->args, b->text.data + start, ends[i] - start);
+    }
+    if (moil_broker_eval(b, SCRIPT_PROGRESS, NULL, NULL) == 0)
+        for (size_t i = 0; i < count; i++)
+            who[i]->noted = true;
+}

@@ -1,0 +1,54 @@
+/* envelope.c: see envelope.h. */
+#include "worker/envelope.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+/* A number as a double; `absent` when there is none; NAN when it is something else. */
+static double number_of(const json_t *object, const char *key, double absent)
+{
+    const json_t *v = json_object_get(object, key);
+    if (!v || json_is_null(v))
+        return absent;
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+int moil_envelope_decode(struct slice extra, struct envelope *out)
+{
+    *out = (struct envelope){.result_ttl_s = -1, .ignore_result = -1};
+    if (extra.n == 0)
+        return 0;
+    json_t *object = json_loadb(extra.p, extra.n, 0, NULL);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return MOIL_EBADMSG;
+    }
+    const json_t *ttl = json_object_get(object, "result_ttl"), *ignore = json_object_get(object, "ignore_result");
+    struct envelope e;
+    e.expires_s = number_of(object, "expires", 0);
+    e.result_ttl_s = json_is_false(ttl) ? INFINITY : number_of(object, "result_ttl", -1);
+    e.ignore_result = json_is_boolean(ignore) ? json_is_true(ignore) : -1;
+    double since = number_of(object, "unregistered_ms", 0);
+    json_decref(object);
+    if (isnan(e.expires_s) || isnan(e.result_ttl_s) || !(since >= 0 && since < 1e15))
+        return MOIL_EBADMSG;
+    e.unregistered_ms = (int64_t)since;
+    *out = e;
+    return 0;
+}
+
+int moil_envelope_mark_unregistered(struct slice extra, int64_t since_ms, struct buffer *out)
+{
+    json_t *object = extra.n ? json_loadb(extra.p, extra.n, 0, NULL) : json_object();
+    json_object_set_new(object, "unregistered_ms", json_integer(since_ms));
+    char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    if (!text)
+        return MOIL_ENOMEM;
+    moil_buffer_add_str(out, text);
+    free(text);
+    return out->failed ? MOIL_ENOMEM : 0;
+}

@@ -1,0 +1,199 @@
+/* fetcher.c: see fetcher.h. */
+#include "worker/fetcher.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "worker/delivery.h"
+#include "worker/worker.h"
+
+enum { BLPOP_MARGIN_MS = 5000 };
+
+/* One fetch under way: how much it asked for, and the wake-ups known when it was sent. */
+struct fetch {
+    struct fetcher *fetcher;
+    unsigned want;
+    unsigned wakes;
+    char incarnation[MOIL_ID_LEN + 1];
+};
+
+void moil_fetcher_init(struct fetcher *f, struct worker *w)
+{
+    *f = (struct fetcher){.worker = w};
+}
+
+static unsigned free_slots(const struct worker *w)
+{
+    unsigned active = moil_worker_active(w), slots = (unsigned)w->options.concurrency;
+    return active < slots ? slots - active : 0;
+}
+
+/* Jobs that will start within 5 ms beyond those that can start now. No history: none. */
+static unsigned ahead(const struct worker *w)
+{
+    if (w->average_s <= 0)
+        return 0;
+    double n = w->options.concurrency * (MOIL_FETCHER_AHEAD_US / 1e6) / w->average_s;
+    return n > MOIL_FETCHER_AHEAD_MAX ? MOIL_FETCHER_AHEAD_MAX : (unsigned)n;
+}
+
+static void fetched(void *data, int err, const struct reply *reply)
+{
+    struct fetch *call = data;
+    struct fetcher *f = call->fetcher;
+    struct worker *w = f->worker;
+    bool ours = strcmp(call->incarnation, w->incarnation) == 0;
+    f->calls--;
+    f->asked -= call->want;
+    if (err == MOIL_EFENCED && ours)
+        moil_worker_fenced(w);
+    else if (err && reply && err != MOIL_ENOSCRIPT)
+        log_warning("fetching failed: %.*s", (int)moil_reply_slice(reply).n, moil_reply_slice(reply).p);
+    if (err && err != MOIL_ENOSCRIPT)
+        f->empty = true; /* the next wake-up or poll asks again */
+    size_t pairs = err || !ours ? 0 : moil_reply_count(reply) / 2;
+    if (!err && ours && pairs < call->want)
+        f->empty = f->drained = f->wakes == call->wakes;
+    for (size_t i = 0; i < pairs; i++)
+        moil_delivery_add(w, moil_reply_slice(moil_reply_at(reply, 2 * i)),
+                          moil_reply_slice(moil_reply_at(reply, 2 * i + 1)));
+    free(call);
+}
+
+static void ask(struct fetcher *f, unsigned want)
+{
+    struct worker *w = f->worker;
+    struct fetch *call = malloc(sizeof *call);
+    if (!call)
+        return;
+    struct slice order[MOIL_QUEUES_MAX];
+    moil_queues_order(&w->queues, drand48, order);
+    *call = (struct fetch){.fetcher = f, .want = want, .wakes = f->wakes};
+    memcpy(call->incarnation, w->incarnation, sizeof call->incarnation);
+    if (moil_broker_fetch(&w->broker, slice_str(w->incarnation), want, order, w->queues.count, fetched, call) != 0) {
+        free(call);
+        return;
+    }
+    f->calls++;
+    f->asked += want;
+}
+
+static void fetch_more(struct fetcher *f)
+{
+    struct worker *w = f->worker;
+    while (!f->empty && !moil_settler_is_full(&w->settler)) {
+        unsigned held = w->reserved_count + f->asked, target = free_slots(w) + ahead(w);
+        if (held >= target)
+            return;
+        unsigned want = target - held;
+        if (want > MOIL_BATCH_MAX)
+            want = MOIL_BATCH_MAX;
+        if (held > 0 && want < MOIL_FETCHER_BATCH_MIN && want < target / 2)
+            return;
+        unsigned before = f->calls;
+        ask(f, want);
+        if (f->calls == before)
+            return;
+    }
+}
+
+/* --- waiting for a wake-up ------------------------------------------------------------------------------ */
+
+/* Puts a wake-up back that this worker has no room for: another worker may have. */
+static void pass_on(struct worker *w, struct slice key)
+{
+    struct args *a = &w->broker.args;
+    moil_args_clear(a);
+    moil_args_str(a, "RPUSH");
+    moil_args_slice(a, key);
+    moil_args_str(a, "1");
+    moil_link_call(w->link, a, w->broker.timeout_ms, NULL, NULL);
+}
+
+static void unblocked(void *data, int err, const struct reply *reply)
+{
+    struct fetcher *f = data;
+    struct worker *w = f->worker;
+    f->blocked = f->nudged = false;
+    if (!err && moil_reply_count(reply) == 2) {
+        struct slice key = moil_reply_slice(moil_reply_at(reply, 0));
+        size_t prefix = w->broker.keys.prefix_len;
+        if (key.n > prefix + 6 && memcmp(key.p + prefix, "inbox:", 6) == 0)
+            moil_inbox_deliver(&w->inbox, moil_reply_slice(moil_reply_at(reply, 1)));
+        else if (w->state == WORKER_SERVING && free_slots(w) > 0)
+            moil_fetcher_wake(f);
+        else
+            pass_on(w, key);
+    } else if (!err) {
+        moil_fetcher_wake(f); /* the poll: one fetch without a wake-up */
+    }
+}
+
+static void block(struct fetcher *f, bool on_wake_lists)
+{
+    struct worker *w = f->worker;
+    struct buffer keys;
+    size_t ends[MOIL_QUEUES_MAX + 1], count = 0;
+    moil_buffer_init(&keys);
+    moil_keys_inbox(&w->broker.keys, slice_str(w->incarnation), &keys);
+    ends[count++] = keys.len;
+    for (size_t i = 0; on_wake_lists && i < w->queues.count; i++) {
+        moil_keys_wake(&w->broker.keys, w->queues.names[i], &keys);
+        ends[count++] = keys.len;
+    }
+    struct args *a = &w->broker.args;
+    moil_args_clear(a);
+    moil_args_str(a, "BLPOP");
+    for (size_t i = 0; i < count; i++)
+        moil_args_add(a, keys.data + (i ? ends[i - 1] : 0), ends[i] - (i ? ends[i - 1] : 0));
+    moil_args_int(a, MOIL_FETCHER_POLL_S);
+    int err = keys.failed ? MOIL_ENOMEM
+                          : moil_link_call(w->waiting, a, MOIL_FETCHER_POLL_S * 1000 + BLPOP_MARGIN_MS, unblocked, f);
+    f->blocked = err == 0;
+    f->on_wake_lists = on_wake_lists;
+    moil_buffer_fini(&keys);
+}
+
+/* Ends our own BLPOP by a message to our inbox, because it does not watch the wake lists and now it should. */
+static void nudge(struct fetcher *f)
+{
+    struct worker *w = f->worker;
+    struct buffer key;
+    moil_buffer_init(&key);
+    moil_keys_inbox(&w->broker.keys, slice_str(w->incarnation), &key);
+    struct args *a = &w->broker.args;
+    moil_args_clear(a);
+    moil_args_str(a, "RPUSH");
+    moil_args_slice(a, moil_buffer_slice(&key));
+    moil_args_str(a, "N");
+    f->nudged = !key.failed && moil_link_call(w->link, a, w->broker.timeout_ms, NULL, NULL) == 0;
+    moil_buffer_fini(&key);
+}
+
+void moil_fetcher_turn(struct fetcher *f)
+{
+    struct worker *w = f->worker;
+    bool serving = w->state == WORKER_SERVING;
+    if (serving)
+        fetch_more(f);
+    bool want_wakes = serving && f->empty && f->calls == 0 && free_slots(w) > w->reserved_count;
+    bool want_inbox = w->state != WORKER_JOINING && !moil_inbox_is_empty(&w->inbox);
+    if (f->blocked) {
+        if (want_wakes && !f->on_wake_lists && !f->nudged)
+            nudge(f);
+    } else if (want_wakes || want_inbox) {
+        block(f, want_wakes);
+    }
+}
+
+void moil_fetcher_wake(struct fetcher *f)
+{
+    f->wakes++;
+    f->empty = f->drained = false;
+}
+
+void moil_fetcher_link_lost(struct fetcher *f)
+{
+    f->empty = f->drained = false;
+}

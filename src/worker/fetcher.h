@@ -1,0 +1,45 @@
+/* Getting jobs: how many to ask for, when to ask, and when to wait for a wake-up instead (ARCHITECTURE 4, wake-up and prefetch).
+ *
+ * It asks ahead of what can start now, by what the worker will start within 5 ms as its own jobs' times tell, in batches
+ * of which two or more are under way, so that fetching overlaps running. When its queues are empty it waits in BLPOP on their
+ * wake lists and on the worker's inbox, and asks once per MOIL_FETCHER_POLL_S without one. */
+#ifndef MOIL_WORKER_FETCHER_H
+#define MOIL_WORKER_FETCHER_H
+
+#include <stdbool.h>
+
+#include "net/reply.h"
+
+enum {
+    MOIL_FETCHER_POLL_S = 5,       /* BLPOP's timeout; a lost wake-up costs that much */
+    MOIL_FETCHER_AHEAD_MAX = 750,  /* jobs reserved beyond the free slots: three full batches */
+    MOIL_FETCHER_AHEAD_US = 5000,
+    MOIL_FETCHER_BATCH_MIN = 100,  /* while something is reserved, smaller batches are not worth a script */
+};
+
+struct worker;
+
+struct fetcher {
+    struct worker *worker;
+    unsigned asked;      /* jobs asked for and not answered yet */
+    unsigned calls;      /* fetches under way */
+    unsigned wakes;      /* wake-ups so far; one that comes during a fetch makes it count as not empty */
+    bool empty;          /* the last fetch emptied the queues: wait for a wake-up */
+    bool drained;        /* the same, and it was Redis that said so: a burst worker may end */
+    bool blocked;        /* BLPOP is under way … */
+    bool on_wake_lists;  /* … and watches the wake lists too */
+    bool nudged;         /* a message was sent to our own inbox to end it early */
+};
+
+void moil_fetcher_init(struct fetcher *f, struct worker *w);
+
+/* Once per turn of the loop: asks for jobs, or waits for them, as the worker's state has it. */
+void moil_fetcher_turn(struct fetcher *f);
+
+/* The queues may hold something again. */
+void moil_fetcher_wake(struct fetcher *f);
+
+/* A connection was lost: what was under way on it is gone. */
+void moil_fetcher_link_lost(struct fetcher *f);
+
+#endif

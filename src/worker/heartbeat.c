@@ -1,0 +1,69 @@
+/* heartbeat.c: bumps the node's lease every 5 s and renews its report. A part of the agent (agent.h). */
+#include "base/log.h"
+#include "queue/lease.h"
+#include "worker/agent.h"
+
+static struct page *page_at(const struct agent *a, int slot)
+{
+    return (struct page *)((char *)a->options.pages + (size_t)slot * a->options.page_stride);
+}
+
+static void add_worker(struct buffer *out, int slot, struct page *p)
+{
+    moil_buffer_addf(out, "{\"slot\":%d,\"pid\":%d,\"incarnation\":\"%.36s\",\"running\":%u,\"reserved\":%u,", slot,
+                     (int)atomic_load(&p->pid), p->incarnation, (unsigned)atomic_load(&p->running),
+                     (unsigned)atomic_load(&p->reserved));
+    moil_buffer_addf(out, "\"finished\":%llu,\"lua_bytes\":%llu}", (unsigned long long)atomic_load(&p->finished),
+                     (unsigned long long)atomic_load(&p->memory));
+}
+
+static void beat(struct agent *a)
+{
+    struct buffer *text = &a->text;
+    bool any = false;
+    moil_buffer_clear(text);
+    moil_buffer_add_char(text, '{');
+    moil_buffer_add_slice(text, a->options.report);
+    moil_buffer_add_str(text, ",\"workers\":[");
+    for (int slot = 0; slot < a->options.page_count; slot++) {
+        struct page *p = page_at(a, slot);
+        if (!atomic_load(&p->ready))
+            continue;
+        if (any)
+            moil_buffer_add_char(text, ',');
+        any = true;
+        add_worker(text, slot, p);
+    }
+    moil_buffer_add_str(text, "]}");
+    moil_args_clear(&a->broker.args);
+    moil_args_str(&a->broker.args, a->options.node);
+    moil_args_slice(&a->broker.args, moil_buffer_slice(text));
+    if (!text->failed)
+        moil_broker_eval(&a->broker, SCRIPT_HEARTBEAT, NULL, NULL);
+}
+
+static int ready_count(const struct agent *a)
+{
+    int n = 0;
+    for (int slot = 0; slot < a->options.page_count; slot++)
+        n += atomic_load(&page_at(a, slot)->ready) ? 1 : 0;
+    return n;
+}
+
+static void heartbeat_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    struct agent *a = timer->data;
+    beat(a);
+    /* Until the first worker is there the report is young: people ask for it right after the start. */
+    timer->repeat = ready_count(a) ? MOIL_HEARTBEAT_MS / 1000.0 : 0.2;
+    ev_timer_again(loop, timer);
+}
+
+void moil_heartbeat_start(struct agent *a)
+{
+    ev_timer_stop(a->loop, &a->heartbeat);
+    ev_timer_init(&a->heartbeat, heartbeat_cb, 0, MOIL_HEARTBEAT_MS / 1000.0);
+    a->heartbeat.data = a;
+    heartbeat_cb(a->loop, &a->heartbeat, 0);
+}

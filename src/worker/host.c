@@ -1,0 +1,391 @@
+/* host.c: see host.h. What a run waits for is an `operation`; it outlives the run when the run is closed while
+ * Redis still owes a reply, and then the reply is dropped. */
+#include "worker/host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "queue/describe.h"
+#include "queue/message.h"
+#include "worker/delivery.h"
+#include "worker/program.h"
+#include "worker/verdict.h"
+#include "worker/worker.h"
+
+struct operation {
+    struct delivery *delivery; /* NULL: given up */
+    struct worker *worker;
+    struct vm_call *call;
+    void (*cancel)(struct operation *op); /* lets go of timers, waits and programs */
+    struct inbox_wait wait;
+    ev_timer timer;
+    struct program *program;
+    enum vm_query query;
+    char seen[1024];       /* of a wait: the progress it has seen */
+    bool wants_progress;
+    size_t count;
+    struct submission *subs; /* of an enqueue: own copy */
+    char id[MOIL_NAME_MAX + 1];
+};
+
+static struct operation *operation_new(struct worker *w, struct vm_call *call)
+{
+    struct operation *op = calloc(1, sizeof *op);
+    struct run *run = moil_call_run(call);
+    if (!op || !run) {
+        moil_call_fail(call, run ? "MemoryLimitExceeded" : "BadArgument",
+                       run ? "out of memory" : "only a job can do this, not a script that is being loaded");
+        free(op);
+        return NULL;
+    }
+    op->worker = w;
+    op->call = call;
+    op->delivery = moil_run_owner(run);
+    op->delivery->operation = op;
+    return op;
+}
+
+static void operation_free(struct operation *op)
+{
+    if (op->delivery)
+        op->delivery->operation = NULL;
+    free(op->subs);
+    free(op);
+}
+
+/* The answer is in the call: the job goes on. */
+static void go_on(struct operation *op)
+{
+    struct delivery *d = op->delivery;
+    if (d && d->suspended) {
+        d->suspended = false;
+        d->worker->suspended--;
+    }
+    operation_free(op);
+    if (d)
+        moil_delivery_resume(d);
+}
+
+void moil_host_abandon(struct delivery *d)
+{
+    struct operation *op = d->operation;
+    if (!op)
+        return;
+    d->operation = NULL;
+    op->delivery = NULL;
+    if (op->cancel) { /* nothing is owed to it any more */
+        op->cancel(op);
+        operation_free(op);
+    }
+}
+
+static void fail_reply(struct vm_call *call, int err, const struct reply *reply)
+{
+    struct slice text = moil_reply_slice(reply);
+    char message[256];
+    snprintf(message, sizeof message, "%s%s%.*s", moil_strerror(err), text.n ? ": " : "", (int)(text.n < 160 ? text.n : 160),
+             text.p ? text.p : "");
+    moil_call_fail(call, moil_error_code(err), message);
+}
+
+/* A call that could not be sent fails at once. */
+static enum vm_answer refuse(struct operation *op, int err)
+{
+    struct worker *w = op->worker;
+    moil_call_fail(op->call, moil_error_code(err), err == MOIL_EREDIS ? moil_link_error(w->link) : moil_strerror(err));
+    operation_free(op);
+    return VM_READY;
+}
+
+/* --- enqueue ------------------------------------------------------------------------------------------- */
+
+static void enqueued(void *data, int err, const struct reply *reply)
+{
+    struct operation *op = data;
+    if (op->delivery && err)
+        fail_reply(op->call, err, reply);
+    for (size_t i = 0; op->delivery && !err && i < op->count; i++)
+        moil_call_add_bool(op->call, op->subs[i].created);
+    go_on(op);
+}
+
+static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct submission *subs, size_t count)
+{
+    struct operation *op = operation_new(data, call);
+    if (!op)
+        return VM_READY;
+    op->count = count;
+    op->subs = malloc((count ? count : 1) * sizeof *subs);
+    if (!op->subs)
+        return refuse(op, MOIL_ENOMEM);
+    memcpy(op->subs, subs, count * sizeof *subs);
+    int err = moil_broker_enqueue(&op->worker->broker, op->subs, count, enqueued, op);
+    return err ? refuse(op, err) : VM_WAIT;
+}
+
+/* --- waiting for a result ------------------------------------------------------------------------------- */
+
+static void wait_cancel(struct operation *op)
+{
+    ev_timer_stop(op->worker->loop, &op->timer);
+    moil_inbox_cancel(&op->worker->inbox, &op->wait);
+}
+
+static void wait_answer(struct operation *op, struct slice state, struct slice value)
+{
+    moil_call_add_string(op->call, state);
+    moil_call_add_string(op->call, value);
+}
+
+static void wait_progress(struct operation *op, struct slice text)
+{
+    struct note note;
+    if (!op->wants_progress || moil_note_decode(text, &note) != 0 || slice_is(note.state, "STARTED") ||
+        slice_is(text, op->seen))
+        return;
+    wait_cancel(op);
+    moil_call_add_string(op->call, note.state);
+    moil_call_add_string(op->call, note.meta);
+    moil_call_add_string(op->call, text); /* what was seen, for the next wait */
+    go_on(op);
+}
+
+static void wait_event(struct inbox_wait *wait, enum inbox_event event, int err, struct slice text)
+{
+    struct operation *op = wait->data;
+    struct outcome_record record;
+    if (event == INBOX_PROGRESS) {
+        wait_progress(op, text);
+        return;
+    }
+    ev_timer_stop(op->worker->loop, &op->timer);
+    if (event == INBOX_FAILED)
+        moil_call_fail(op->call, moil_error_code(err), moil_strerror(err));
+    else if (event == INBOX_UNKNOWN)
+        moil_call_fail(op->call, "UnknownJob", "no job under this id: never enqueued, or its result was not kept");
+    else if (moil_outcome_decode(text, &record) != 0)
+        moil_call_fail(op->call, "BadMessage", "the job's record is damaged");
+    else
+        wait_answer(op, record.state, record.value);
+    op->cancel = NULL;
+    go_on(op);
+}
+
+static void wait_timeout(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct operation *op = timer->data;
+    moil_inbox_cancel(&op->worker->inbox, &op->wait);
+    moil_call_fail(op->call, "Timeout", "the job did not end within the time given");
+    go_on(op);
+}
+
+enum { SUSPENDED_MAX = 10000 };
+
+static enum vm_answer host_wait(void *data, struct vm_call *call, const struct vm_wait *wait)
+{
+    struct worker *w = data;
+    struct operation *op = operation_new(w, call);
+    if (!op)
+        return VM_READY;
+    op->wait = (struct inbox_wait){.cb = wait_event, .data = op};
+    op->wants_progress = wait->progress;
+    snprintf(op->seen, sizeof op->seen, "%.*s", (int)wait->seen.n, wait->seen.p ? wait->seen.p : "");
+    int err = moil_inbox_wait(&w->inbox, &op->wait, wait->id);
+    if (err)
+        return refuse(op, err);
+    op->cancel = wait_cancel;
+    ev_timer_init(&op->timer, wait_timeout, wait->timeout_s > 0 ? wait->timeout_s : 0, 0);
+    op->timer.data = op;
+    if (wait->timeout_s >= 0)
+        ev_timer_start(w->loop, &op->timer);
+    if (w->suspended < SUSPENDED_MAX) { /* beyond that it keeps its slot */
+        op->delivery->suspended = true;
+        w->suspended++;
+    }
+    return VM_WAIT;
+}
+
+/* --- questions about a job ------------------------------------------------------------------------------ */
+
+static void answer_query(struct operation *op, const struct reply *reply)
+{
+    bool known = moil_reply_type(reply) != REPLY_NIL;
+    struct buffer json;
+    if (!known && op->query != VM_FORGET) {
+        moil_call_fail(op->call, "UnknownJob", "no job under this id: never enqueued, or its result expired");
+        return;
+    }
+    switch (op->query) {
+    case VM_INSPECT:
+        moil_buffer_init(&json);
+        if (moil_describe_job(slice_str(op->id), reply, &json) == 0)
+            moil_call_add_string(op->call, moil_buffer_slice(&json));
+        else
+            moil_call_fail(op->call, "BadMessage", "the job's record is damaged");
+        moil_buffer_fini(&json);
+        return;
+    case VM_REVOKE:
+        moil_call_add_string(op->call, moil_reply_slice(reply));
+        return;
+    case VM_FORGET:
+    case VM_DELETE:
+        moil_call_add_bool(op->call, moil_reply_integer(reply) == 1);
+        return;
+    }
+}
+
+static void queried(void *data, int err, const struct reply *reply)
+{
+    struct operation *op = data;
+    if (op->delivery && err)
+        fail_reply(op->call, err, reply);
+    else if (op->delivery)
+        answer_query(op, reply);
+    go_on(op);
+}
+
+static const enum script_id query_scripts[] = {
+    [VM_INSPECT] = SCRIPT_INSPECT,
+    [VM_REVOKE] = SCRIPT_REVOKE,
+    [VM_FORGET] = SCRIPT_FORGET,
+    [VM_DELETE] = SCRIPT_DELETE,
+};
+
+static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag)
+{
+    (void)flag; /* terminate: stopping a running job comes with the limits */
+    struct worker *w = data;
+    struct operation *op = operation_new(w, call);
+    if (!op)
+        return VM_READY;
+    op->query = query;
+    snprintf(op->id, sizeof op->id, "%.*s", (int)id.n, id.p);
+    struct args *a = &w->broker.args;
+    moil_args_clear(a);
+    moil_args_slice(a, id);
+    if (query == VM_REVOKE)
+        moil_revoke_args(a, w->options.result_ttl_s);
+    int err = moil_broker_eval(&w->broker, query_scripts[query], queried, op);
+    return err ? refuse(op, err) : VM_WAIT;
+}
+
+/* --- sleep, programs, progress -------------------------------------------------------------------------- */
+
+static void sleep_cancel(struct operation *op)
+{
+    ev_timer_stop(op->worker->loop, &op->timer);
+}
+
+static void sleep_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    go_on(timer->data);
+}
+
+static enum vm_answer host_sleep(void *data, struct vm_call *call, double seconds)
+{
+    struct worker *w = data;
+    struct operation *op = operation_new(w, call);
+    if (!op)
+        return VM_READY;
+    op->cancel = sleep_cancel;
+    ev_timer_init(&op->timer, sleep_over, seconds > 0 ? seconds : 0, 0);
+    op->timer.data = op;
+    ev_now_update(w->loop); /* the job may have computed for long since the loop last looked at the clock */
+    ev_timer_start(w->loop, &op->timer);
+    return VM_WAIT;
+}
+
+static void program_cancel(struct operation *op)
+{
+    moil_program_kill(op->program);
+}
+
+static void program_ended(void *data, const struct program_result *r)
+{
+    struct operation *op = data;
+    if (r->code >= 0)
+        moil_call_add_int(op->call, r->code);
+    else
+        moil_call_add_nil(op->call);
+    if (r->signal > 0)
+        moil_call_add_int(op->call, r->signal);
+    else
+        moil_call_add_nil(op->call);
+    moil_call_add_string(op->call, r->out);
+    moil_call_add_string(op->call, r->err);
+    moil_call_add_bool(op->call, r->timed_out);
+    moil_call_add_bool(op->call, r->truncated);
+    go_on(op);
+}
+
+static enum vm_answer host_spawn(void *data, struct vm_call *call, const struct vm_spawn *spawn)
+{
+    struct worker *w = data;
+    struct operation *op = operation_new(w, call);
+    if (!op)
+        return VM_READY;
+    char errstr[256];
+    op->program = moil_program_start(w->loop, spawn, program_ended, op, errstr, sizeof errstr);
+    if (!op->program) {
+        moil_call_fail(call, "BadArgument", errstr);
+        operation_free(op);
+        return VM_READY;
+    }
+    op->cancel = program_cancel;
+    return VM_WAIT;
+}
+
+static void noted(void *data, int err, const struct reply *reply)
+{
+    struct operation *op = data;
+    if (op->delivery && err)
+        fail_reply(op->call, err, reply);
+    go_on(op);
+}
+
+static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state, struct slice meta)
+{
+    struct worker *w = data;
+    struct operation *op = operation_new(w, call);
+    if (!op)
+        return VM_READY;
+    struct broker *b = &w->broker;
+    moil_buffer_clear(&b->text);
+    moil_verdict_add_note(op->delivery, state, meta, &b->text);
+    op->delivery->noted = true;
+    moil_args_clear(&b->args);
+    moil_args_str(&b->args, w->incarnation);
+    moil_args_str(&b->args, "1");
+    moil_args_slice(&b->args, op->delivery->job.id);
+    moil_args_slice(&b->args, moil_buffer_slice(&b->text));
+    int err = b->text.failed ? MOIL_ENOMEM : moil_broker_eval(b, SCRIPT_PROGRESS, noted, op);
+    return err ? refuse(op, err) : VM_WAIT;
+}
+
+static enum vm_answer host_connect(void *data, struct vm_call *call, struct slice url)
+{
+    (void)data;
+    (void)url;
+    moil_call_fail(call, "BadArgument", "inside a worker moil talks to the worker's own Redis: moil.connect is for other programs");
+    return VM_READY;
+}
+
+struct vm_host moil_host_of(struct worker *w)
+{
+    return (struct vm_host){
+        .data = w,
+        .max_payload = w->options.max_payload,
+        .enqueue = host_enqueue,
+        .wait = host_wait,
+        .query = host_query,
+        .sleep = host_sleep,
+        .spawn = host_spawn,
+        .update_state = host_update_state,
+        .connect = host_connect,
+    };
+}

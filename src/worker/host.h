@@ -1,0 +1,19 @@
+/* The worker's answers to its Lua side: vm/host.h on the worker's loop. */
+#ifndef MOIL_WORKER_HOST_H
+#define MOIL_WORKER_HOST_H
+
+#include "vm/host.h"
+
+struct worker;
+struct delivery;
+
+/* The table for a worker's vm. */
+struct vm_host moil_host_of(struct worker *w);
+
+/* The table for the check child: whatever needs Redis or a job fails with a clear error. */
+struct vm_host moil_host_of_check(void);
+
+/* The delivery goes: what it waits for is given up. */
+void moil_host_abandon(struct delivery *d);
+
+#endif

@@ -1,0 +1,87 @@
+/* promoter.c: moves delayed jobs to their queues when they are due. A part of the agent (agent.h).
+ *
+ * Its timer is set to the earliest due time, which each promote tells; a token on the `tick` list says that an earlier one
+ * came. Any number of agents may do this at once: the script moves each job once. */
+#include "base/error.h"
+#include "worker/agent.h"
+
+enum {
+    POLL_S = 5,      /* a lost tick costs that much */
+    MARGIN_MS = 5000,
+};
+
+static void promote(struct agent *a);
+
+static void arm(struct agent *a, int64_t wait_ms)
+{
+    double s = wait_ms < 0 || wait_ms > POLL_S * 1000 ? POLL_S : (double)wait_ms / 1000;
+    ev_timer_stop(a->loop, &a->promote);
+    ev_now_update(a->loop);
+    ev_timer_set(&a->promote, s, 0);
+    ev_timer_start(a->loop, &a->promote);
+}
+
+static void promoted(void *data, int err, const struct reply *reply)
+{
+    struct agent *a = data;
+    bool again = a->promote_again || err == MOIL_ENOSCRIPT;
+    a->promoting = a->promote_again = false;
+    if (again || (!err && moil_reply_integer(moil_reply_at(reply, 0)) >= MOIL_BATCH_MAX))
+        promote(a);
+    else
+        arm(a, err ? 1000 : moil_reply_integer(moil_reply_at(reply, 1)));
+}
+
+static void promote(struct agent *a)
+{
+    if (a->promoting) {
+        a->promote_again = true;
+        return;
+    }
+    moil_args_clear(&a->broker.args);
+    moil_args_int(&a->broker.args, MOIL_BATCH_MAX);
+    a->promoting = moil_broker_eval(&a->broker, SCRIPT_PROMOTE, promoted, a) == 0;
+}
+
+static void due_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    promote(timer->data);
+}
+
+static void watch_ticks(struct agent *a);
+
+static void ticked(void *data, int err, const struct reply *reply)
+{
+    struct agent *a = data;
+    if (!err && moil_reply_count(reply) == 2)
+        promote(a);
+    if (err != MOIL_EREDIS && err != MOIL_ETIMEOUT)
+        watch_ticks(a);
+}
+
+static void watch_ticks(struct agent *a)
+{
+    struct buffer key;
+    if (a->stopping || moil_link_outstanding(a->waiting) > 0)
+        return;
+    moil_buffer_init(&key);
+    moil_keys_tick(&a->broker.keys, &key);
+    moil_args_clear(&a->broker.args);
+    moil_args_str(&a->broker.args, "BLPOP");
+    moil_args_slice(&a->broker.args, moil_buffer_slice(&key));
+    moil_args_int(&a->broker.args, POLL_S);
+    if (!key.failed)
+        moil_link_call(a->waiting, &a->broker.args, POLL_S * 1000 + MARGIN_MS, ticked, a);
+    moil_buffer_fini(&key);
+}
+
+void moil_promoter_start(struct agent *a)
+{
+    if (!a->promote.data)
+        ev_timer_init(&a->promote, due_cb, 0, 0);
+    a->promote.data = a;
+    promote(a);
+    watch_ticks(a);
+}

@@ -1,0 +1,234 @@
+/* verdict.c: see verdict.h. The only caller of the settler's batches. */
+#include "worker/verdict.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "queue/message.h"
+#include "worker/delivery.h"
+#include "worker/worker.h"
+
+enum {
+    UNREGISTERED_MS = 60000,     /* a rolling deploy takes no longer */
+    UNREGISTERED_AGAIN_MS = 2000,
+    AVERAGE_WEIGHT = 16,         /* of the history against the newest job */
+};
+
+/* The batch for a verdict of about this size. When memory is out the job stays in flight, and recovery gives it back. */
+static struct settlement *batch_for(struct delivery *d, size_t bytes)
+{
+    struct settlement *batch = moil_settler_batch(&d->worker->settler, bytes + d->job.id.n);
+    if (!batch)
+        log_error("out of memory: job %.*s stays in flight", (int)d->job.id.n, d->job.id.p);
+    return batch;
+}
+
+static void ended(struct delivery *d)
+{
+    struct worker *w = d->worker;
+    atomic_fetch_add_explicit(&w->options.page->finished, 1, memory_order_relaxed);
+    if (d->started_us) {
+        double took = (double)(moil_clock_monotonic_us() - d->started_mono_us) / 1e6;
+        w->average_s += w->average_s > 0 ? (took - w->average_s) / AVERAGE_WEIGHT : took;
+    }
+    moil_delivery_free(d);
+}
+
+static void encode_outcome(struct delivery *d, const char *state, struct slice value, struct slice body,
+                           int64_t expires_min, struct buffer *out)
+{
+    moil_buffer_clear(out);
+    moil_outcome_encode(
+        &(struct outcome_record){
+            .state = slice_str(state),
+            .queue = d->job.queue,
+            .task = d->job.task,
+            .worker = slice_str(d->worker->incarnation),
+            .value = value,
+            .body = body,
+            .priority = d->job.priority,
+            .retries = d->job.retries,
+            .deliveries = 1 + d->job.crashes + d->job.losses,
+            .enqueued_us = d->job.enqueued_us,
+            .started_us = d->started_us,
+            .finished_us = moil_clock_wall_us(),
+            .expires_min = expires_min,
+        },
+        out);
+}
+
+/* Seconds for which a result is kept: what the call said, else the task, else the worker's configuration. */
+static double result_ttl(const struct delivery *d)
+{
+    if (d->envelope.result_ttl_s >= 0)
+        return d->envelope.result_ttl_s;
+    if (d->task && d->task->result_ttl_s >= 0)
+        return d->task->result_ttl_s;
+    return d->worker->options.result_ttl_s;
+}
+
+static bool ignores_result(const struct delivery *d)
+{
+    if (d->envelope.ignore_result >= 0)
+        return d->envelope.ignore_result == 1;
+    return d->task && d->task->ignore_result;
+}
+
+static void end_with(struct delivery *d, const char *state, struct slice value)
+{
+    double ttl = result_ttl(d);
+    int64_t minute = isinf(ttl) ? 0 : (int64_t)ceil(((double)moil_clock_wall_us() / 1e6 + ttl) / 60);
+    struct buffer *text = &d->worker->text;
+    encode_outcome(d, state, value, slice_of("", 0), minute, text);
+    struct settlement *batch = batch_for(d, text->len);
+    if (batch && !text->failed)
+        moil_settlement_end(batch, d->job.id, moil_buffer_slice(text), minute);
+    ended(d);
+}
+
+static void drop(struct delivery *d)
+{
+    struct settlement *batch = batch_for(d, 0);
+    if (batch)
+        moil_settlement_drop(batch, d->job.id);
+    ended(d);
+}
+
+static void bury(struct delivery *d, struct slice error)
+{
+    struct buffer *text = &d->worker->text;
+    encode_outcome(d, "FAILURE", error, d->record, 0, text);
+    struct settlement *batch = batch_for(d, text->len);
+    if (batch && !text->failed)
+        moil_settlement_dead(batch, d->job.id, moil_buffer_slice(text));
+    ended(d);
+}
+
+/* Its J record again, with `retries` and `extra` as they are now in d->job. */
+static void again(struct delivery *d, int64_t delay_ms)
+{
+    struct buffer *text = &d->worker->text;
+    moil_buffer_clear(text);
+    moil_message_encode(&d->job, text);
+    struct settlement *batch = batch_for(d, text->len);
+    if (batch && !text->failed)
+        moil_settlement_retry(batch, d->job.id, moil_buffer_slice(text), delay_ms);
+    ended(d);
+}
+
+static void log_failure(const struct delivery *d, const char *what, struct slice error)
+{
+    moil_log_job(LOG_ERROR, d->job.id, d->job.task, slice_str(what), error);
+}
+
+void moil_verdict_outcome(struct delivery *d, const struct run_outcome *outcome)
+{
+    switch (outcome->kind) {
+    case OUTCOME_SUCCESS:
+        if (ignores_result(d) || result_ttl(d) <= 0)
+            drop(d);
+        else
+            end_with(d, "SUCCESS", outcome->value);
+        return;
+    case OUTCOME_IGNORE:
+        drop(d);
+        return;
+    case OUTCOME_FAILURE:
+        log_failure(d, "failed", outcome->value);
+        bury(d, outcome->value);
+        return;
+    case OUTCOME_REJECT:
+        log_failure(d, "rejected", outcome->value);
+        bury(d, outcome->value);
+        return;
+    case OUTCOME_RETRY:
+        d->job.retries++;
+        again(d, outcome->delay_ms);
+        return;
+    }
+}
+
+/* {"code": …, "message": …} in the worker's second scratch text. */
+static struct slice make_error(struct delivery *d, const char *code, const char *message)
+{
+    struct buffer *out = &d->worker->error;
+    moil_buffer_clear(out);
+    moil_buffer_add_str(out, "{\"code\":");
+    moil_buffer_add_json(out, slice_str(code));
+    moil_buffer_add_str(out, ",\"message\":");
+    moil_buffer_add_json(out, slice_str(message));
+    moil_buffer_add_char(out, '}');
+    return moil_buffer_slice(out);
+}
+
+void moil_verdict_damaged(struct delivery *d)
+{
+    struct slice value = make_error(
+        d, "BadMessage", "the record is damaged or not moil's; its bytes are kept in the dead set");
+    d->job.task = d->job.queue = slice_of("", 0); /* what was decoded of it is not to be trusted */
+    d->job.priority = 0;
+    log_failure(d, "damaged record", value);
+    bury(d, value);
+}
+
+void moil_verdict_expired(struct delivery *d)
+{
+    struct slice value = make_error(d, "Expired", "it was not started before it expired");
+    moil_log_job(LOG_WARNING, d->job.id, d->job.task, slice_str("expired"), value);
+    end_with(d, "REVOKED", value);
+}
+
+static void bury_unregistered(struct delivery *d)
+{
+    char message[MOIL_NAME_MAX + 100];
+    snprintf(message, sizeof message, "no worker registers the task %.*s; it can be replayed from the dead set",
+             (int)d->job.task.n, d->job.task.p);
+    struct slice value = make_error(d, "TaskNotRegistered", message);
+    log_failure(d, "unknown task", value);
+    bury(d, value);
+}
+
+void moil_verdict_unregistered(struct delivery *d)
+{
+    int64_t now_ms = moil_clock_wall_us() / 1000, since_ms = d->envelope.unregistered_ms;
+    if (since_ms && now_ms - since_ms >= UNREGISTERED_MS) {
+        bury_unregistered(d);
+        return;
+    }
+    struct buffer extra;
+    moil_buffer_init(&extra);
+    if (!since_ms) {
+        moil_log_job(LOG_WARNING, d->job.id, d->job.task,
+                     slice_str("this worker has no such task; it is tried again for 60 s"), slice_of("", 0));
+        if (moil_envelope_mark_unregistered(d->job.extra, now_ms, &extra) == 0)
+            d->job.extra = moil_buffer_slice(&extra);
+    }
+    again(d, UNREGISTERED_AGAIN_MS);
+    moil_buffer_fini(&extra);
+}
+
+void moil_verdict_requeue(struct delivery *d)
+{
+    if (d->damaged) { /* its queue cannot be read */
+        moil_verdict_damaged(d);
+        return;
+    }
+    struct settlement *batch = batch_for(d, d->job.queue.n);
+    if (batch)
+        moil_settlement_requeue(batch, d->job.id, d->job.queue, d->job.priority);
+    moil_delivery_free(d);
+}
+
+void moil_verdict_add_note(const struct delivery *d, struct slice state, struct slice meta, struct buffer *out)
+{
+    moil_buffer_add_slice(out, state);
+    moil_buffer_add_char(out, ' ');
+    moil_buffer_add_str(out, d->worker->incarnation);
+    moil_buffer_add_char(out, ' ');
+    moil_buffer_add_int(out, d->started_us);
+    moil_buffer_add_char(out, '\n');
+    moil_buffer_add_slice(out, meta);
+}

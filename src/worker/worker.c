@@ -1,0 +1,348 @@
+/* worker.c: a worker's life, and the turn of its loop. See worker.h. */
+#include "worker/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "worker/delivery.h"
+#include "worker/host.h"
+#include "worker/verdict.h"
+
+enum {
+    CALL_TIMEOUT_MS = 10000, /* of a script; Redis may be busy with somebody's slow command */
+    TURN_US = 1000,          /* of starting jobs before the loop looks at its sockets again */
+    CLOCK_EVERY = 16,        /* jobs between two looks at the clock: one look costs 25 ns, a no-op job 1 us */
+};
+
+/* --- joining and leaving -------------------------------------------------------------------------------- */
+
+static void joined(void *data, int err, const struct reply *reply)
+{
+    struct worker *w = data;
+    if (w->state != WORKER_JOINING)
+        return;
+    if (err) {
+        if (reply && err != MOIL_ENOSCRIPT)
+            log_warning("cannot register with Redis, trying again: %.*s", (int)moil_reply_slice(reply).n,
+                        moil_reply_slice(reply).p);
+        ev_timer_again(w->loop, &w->retry);
+        return;
+    }
+    w->state = WORKER_SERVING;
+    atomic_store(&w->options.page->ready, 1);
+    if (w->options.on_ready)
+        w->options.on_ready(w->options.data);
+}
+
+static void join(struct worker *w)
+{
+    moil_args_clear(&w->broker.args);
+    moil_args_str(&w->broker.args, w->incarnation);
+    moil_args_str(&w->broker.args, w->options.node);
+    moil_broker_eval(&w->broker, SCRIPT_JOIN, joined, w);
+}
+
+static void done(struct worker *w)
+{
+    w->state = WORKER_DONE;
+    moil_link_stop(w->waiting);
+    ev_break(w->loop, EVBREAK_ALL);
+}
+
+static void left(void *data, int err, const struct reply *reply)
+{
+    struct worker *w = data;
+    (void)reply;
+    if (err && err != MOIL_EFENCED)
+        ev_timer_again(w->loop, &w->retry);
+    else
+        done(w);
+}
+
+static void leave(struct worker *w)
+{
+    moil_args_clear(&w->broker.args);
+    moil_args_str(&w->broker.args, w->incarnation);
+    moil_broker_eval(&w->broker, SCRIPT_LEAVE, left, w);
+}
+
+static void new_incarnation(struct worker *w)
+{
+    moil_id_new(w->incarnation);
+    memcpy(w->options.page->incarnation, w->incarnation, sizeof w->incarnation);
+    moil_inbox_fini(&w->inbox);
+    moil_inbox_init(&w->inbox, &w->broker, w->incarnation);
+}
+
+static void close_all(struct worker *w)
+{
+    struct delivery *d, *next;
+    DL_FOREACH_SAFE(w->reserved, d, next) moil_delivery_free(d);
+    DL_FOREACH_SAFE(w->running, d, next) moil_delivery_free(d);
+}
+
+void moil_worker_fenced(struct worker *w)
+{
+    log_error("this worker was declared dead while it lived; its %u jobs are run elsewhere", w->running_count);
+    close_all(w);
+    moil_settler_void(&w->settler);
+    if (w->state >= WORKER_STOPPING) {
+        done(w);
+        return;
+    }
+    new_incarnation(w);
+    w->state = WORKER_JOINING;
+    join(w);
+}
+
+/* --- the turn of the loop ------------------------------------------------------------------------------- */
+
+static bool may_start(const struct worker *w)
+{
+    return w->reserved && w->state <= WORKER_QUIET && moil_worker_active(w) < (unsigned)w->options.concurrency &&
+           !moil_settler_is_full(&w->settler);
+}
+
+static void busy_cb(struct ev_loop *loop, ev_idle *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct worker *w = watcher->data;
+    int64_t end_us = moil_clock_monotonic_us() + TURN_US;
+    for (unsigned n = 1; may_start(w); n++) {
+        moil_delivery_start(w, w->reserved);
+        if (n % CLOCK_EVERY == 0 && moil_clock_monotonic_us() >= end_us)
+            return;
+    }
+}
+
+static void stop_when_over(struct worker *w)
+{
+    bool idle = !w->reserved && !w->running && moil_settler_is_empty(&w->settler);
+    if (w->options.burst && w->state == WORKER_SERVING && idle && w->fetcher.drained && w->fetcher.calls == 0)
+        w->state = WORKER_STOPPING;
+    if (w->state == WORKER_STOPPING && idle && w->fetcher.calls == 0) {
+        w->state = WORKER_LEAVING;
+        leave(w);
+    }
+}
+
+/* The last one first: each goes to the front of its queue, and the old order comes out. */
+static void give_back_reserved(struct worker *w)
+{
+    while (w->reserved)
+        moil_verdict_requeue(w->reserved->prev);
+}
+
+static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    (void)events;
+    struct worker *w = watcher->data;
+    struct page *page = w->options.page;
+    if (w->state == WORKER_STOPPING)
+        give_back_reserved(w);
+    moil_settler_flush(&w->settler);
+    moil_fetcher_turn(&w->fetcher);
+    stop_when_over(w);
+    if (may_start(w))
+        ev_idle_start(loop, &w->busy);
+    else
+        ev_idle_stop(loop, &w->busy);
+    if (w->running && !ev_is_active(&w->notes))
+        ev_timer_again(loop, &w->notes);
+    atomic_store_explicit(&page->heartbeat_us, moil_clock_monotonic_us(), memory_order_relaxed);
+    atomic_store_explicit(&page->running, w->running_count, memory_order_relaxed);
+    atomic_store_explicit(&page->reserved, w->reserved_count, memory_order_relaxed);
+    atomic_store_explicit(&page->memory, moil_vm_memory(w->vm), memory_order_relaxed);
+}
+
+static void notes_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    struct worker *w = timer->data;
+    if (w->running)
+        moil_delivery_note_long(w);
+    else
+        ev_timer_stop(loop, timer);
+}
+
+static void refresh_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct worker *w = timer->data;
+    moil_inbox_refresh(&w->inbox);
+}
+
+static void retry_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    struct worker *w = timer->data;
+    ev_timer_stop(loop, timer);
+    if (w->state == WORKER_JOINING)
+        join(w);
+    else if (w->state == WORKER_LEAVING)
+        leave(w);
+}
+
+static void link_up(void *data)
+{
+    struct worker *w = data;
+    if (w->state == WORKER_JOINING)
+        join(w);
+    else if (w->state == WORKER_LEAVING)
+        leave(w);
+    moil_inbox_refresh(&w->inbox);
+}
+
+static void link_down(void *data, int err)
+{
+    (void)err;
+    struct worker *w = data;
+    moil_fetcher_link_lost(&w->fetcher);
+}
+
+/* --- life ---------------------------------------------------------------------------------------------- */
+
+
+static bool add_queue(void *data, struct task *task)
+{
+    struct buffer *text = data;
+    char entry[MOIL_NAME_MAX + 3];
+    int n = snprintf(entry, sizeof entry, ",%.*s,", (int)task->queue.n, task->queue.p);
+    moil_buffer_add_char(text, ',');
+    if (task->queue.n && !strstr(moil_buffer_cstr(text), entry))
+        moil_buffer_add(text, entry + 1, (size_t)n - 2);
+    else
+        text->len--;
+    return true;
+}
+
+/* The queues asked for; else `default` and every queue that the tasks name. */
+static int find_queues(struct worker *w)
+{
+    const char *spec = w->options.queues;
+    struct buffer text;
+    moil_buffer_init(&text);
+    if (!spec) {
+        moil_buffer_add_str(&text, ",default");
+        moil_vm_each_task(w->vm, add_queue, &text);
+        spec = moil_buffer_cstr(&text) + 1;
+    }
+    int err = text.failed ? MOIL_ENOMEM : moil_queues_parse(&w->queues, spec, w->errstr, sizeof w->errstr);
+    moil_buffer_fini(&text);
+    return err;
+}
+
+static int load(struct worker *w)
+{
+    struct vm_options options = {.lua_dir = w->options.lua_dir, .config_json = w->options.config_json};
+    struct vm_host host = moil_host_of(w);
+    w->vm = moil_vm_new(&options, &host, w->errstr, sizeof w->errstr);
+    if (!w->vm)
+        return MOIL_EINVAL;
+    for (const char *const *path = w->options.paths; *path; path++) {
+        int err = moil_vm_load(w->vm, *path, w->errstr, sizeof w->errstr);
+        if (err)
+            return err;
+    }
+    moil_vm_seal(w->vm);
+    return find_queues(w);
+}
+
+static void init_watchers(struct worker *w)
+{
+    ev_prepare_init(&w->turn, turn_cb);
+    ev_idle_init(&w->busy, busy_cb);
+    ev_timer_init(&w->refresh, refresh_cb, 0, MOIL_INBOX_REFRESH_MS / 1000.0);
+    ev_timer_init(&w->notes, notes_cb, 0, 0.25);
+    ev_timer_init(&w->retry, retry_cb, 0, 1.0);
+    w->turn.data = w->busy.data = w->refresh.data = w->notes.data = w->retry.data = w;
+}
+
+int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker_options *options)
+{
+    memset(w, 0, sizeof *w);
+    w->options = *options;
+    w->loop = loop;
+    w->state = WORKER_JOINING;
+    moil_buffer_init(&w->text);
+    moil_buffer_init(&w->error);
+    moil_fetcher_init(&w->fetcher, w);
+    moil_settler_init(&w->settler, w);
+    init_watchers(w);
+    w->link = moil_link_new(loop, options->url, &(struct link_hooks){link_up, link_down, w, "worker's"});
+    w->waiting = moil_link_new(loop, options->url, &(struct link_hooks){.data = w});
+    if (!w->link || !w->waiting)
+        return MOIL_ENOMEM;
+    int err = moil_broker_init(&w->broker, w->link, options->ns, CALL_TIMEOUT_MS);
+    if (err) {
+        snprintf(w->errstr, sizeof w->errstr, "namespace \"%.80s\": 1 to 64 printable characters without space, { and }",
+                 options->ns);
+        return err;
+    }
+    new_incarnation(w);
+    return load(w);
+}
+
+void moil_worker_fini(struct worker *w)
+{
+    close_all(w);
+    moil_link_free(w->link);
+    moil_link_free(w->waiting);
+    ev_prepare_stop(w->loop, &w->turn);
+    ev_idle_stop(w->loop, &w->busy);
+    ev_timer_stop(w->loop, &w->refresh);
+    ev_timer_stop(w->loop, &w->notes);
+    ev_timer_stop(w->loop, &w->retry);
+    moil_settler_fini(&w->settler);
+    moil_inbox_fini(&w->inbox);
+    moil_queues_fini(&w->queues);
+    moil_broker_fini(&w->broker);
+    moil_buffer_fini(&w->text);
+    moil_buffer_fini(&w->error);
+    if (w->vm)
+        moil_vm_free(w->vm);
+}
+
+void moil_worker_start(struct worker *w)
+{
+    atomic_store(&w->options.page->pid, (int32_t)getpid());
+    ev_prepare_start(w->loop, &w->turn);
+    ev_timer_again(w->loop, &w->refresh);
+    moil_link_start(w->link);
+    moil_link_start(w->waiting);
+}
+
+void moil_worker_quiet(struct worker *w, bool quiet)
+{
+    if (quiet && w->state == WORKER_SERVING)
+        w->state = WORKER_QUIET;
+    else if (!quiet && w->state == WORKER_QUIET)
+        w->state = WORKER_SERVING;
+}
+
+void moil_worker_stop(struct worker *w, bool cold)
+{
+    if (w->state == WORKER_JOINING) { /* nothing was fetched, nobody needs to be told */
+        done(w);
+        return;
+    }
+    if (w->state < WORKER_STOPPING)
+        w->state = WORKER_STOPPING;
+    give_back_reserved(w);
+    while (cold && w->running)
+        moil_verdict_requeue(w->running->prev);
+}
+
+void moil_worker_describe(const struct worker *w, struct buffer *out)
+{
+    static const char *const states[] = {"joining", "serving", "quiet", "stopping", "leaving", "done"};
+    moil_buffer_addf(out, "%s, %u running (%u wait for results), %u reserved, %u batches unsettled, %zu bytes of Lua, link %s",
+                     states[w->state], w->running_count, w->suspended, w->reserved_count, w->settler.unsettled,
+                     moil_vm_memory(w->vm), moil_link_state(w->link) == LINK_UP ? "up" : "down");
+}

@@ -1,0 +1,110 @@
+/* One worker: the place where queue meets vm (ARCHITECTURE 1 and 8). This header is what its parts share.
+ *
+ *   worker.c    life: start, quiet, stop; the turn of the loop
+ *   fetcher.c   how many jobs to ask for, when, and the wake-ups
+ *   delivery.c  one fetched job from its bytes to its run
+ *   verdict.c   what becomes of a job that ended
+ *   settler.c   verdicts to Redis, in batches, until they are acknowledged
+ *   host.c      what the Lua side asks for (vm/host.h)
+ *   program.c   child programs of moil.run
+ *
+ * One turn of the loop (worker.c, turn_cb) settles, fetches and starts; the callbacks only change what it sees.
+ * api/ makes one per worker process (and, later, on a host's own loop). Nothing here forks workers or prints. */
+#ifndef MOIL_WORKER_WORKER_H
+#define MOIL_WORKER_WORKER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf/url.h"
+#include "queue/broker.h"
+#include "queue/inbox.h"
+#include "vm/vm.h"
+#include "worker/fetcher.h"
+#include "worker/page.h"
+#include "worker/queues.h"
+#include "worker/settler.h"
+
+struct worker_options {
+    const struct url *url;
+    const char *ns;
+    const char *const *paths;   /* task files and folders, NULL-terminated */
+    const char *queues;         /* NULL: default, and those that the tasks name */
+    const char *node;           /* the node's name */
+    const char *lua_dir;        /* NULL: the embedded library */
+    struct slice config_json;   /* for Lua, or empty */
+    int concurrency;
+    double result_ttl_s;
+    size_t max_payload;
+    bool burst;                 /* stop when the queues are empty and nothing runs */
+    struct page *page;          /* shared with the supervisor */
+    void (*on_ready)(void *data); /* it serves its queues; NULL: nobody asks */
+    void *data;
+};
+
+enum worker_state {
+    WORKER_JOINING,  /* not registered yet */
+    WORKER_SERVING,
+    WORKER_QUIET,    /* takes nothing new, until told to go on */
+    WORKER_STOPPING, /* takes nothing new and ends when nothing runs */
+    WORKER_LEAVING,  /* everything is settled: takes its incarnation off */
+    WORKER_DONE,
+};
+
+struct delivery;
+
+struct worker {
+    struct worker_options options;
+    struct ev_loop *loop;
+    enum worker_state state;
+    char incarnation[MOIL_ID_LEN + 1];
+    struct vm *vm;
+    struct link *link;       /* never blocks */
+    struct link *waiting;    /* may block in BLPOP */
+    struct broker broker;    /* on link */
+    struct inbox inbox;
+    struct fetcher fetcher;
+    struct settler settler;
+    struct queue_set queues;
+    struct delivery *reserved; /* fetched, not started; the next first (utlist) */
+    struct delivery *running;  /* started, not ended; the oldest first */
+    unsigned reserved_count;
+    unsigned running_count;
+    unsigned suspended;        /* of these, those that wait for another job's result and hold no slot */
+    double average_s;          /* moving average of a job's wall time, start to end; 0: no history */
+    struct buffer text;        /* scratch for records … */
+    struct buffer error;       /* … and for error objects */
+    ev_prepare turn;
+    ev_idle busy;              /* active while there is something to start */
+    ev_timer refresh;          /* the inbox's */
+    ev_timer notes;            /* marks jobs that run for long as STARTED */
+    ev_timer retry;            /* joining, leaving and settling again after an error */
+    char errstr[512];
+};
+
+/* Loads the tasks; does not connect yet. 0, or a negative code with one line in w->errstr. The loop is borrowed. */
+int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker_options *options);
+void moil_worker_fini(struct worker *w);
+
+/* Connects and serves until moil_worker_stop; `ready` in the page is set when it serves its queues. */
+void moil_worker_start(struct worker *w);
+void moil_worker_quiet(struct worker *w, bool quiet);
+
+/* Warm: unstarted jobs go back, running ones end. Cold: running ones are closed and go back too. May be called
+ * again to turn warm into cold. The state becomes WORKER_DONE, and the loop is broken, when all is settled. */
+void moil_worker_stop(struct worker *w, bool cold);
+
+/* One line for the log: state and counts. */
+void moil_worker_describe(const struct worker *w, struct buffer *out);
+
+/* For the parts: this incarnation was taken off. Its jobs are closed without a word and a new incarnation joins. */
+void moil_worker_fenced(struct worker *w);
+
+/* Jobs that hold a slot. */
+static inline unsigned moil_worker_active(const struct worker *w)
+{
+    return w->running_count - w->suspended;
+}
+
+#endif
