@@ -100,11 +100,11 @@ bool moil_log_enabled(enum log_level level)
     return level >= out.options.level;
 }
 
-int moil_log_level_parse(const char *name, enum log_level *level)
+int moil_log_level_parse(const char *name, enum log_level *out_level)
 {
     for (int i = 0; i < LOG_LEVELS; i++) {
         if (strcmp(name, level_names[i]) == 0) {
-            *level = (enum log_level)i;
+            *out_level = (enum log_level)i;
             return 0;
         }
     }

@@ -44,7 +44,7 @@ void moil_log_job(enum log_level level, struct slice id, struct slice task, stru
                   struct slice fields);
 
 /* "debug" … "error" to a level; MOIL_EINVAL when it is none of them. */
-int moil_log_level_parse(const char *name, enum log_level *out);
+int moil_log_level_parse(const char *name, enum log_level *out_level);
 
 #define log_debug(...)   (moil_log_enabled(LOG_DEBUG) ? moil_log(LOG_DEBUG, __VA_ARGS__) : (void)0)
 #define log_info(...)    moil_log(LOG_INFO, __VA_ARGS__)
