@@ -12,7 +12,7 @@ struct lualib_file {
     size_t len;
 };
 
-extern const struct lualib_file moil_lualib[];
+extern const struct lualib_file moil_lualib[]; /* ends with a NULL name */
 extern const size_t moil_lualib_count;
 
 #endif
