@@ -9,6 +9,12 @@ CC     ?= cc
 CFLAGS ?= -O2 -g
 LUA    ?= lua5.4
 
+# V=1 shows the commands, -s not even what is made.
+Q    = $(if $(V),,@)
+say  = @$(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),:,printf '  %-5s %s\n' $(1) $@)
+# Goals that call make again use all cores, unless told otherwise by -j.
+submake = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wwrite-strings -Wstrict-prototypes \
             -Wmissing-prototypes -Wpointer-arith -Wimplicit-fallthrough
 PACKAGES := hiredis uuid jansson lua5.4
@@ -58,37 +64,45 @@ all: $(BUILD)/moil $(BUILD)/libmoil.so $(BUILD)/lua/moil/core.so ## build/moil, 
 objects: $(LIB_OBJ) $(CLI_OBJ) ## compile, without linking
 
 $(BUILD)/moil: $(CLI_OBJ) $(BUILD)/libmoil.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/libmoil.a: $(LIB_OBJ)
+	$(call say,AR)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libmoil.so: $(LIB_OBJ)
-	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libmoil.so.0 -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libmoil.so.0 -o $@ $^ $(LIBS)
 	@ln -sf libmoil.so $@.0
 
 # The interpreter that loads these has the Lua API already: linking liblua would bring a second one.
 lua_module_link = $(CC) $(ALL_LDFLAGS) -shared -Wl,--exclude-libs,ALL -o $@ $^ $(filter-out -llua%,$(LIBS))
 
 $(BUILD)/lua/moil/core.so: $(LUA_OBJ) $(BUILD)/libmoil.a
+	$(call say,LINK)
 	@mkdir -p $(@D)
-	$(lua_module_link)
+	$(Q)$(lua_module_link)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(call say,CC)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # --- generated sources: the Redis scripts and the Lua library, embedded ----------------------------------
 
 $(BUILD)/gen/scripts.c: .ci/embed-scripts src/queue/scripts.h $(REDIS_LUA) $(BUILD)/gen/files
-	$(LUA) .ci/embed-scripts $(BUILD)/gen src/queue/scripts.h $(REDIS_LUA)
+	$(call say,GEN)
+	$(Q)$(LUA) .ci/embed-scripts $(BUILD)/gen src/queue/scripts.h $(REDIS_LUA)
 
 $(BUILD)/gen/lualib.c: .ci/embed-lualib $(MOIL_LUA) $(BUILD)/gen/files
-	$(LUA) .ci/embed-lualib $@ $(MOIL_LUA)
+	$(call say,GEN)
+	$(Q)$(LUA) .ci/embed-lualib $@ $(MOIL_LUA)
 
 # --- stamps: what changes them rebuilds what depends on them ---------------------------------------------
 
@@ -106,12 +120,14 @@ $(BUILD)/gen/files: FORCE
 spec-modules: $(SPEC_MODULES)
 
 $(BUILD)/spec/native.so: $(NATIVE_OBJ)
+	$(call say,LINK)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -shared -o $@ $^ $(filter -lhiredis -L%,$(PKG_LIBS))
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -o $@ $^ $(filter -lhiredis -L%,$(PKG_LIBS))
 
 $(BUILD)/spec/units.so: $(UNIT_OBJ) $(BUILD)/libmoil.a
+	$(call say,LINK)
 	@mkdir -p $(@D)
-	$(lua_module_link)
+	$(Q)$(lua_module_link)
 
 run-specs: all spec-modules
 	@BUILD='$(BUILD)' CC='$(CC)' SANITIZER='$(SANITIZER)' LUA='$(LUA)' .ci/specs $(SPEC)
@@ -121,13 +137,13 @@ deps: ## install the Debian packages that are missing
 
 test: ## build and run the specs; SPEC=path for some, SANITIZER=address,undefined
 	@.ci/deps run test
-	@$(MAKE) --no-print-directory run-specs
+	@$(submake) run-specs
 
 # --- targets for people ----------------------------------------------------------------------------------
 
 demo: ## real jobs on an embedded Redis, checked
 	@.ci/deps run
-	@$(MAKE) --no-print-directory all
+	@$(submake) all
 	@BUILD='$(BUILD)' sh examples/demo.sh
 
 lint: ## gcc, clang, clang-tidy, cppcheck, luacheck, format, layers, sizes, names
@@ -156,7 +172,7 @@ cover: ## line coverage of the specs, by file
 
 bench: ## moil beside the raw limit, in one run
 	@.ci/deps run
-	@$(MAKE) --no-print-directory all
+	@$(submake) all
 	@BUILD='$(BUILD)' sh bench/run
 
 bench-peers: ## the same workloads on Celery, RQ, BullMQ, bee-queue, asynq
