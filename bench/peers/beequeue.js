@@ -9,6 +9,7 @@ const QUEUE = "bench";
 const CONCURRENCY = { drain: 100, drain_noresult: 100, idle: 100, nap: 1000 };
 const about = {
   left: [["LLEN", `bq:${QUEUE}:waiting`], ["LLEN", `bq:${QUEUE}:active`]],
+  stored: ["SCARD", `bq:${QUEUE}:succeeded`],
   nap_concurrency: CONCURRENCY.nap,
   settings: {
     drain: `concurrency ${CONCURRENCY.drain}, events sent, finished jobs kept`,
@@ -32,14 +33,16 @@ function work(redis, profile) {
 }
 
 async function client(redis) {
-  const waiting = new Queue(QUEUE, { redis, isWorker: false }); // holds jobs that await an event
   const blind = new Queue(QUEUE, { redis, isWorker: false, getEvents: false, storeJobs: false });
-  await Promise.all([waiting.ready(), blind.ready()]);
+  await blind.ready();
+  let waiting = null; // listens to events, from the first stamp on: a drain needs no listener
   const bulk = async (n, task = "noop") => {
     const failed = await blind.saveAll(Array.from({ length: n }, () => blind.createJob({ task })));
     if (failed.size) throw failed.values().next().value;
   };
   const stamp = async () => {
+    waiting ??= new Queue(QUEUE, { redis, isWorker: false });
+    await waiting.ready();
     const job = waiting.createJob({ task: "stamp" });
     const value = new Promise((done, fail) => job.on("succeeded", done).on("failed", fail));
     await job.save();

@@ -5,9 +5,10 @@ const { Queue, QueueEvents, Worker } = require("bullmq");
 const { serve, sleep, wallMs } = require("./loop.js");
 
 const QUEUE = "bench";
-const CONCURRENCY = { drain: 100, drain_noresult: 100, idle: 100, nap: 1000 };
+const CONCURRENCY = { drain: 400, drain_noresult: 400, idle: 400, nap: 1000 };
 const about = {
   left: [["LLEN", `bull:${QUEUE}:wait`], ["LLEN", `bull:${QUEUE}:active`]],
+  stored: ["ZCARD", `bull:${QUEUE}:completed`],
   nap_concurrency: CONCURRENCY.nap,
   settings: {
     drain: `concurrency ${CONCURRENCY.drain}`,
@@ -33,16 +34,22 @@ function work(connection, profile) {
 
 async function client(connection) {
   const queue = new Queue(QUEUE, { connection });
-  const events = new QueueEvents(QUEUE, { connection });
-  await events.waitUntilReady();
-  events.setMaxListeners(0);
+  let events = null; // from the first stamp on: a drain needs no listener
+  const listen = async () => {
+    events = new QueueEvents(QUEUE, { connection });
+    events.setMaxListeners(0);
+    await events.waitUntilReady();
+  };
   const opts = (results) => ({ removeOnComplete: !results });
   const bulk = (n, results, name = "noop") =>
     queue.addBulk(Array.from({ length: n }, () => ({ name, data: {}, opts: opts(results) })));
   await serve({
     bulk,
     noop: (results) => queue.add("noop", {}, opts(results)),
-    stamp: () => queue.add("stamp", {}),
+    stamp: async () => {
+      if (!events) await listen();
+      return queue.add("stamp", {});
+    },
     take: (job) => job.waitUntilFinished(events, 60000),
     nap: (n) => bulk(n, true, "nap"),
   });

@@ -1,6 +1,6 @@
 """Brings the peers into build/peers/, each from its own registry, once.
 
-Called by run. What is there already is used as it is: delete build/peers/ for newer versions.
+Called by main.py. What is there already is used as it is: delete build/peers/ for newer versions.
 Missing tools (python3-venv, nodejs, npm, golang, redis-server) come from Debian, if we are root.
 A peer that cannot be had raises Unavailable with the reason; the others are not touched by it.
 """
@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
+
+from processes import complaint
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALL_S = 900
@@ -18,27 +20,28 @@ class Unavailable(Exception):
 
 
 def sh(command, log_path, cwd=None):
-    with open(log_path, "ab") as log:
-        log.write(("$ " + " ".join(command) + "\n").encode())
-        log.flush()
+    with open(log_path, "wb") as log:
         try:
             code = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log,
                                   stderr=log, timeout=INSTALL_S, check=False).returncode
         except (OSError, subprocess.TimeoutExpired) as error:
             raise Unavailable(str(error)) from None
     if code:
-        raise Unavailable(f"'{' '.join(command[:4])} …' failed ({code}), see {log_path}")
+        raise Unavailable(f"{' '.join(command[:3])} failed: {complaint(log_path)}; see {log_path}")
+
+
+def debian(package, build):
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Unavailable(f"the Debian package {package} is missing, and we cannot install it")
+    log_path = os.path.join(build, "apt.log")
+    sh(["apt-get", "update"], log_path)
+    sh(["apt-get", "install", "-y", "--no-install-recommends", package], log_path)
 
 
 def need(tool, package, build):
     """A program on the PATH, from Debian if it is missing."""
-    if shutil.which(tool):
-        return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Unavailable(f"{tool} is missing: install the Debian package {package}")
-    log_path = os.path.join(build, "apt.log")
-    sh(["apt-get", "update"], log_path)
-    sh(["apt-get", "install", "-y", "--no-install-recommends", package], log_path)
+    if not shutil.which(tool):
+        debian(package, build)
 
 
 def python(build, folder, packages):
@@ -47,7 +50,7 @@ def python(build, folder, packages):
     try:
         sh([sys.executable, "-m", "venv", "--clear", folder], log_path)
     except Unavailable:
-        need("no ensurepip", "python3-venv", build)
+        debian("python3-venv", build)
         sh([sys.executable, "-m", "venv", "--clear", folder], log_path)
     sh([exe, "-m", "pip", "install", "--no-input", *packages], log_path)
 
@@ -74,7 +77,7 @@ def go(build, folder, packages):
 
 # name: how, packages, command of the peer within its folder, jobs/s to begin with
 PEERS = {
-    "celery": (python, ["celery", "redis", "gevent"], ["bin/python", "celery_app.py"], 450),
+    "celery": (python, ["celery", "redis", "packaging"], ["bin/python", "celery_app.py"], 450),
     "rq": (python, ["rq"], ["bin/python", "rq_app.py"], 250),
     "bullmq": (node, ["bullmq", "ioredis"], ["node", "bullmq.js"], 5500),
     "beequeue": (node, ["bee-queue"], ["node", "beequeue.js"], 7600),

@@ -7,16 +7,21 @@ import os
 import selectors
 import signal
 import subprocess
+import time
+
+CHECK_S = 0.5
 
 
 class PeerError(Exception):
     """What a peer did wrong, in one line."""
 
 
-def last_line(path):
+def complaint(path):
+    """The line of a log that says what went wrong: the last that names an error, or the last."""
     with open(path, errors="replace") as log:
         lines = [line.strip() for line in log if line.strip()]
-    return lines[-1][:200] if lines else "no message"
+    named = [line for line in lines if "error" in line.lower()]
+    return (named or lines or ["no message"])[-1][:200]
 
 
 def spawn(command, env, log_path, **pipes):
@@ -35,8 +40,10 @@ def stop(process):
 
 
 class Client:
-    def __init__(self, command, env, log_path):
-        self.log_path = log_path
+    """`check` is called while an answer is awaited, and raises if there will be none."""
+
+    def __init__(self, command, env, log_path, check):
+        self.log_path, self.check = log_path, check
         self.process = spawn(command, env, log_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.ready = selectors.DefaultSelector()
         self.ready.register(self.process.stdout, selectors.EVENT_READ)
@@ -46,12 +53,15 @@ class Client:
             self.process.stdin.write(json.dumps(dict(fields, do=do)).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            raise PeerError("client died: " + last_line(self.log_path)) from None
-        if not self.ready.select(timeout_s):
-            raise PeerError(f"client did not answer '{do}' within {timeout_s:.0f} s")
+            raise PeerError("client died: " + complaint(self.log_path)) from None
+        deadline = time.time() + timeout_s
+        while not self.ready.select(CHECK_S):
+            self.check()
+            if time.time() > deadline:
+                raise PeerError(f"client did not answer '{do}' within {timeout_s:.0f} s")
         line = self.process.stdout.readline()
         if not line:
-            raise PeerError("client died: " + last_line(self.log_path))
+            raise PeerError("client died: " + complaint(self.log_path))
         return json.loads(line)
 
     def stop(self):

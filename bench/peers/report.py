@@ -36,8 +36,9 @@ ROWS = (
 
 
 def cell(peer, key, show):
-    value = peer.get(key)
-    return "-" if value is None else show(value)
+    if key not in peer:
+        return "failed"
+    return "-" if peer[key] is None else show(peer[key])
 
 
 def table(peers):

@@ -16,6 +16,7 @@ QUEUE = "bench"
 KEEP_S = 3600  # a result's life; 0 stores none
 ABOUT = {
     "left": [["LLEN", "rq:queue:" + QUEUE], ["ZCARD", "rq:wip:" + QUEUE]],
+    "stored": ["ZCARD", "rq:finished:" + QUEUE],
     "nap_concurrency": 1,
     "settings": {
         "drain": "SimpleWorker: jobs run in the worker, without a fork for each",

@@ -1,6 +1,6 @@
 """A private redis-server on a unix socket in a temporary folder, and a small client for it.
 
-Owns the server's process and folder. Started once per peer by run; asked by workloads.py.
+Owns the server's process and folder. started once per peer by main.py; asked by workloads.py.
 Knows no peer. The settings are those of moil's own bench: nothing is written to disk.
 """
 import shutil

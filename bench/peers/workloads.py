@@ -1,9 +1,10 @@
 """The workloads, on one peer and one private Redis.
 
-Called by run. Knows the peers only through their two commands:
+Called by main.py. Knows the peers only through their two commands:
 
   PEER about                   prints JSON: left (Redis commands whose sum is the number of jobs
-                               waiting or running), nap_concurrency, settings, versions
+                               waiting or running), stored (the command that counts results),
+                               nap_concurrency, settings, versions
   PEER worker SOCKET PROFILE   one worker process; drain, drain_noresult, idle or nap
   PEER client SOCKET           answers one JSON line to each of these on its stdin:
     fill {n, results}          enqueues n no-ops, as fast as the peer can
@@ -17,10 +18,11 @@ import os
 import statistics
 import time
 
-from processes import Client, PeerError, last_line, memory_mb, spawn, stop
+from processes import Client, PeerError, complaint, memory_mb, spawn, stop
 
 POLL_S = 0.02      # 2 reads each: under 1 % of what the cheapest peer asks of Redis
 STALL_S = 60       # no job done for so long: the peer is stuck
+SETTLE_S = 2       # the last job of a peer that acknowledges before the run
 WARM_UP = 0.1      # of a drain: start-up, connections, JIT; not counted
 RATE = 100         # jobs/s of the latency workload
 NAP_S, NAPS = 0.1, 2000
@@ -45,7 +47,7 @@ class Workloads:
 
     def start_client(self):
         command = self.command + ["client", self.server.path]
-        self.client = Client(command, self.env, self.log_path("client"))
+        self.client = Client(command, self.env, self.log_path("client"), self.check_workers)
 
     def start_workers(self, n, profile):
         command = self.command + ["worker", self.server.path, profile]
@@ -90,9 +92,20 @@ class Workloads:
                 before, moved = left, now
             if now - moved > STALL_S:
                 raise PeerError(f"no job done for {STALL_S} s, {left} left")
-            for i, worker in enumerate(self.workers):
-                if worker.poll() is not None:
-                    raise PeerError("worker died: " + last_line(self.log_path(f"worker{i}")))
+            self.check_workers()
+            time.sleep(POLL_S)
+
+    def check_workers(self):
+        for i, worker in enumerate(self.workers):
+            if worker.poll() is not None:
+                raise PeerError("worker died: " + complaint(self.log_path(f"worker{i}")))
+
+    def check_stored(self, n):
+        """A drain counts only if every job left its result, or none did."""
+        deadline = time.time() + SETTLE_S
+        while (stored := self.server.call(*self.about["stored"])) != n:
+            if time.time() > deadline:
+                raise PeerError(f"{stored} results stored, {n} expected")
             time.sleep(POLL_S)
 
     # --- the workloads ---------------------------------------------------------------------
@@ -114,6 +127,7 @@ class Workloads:
             before = self.server.charged()
             self.rate = self.drain_once(n, workers, results)
             after = self.server.charged()
+            self.check_stored(n if results else 0)
             self.clear()
             if aimed / 2 < self.rate < aimed * 2:
                 break
@@ -182,7 +196,8 @@ class Workloads:
         time.sleep(max(2, self.seconds))
         commands = (self.server.charged()[0] - before) / (time.time() - begun)
         rss, pss = memory_mb(worker.pid for worker in self.workers)
-        return {"rss_mb" + suffix: rss, "pss_mb" + suffix: pss, "idle_cmds_per_s" + suffix: commands}
+        found = {"rss_mb": rss, "pss_mb": pss, "idle_cmds_per_s": commands}
+        return {key + suffix: value for key, value in found.items()}
 
     def idle_1w(self):
         return self.idle(1, "")

@@ -35,7 +35,11 @@ func version() string {
 
 func about() map[string]any {
 	return map[string]any{
-		"left":            [][]string{{"LLEN", "asynq:{default}:pending"}, {"LLEN", "asynq:{default}:active"}},
+		"left": [][]string{
+			{"LLEN", "asynq:{default}:pending"},
+			{"LLEN", "asynq:{default}:active"},
+		},
+		"stored":          []string{"ZCARD", "asynq:{default}:completed"},
 		"nap_concurrency": concurrency["nap"],
 		"settings": map[string]string{
 			"drain":       fmt.Sprintf("Concurrency %d, one queue", concurrency["drain"]),
