@@ -1,4 +1,5 @@
-/* The delays before restarts: doubled at each quick death, back to the first after a healthy life. Called by super/ only. */
+/* The delays before restarts: doubled at each quick death, back to the first after a healthy life.
+ * Called by super/ only. */
 #include "super/backoff.h"
 
 int64_t moil_backoff_death(struct backoff *b, int64_t lived_ms)

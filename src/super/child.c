@@ -17,7 +17,7 @@
 #include "base/log.h"
 
 enum {
-    PAGE_STRIDE = 4096, /* a worker's page shares no cache line and no kernel page with its neighbour's */
+    PAGE_STRIDE = 4096, /* a worker shares no cache line with its neighbour */
     CHECK_CPU_S = 1,    /* a script that loops while it is loaded is stopped (ARCHITECTURE 3) */
 };
 
@@ -70,8 +70,10 @@ int moil_children_count(const struct children *c)
 
 int moil_children_open(struct children *c, const struct super_options *options)
 {
-    *c = (struct children){
-        .options = options, .word_fds = {-1, -1}, .check_result = "", .own_fds = {-1, -1, -1, -1, -1}};
+    *c = (struct children){.options = options,
+                           .word_fds = {-1, -1},
+                           .check_result = "",
+                           .own_fds = {-1, -1, -1, -1, -1}};
     for (int i = 0; i < CHILDREN_MAX; i++) {
         c->all[i] = (struct child){.role = ROLE_WORKER, .slot = i - CHILD_WORKERS, .ready_fd = -1};
     }
@@ -136,8 +138,9 @@ static void set_default_signals(void)
 {
     for (int sig = 1; sig < NSIG; sig++)
         signal(sig, SIG_DFL);
-    /* A child is never in the terminal's foreground group: with these ignored, a log line passes where `stty tostop`
-     * would stop its writer, and a read from the terminal fails instead of stopping its reader. */
+    /* A child is never in the terminal's foreground group: with these ignored, a log line passes
+     * where `stty tostop` would stop its writer, and a read from the terminal fails instead of
+     * stopping its reader. */
     signal(SIGTTIN, SIG_IGN);
     signal(SIGTTOU, SIG_IGN);
 }
@@ -162,7 +165,8 @@ pid_t moil_child_fork(int death_signal)
     sigfillset(&all);
     sigemptyset(&none);
     pid_t parent = getpid();
-    /* Blocked until the child has its own dispositions: its handlers would write to the supervisor's pipe. */
+    /* Blocked until the child has its own dispositions: its handlers would write to the
+     * supervisor's pipe. */
     sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
     if (pid == 0) {
@@ -287,7 +291,8 @@ void moil_child_kill(const struct child *child)
 
 /* --- burying ---------------------------------------------------------------------------------- */
 
-/* The dead worker's memory may hold anything: copies at most `max` bytes of printable text, or "-". */
+/* The dead worker's memory may hold anything: copies at most `max` bytes of printable text, or "-".
+ */
 static void copy_word(char *out, const char *from, size_t max)
 {
     size_t n = strnlen(from, max);

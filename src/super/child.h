@@ -1,15 +1,16 @@
 /* The children of the supervisor: who they are, how one is forked, told things and buried.
  *
- * Called by super.c (and fork by embedded.c). It decides nothing: when a child is started, stopped or given up is
- * super.c's business. Knows no queue and no Redis.
+ * Called by super.c (and fork by embedded.c). It decides nothing: when a child is started, stopped
+ * or given up is super.c's business. Knows no queue and no Redis.
  *
- * Words: one line to the agent for each worker that died (not for one that left with status 0), in one write of less
- * than PIPE_BUF bytes:
+ * Words: one line to the agent for each worker that died (not for one that left with status 0), in
+ * one write of less than PIPE_BUF bytes:
  *
- *     dead SLOT INCARNATION signal|exit NUMBER ID\n      ID: the job on the CPU, or "-" between jobs
+ *     dead SLOT INCARNATION signal|exit NUMBER ID\n
  *
- * Words stay in the pipe while there is no agent. A worker that died before it had an incarnation has no word: it
- * held nothing. Should the pipe be full, the word is lost (and logged): the incarnation's lease tells later. */
+ * ID is the job on the CPU, or "-" between jobs. Words stay in the pipe while there is no agent. A
+ * worker that died before it had an incarnation has no word: it held nothing. Should the pipe be
+ * full, the word is lost (and logged): the incarnation's lease tells later. */
 #ifndef MOIL_SUPER_CHILD_H
 #define MOIL_SUPER_CHILD_H
 
@@ -50,11 +51,11 @@ enum {
 
 struct children {
     const struct super_options *options;
-    char *pages;              /* SUPER_SLOTS_MAX pages, and one with the number of slots in front */
-    int word_fds[2];          /* read end, write end: one pipe for all agents that follow each other */
+    char *pages;     /* SUPER_SLOTS_MAX pages, and one with the number of slots in front */
+    int word_fds[2]; /* read end, write end: one pipe for all agents that follow each other */
     const char *check_result; /* given to later children; borrowed */
     size_t check_len;
-    int own_fds[5];           /* the supervisor's, closed in each child; -1: none */
+    int own_fds[5]; /* the supervisor's, closed in each child; -1: none */
     struct child all[CHILDREN_MAX];
 };
 
@@ -75,14 +76,14 @@ const char *moil_child_name(const struct child *child, char out[CHILD_NAME_LEN])
 /* The one place where a state changes; asserts that the move is allowed. */
 void moil_child_set_state(struct child *child, enum child_state state);
 
-/* Forks it: CHILD_NONE or CHILD_DOWN to CHILD_STARTING. 0 or MOIL_ESYS, and then the state is as before. */
+/* Forks it: CHILD_NONE or CHILD_DOWN to CHILD_STARTING. 0; or MOIL_ESYS, and nothing changed. */
 int moil_child_start(struct children *c, struct child *child, int64_t now_ms);
 
 /* It wrote its ready byte, or its pipe is done: closes the pipe. */
 void moil_child_close_ready(struct child *child);
 
-/* Tells it to leave (a child that is not ready gets SIGTERM, whatever the signal) and sets when it is killed. A child
- * that is down is given up. */
+/* Tells it to leave (a child that is not ready gets SIGTERM, whatever the signal) and sets when it
+ * is killed. A child that is down is given up. */
 void moil_child_stop(struct child *child, int sig, int64_t kill_at_ms);
 
 /* Passes a signal on to a ready child; the others have no handler yet. */
@@ -97,8 +98,9 @@ void moil_child_tell_death(struct children *c, const struct child *child, int wa
 /* It was reaped: forgets its pid and gives its slot a fresh page. */
 void moil_child_bury(struct children *c, struct child *child);
 
-/* A fork for the supervisor's processes: a process group of its own, signals at their defaults and unblocked, stdin
- * /dev/null, and death_signal from the kernel when the supervisor dies. As fork(2). */
+/* A fork for the supervisor's processes: a process group of its own, signals at their defaults and
+ * unblocked, stdin /dev/null, and death_signal from the kernel when the supervisor dies. As
+ * fork(2). */
 pid_t moil_child_fork(int death_signal);
 
 #endif

@@ -22,10 +22,10 @@
 enum {
     START_MS = 10000,
     STOP_MS = 10000,
-    STEP_FAST_MS = 2,   /* a server on an empty folder accepts after some 10 ms */
-    STEP_SLOW_MS = 20,  /* after FAST_MS */
+    STEP_FAST_MS = 2,  /* a server on an empty folder accepts after some 10 ms */
+    STEP_SLOW_MS = 20, /* after FAST_MS */
     FAST_MS = 200,
-    SOCKET_PATH_MAX = 100, /* sun_path has 108 bytes with its NUL; the rest is for other systems' sake */
+    SOCKET_PATH_MAX = 100, /* sun_path has 108 bytes with its NUL, and 104 elsewhere */
     LOG_MAX = 1024 * 1024, /* an older log is dropped at start */
     LOCK_FD = 3,           /* in the server */
 };
@@ -75,7 +75,8 @@ static void go_down(struct embedded *e, int64_t now_ms)
 
 /* --- the folder ------------------------------------------------------------------------------- */
 
-/* Makes it where it is missing; refuses one that others may look into, since the socket has no password. */
+/* Makes it where it is missing; refuses one that others may look into, since the socket has no
+ * password. */
 static int open_dir(struct embedded *e, char *errstr, size_t errlen)
 {
     close_fd(&e->dir_fd);
@@ -92,7 +93,8 @@ static int open_dir(struct embedded *e, char *errstr, size_t errlen)
     }
     if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
         if (st.st_uid != geteuid())
-            snprintf(errstr, errlen, "%s belongs to another user: name a folder of your own", e->dir);
+            snprintf(errstr, errlen, "%s belongs to another user: name a folder of your own",
+                     e->dir);
         else
             snprintf(errstr, errlen, "%s is open to other users: chmod 700 %s", e->dir, e->dir);
         close(fd);
@@ -164,12 +166,23 @@ static bool find_in_path(const char *name, char *out, size_t len)
 
 static _Noreturn void exec_server(const struct embedded *e, const char *program, int lock_fd)
 {
+    /* clang-format off */
     const char *const argv[] = {
-        program, "--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "700",
-        "--daemonize", "no", "--logfile", "redis.log", "--save", "", "--appendonly", "yes",
-        "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", NULL};
+        program,
+        "--port", "0",
+        "--unixsocket", "redis.sock",
+        "--unixsocketperm", "700",
+        "--daemonize", "no",
+        "--logfile", "redis.log",
+        "--save", "",
+        "--appendonly", "yes",
+        "--appendfsync", "everysec",
+        "--maxmemory-policy", "noeviction",
+        NULL,
+    };
+    /* clang-format on */
     umask(077);
-    /* What it says before it has read its options goes to the log too: it may be the reason why it ends. */
+    /* What it says before it has read its options goes to the log too: it may be why it ends. */
     int log = openat(e->dir_fd, "redis.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     struct stat st;
     if (log < 0 || (fstat(log, &st) == 0 && st.st_size > LOG_MAX && ftruncate(log, 0) != 0))
@@ -191,11 +204,13 @@ static int launch(struct embedded *e, int lock_fd, char *errstr, size_t errlen)
     char program[4096];
     if (!find_in_path("redis-server", program, sizeof program) &&
         !find_in_path("valkey-server", program, sizeof program)) {
-        snprintf(errstr, errlen, "no redis-server in PATH: install the package redis-server (or "
-                                 "valkey-server), or name a server with --redis URL");
+        snprintf(errstr, errlen,
+                 "no redis-server in PATH: install the package redis-server (or "
+                 "valkey-server), or name a server with --redis URL");
         return MOIL_EINVAL;
     }
-    /* A clean shutdown when the supervisor dies: nobody would be left to stop it, and who is attached starts it anew. */
+    /* A clean shutdown when the supervisor dies: nobody would be left to stop it, and who is
+     * attached starts it anew. */
     pid_t pid = moil_child_fork(SIGTERM);
     if (pid == 0)
         exec_server(e, program, lock_fd);
@@ -234,7 +249,8 @@ static int dial(const struct embedded *e)
     return fd;
 }
 
-/* The last line of the server's log without its "pid:role time mark" prefix; "" when there is none. */
+/* The last line of the server's log without its "pid:role time mark" prefix; "" when there is none.
+ */
 static void last_log_line(const struct embedded *e, char *out, size_t len)
 {
     char tail[1024];
@@ -284,8 +300,10 @@ static int step_starting(struct embedded *e, int64_t now_ms, char *errstr, size_
         return 0;
     }
     if (now_ms >= e->due_ms) {
-        snprintf(errstr, errlen, "the private redis-server in %s did not accept connections within "
-                                 "%d s: see %s/redis.log", e->dir, START_MS / 1000, e->dir);
+        snprintf(errstr, errlen,
+                 "the private redis-server in %s did not accept connections within "
+                 "%d s: see %s/redis.log",
+                 e->dir, START_MS / 1000, e->dir);
         if (e->pid > 0) {
             kill(e->pid, SIGKILL); /* it is DOWN when it is reaped */
             e->due_ms = now_ms + START_MS;

@@ -9,9 +9,9 @@
 #include "base/log.h"
 
 enum {
-    CHECK_MS = 3000,   /* wall time; its CPU time is limited to 1 s, so that a loaded machine fails nobody */
-    COLD_MS = 5000,    /* for giving jobs back */
-    AGENT_MS = 5000,   /* for the agent's good-bye */
+    CHECK_MS = 3000, /* wall time, so that a loaded machine fails nobody: its CPU time has 1 s */
+    COLD_MS = 5000,  /* for giving jobs back */
+    AGENT_MS = 5000, /* for the agent's good-bye */
 };
 
 static const char *plural(int n)
@@ -178,69 +178,57 @@ static void finish(struct super *s)
 /* --- the table -------------------------------------------------------------------------------- */
 
 struct move {
+    enum phase phase;
+    enum event event;
     enum phase next;
-    void (*act)(struct super *s); /* NULL: the event means nothing here */
+    void (*act)(struct super *s);
 };
 
-static const struct move moves[PHASES][EVENTS] = {
-    [PHASE_SERVER] = {
-        [EVENT_SERVER_UP] = {PHASE_CHECK, start_check},
-        [EVENT_FATAL] = {PHASE_WARM, stop_warm},
-        [EVENT_STOP] = {PHASE_WARM, stop_warm},
-        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
-    },
-    [PHASE_CHECK] = {
-        [EVENT_CHECKED] = {PHASE_STARTING, start_children},
-        [EVENT_FATAL] = {PHASE_WARM, stop_warm},
-        [EVENT_STOP] = {PHASE_WARM, stop_warm},
-        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
-    },
-    [PHASE_STARTING] = {
-        [EVENT_READY] = {PHASE_RUNNING, announce},
-        [EVENT_FATAL] = {PHASE_WARM, stop_warm},
-        [EVENT_STOP] = {PHASE_WARM, stop_warm},
-        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
-        [EVENT_RELOAD] = {PHASE_STARTING, reload},
-        [EVENT_QUIET] = {PHASE_STARTING, quiet},
-        [EVENT_RESUME] = {PHASE_STARTING, resume},
-        [EVENT_MORE] = {PHASE_STARTING, add_worker},
-        [EVENT_LESS] = {PHASE_STARTING, remove_worker},
-        [EVENT_WORKERS_GONE] = {PHASE_AGENT, stop_agent},
-    },
-    [PHASE_RUNNING] = {
-        [EVENT_FATAL] = {PHASE_WARM, stop_warm},
-        [EVENT_STOP] = {PHASE_WARM, stop_warm},
-        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
-        [EVENT_RELOAD] = {PHASE_RUNNING, reload},
-        [EVENT_QUIET] = {PHASE_RUNNING, quiet},
-        [EVENT_RESUME] = {PHASE_RUNNING, resume},
-        [EVENT_MORE] = {PHASE_RUNNING, add_worker},
-        [EVENT_LESS] = {PHASE_RUNNING, remove_worker},
-        [EVENT_WORKERS_GONE] = {PHASE_AGENT, stop_agent},
-    },
-    [PHASE_WARM] = {
-        [EVENT_STOP] = {PHASE_COLD, stop_cold},
-        [EVENT_STOP_NOW] = {PHASE_COLD, stop_cold},
-        [EVENT_WORKERS_GONE] = {PHASE_AGENT, stop_agent},
-    },
-    [PHASE_COLD] = {
-        [EVENT_WORKERS_GONE] = {PHASE_AGENT, stop_agent},
-    },
-    [PHASE_AGENT] = {
-        [EVENT_AGENT_GONE] = {PHASE_SERVER_STOP, stop_server},
-    },
-    [PHASE_SERVER_STOP] = {
-        [EVENT_SERVER_GONE] = {PHASE_DONE, finish},
-    },
+static const struct move moves[] = {
+    {PHASE_SERVER, EVENT_SERVER_UP, PHASE_CHECK, start_check},
+    {PHASE_SERVER, EVENT_FATAL, PHASE_WARM, stop_warm},
+    {PHASE_SERVER, EVENT_STOP, PHASE_WARM, stop_warm},
+    {PHASE_SERVER, EVENT_STOP_NOW, PHASE_COLD, stop_cold},
+    {PHASE_CHECK, EVENT_CHECKED, PHASE_STARTING, start_children},
+    {PHASE_CHECK, EVENT_FATAL, PHASE_WARM, stop_warm},
+    {PHASE_CHECK, EVENT_STOP, PHASE_WARM, stop_warm},
+    {PHASE_CHECK, EVENT_STOP_NOW, PHASE_COLD, stop_cold},
+    {PHASE_STARTING, EVENT_READY, PHASE_RUNNING, announce},
+    {PHASE_STARTING, EVENT_FATAL, PHASE_WARM, stop_warm},
+    {PHASE_STARTING, EVENT_STOP, PHASE_WARM, stop_warm},
+    {PHASE_STARTING, EVENT_STOP_NOW, PHASE_COLD, stop_cold},
+    {PHASE_STARTING, EVENT_RELOAD, PHASE_STARTING, reload},
+    {PHASE_STARTING, EVENT_QUIET, PHASE_STARTING, quiet},
+    {PHASE_STARTING, EVENT_RESUME, PHASE_STARTING, resume},
+    {PHASE_STARTING, EVENT_MORE, PHASE_STARTING, add_worker},
+    {PHASE_STARTING, EVENT_LESS, PHASE_STARTING, remove_worker},
+    {PHASE_STARTING, EVENT_WORKERS_GONE, PHASE_AGENT, stop_agent},
+    {PHASE_RUNNING, EVENT_FATAL, PHASE_WARM, stop_warm},
+    {PHASE_RUNNING, EVENT_STOP, PHASE_WARM, stop_warm},
+    {PHASE_RUNNING, EVENT_STOP_NOW, PHASE_COLD, stop_cold},
+    {PHASE_RUNNING, EVENT_RELOAD, PHASE_RUNNING, reload},
+    {PHASE_RUNNING, EVENT_QUIET, PHASE_RUNNING, quiet},
+    {PHASE_RUNNING, EVENT_RESUME, PHASE_RUNNING, resume},
+    {PHASE_RUNNING, EVENT_MORE, PHASE_RUNNING, add_worker},
+    {PHASE_RUNNING, EVENT_LESS, PHASE_RUNNING, remove_worker},
+    {PHASE_RUNNING, EVENT_WORKERS_GONE, PHASE_AGENT, stop_agent},
+    {PHASE_WARM, EVENT_STOP, PHASE_COLD, stop_cold},
+    {PHASE_WARM, EVENT_STOP_NOW, PHASE_COLD, stop_cold},
+    {PHASE_WARM, EVENT_WORKERS_GONE, PHASE_AGENT, stop_agent},
+    {PHASE_COLD, EVENT_WORKERS_GONE, PHASE_AGENT, stop_agent},
+    {PHASE_AGENT, EVENT_AGENT_GONE, PHASE_SERVER_STOP, stop_server},
+    {PHASE_SERVER_STOP, EVENT_SERVER_GONE, PHASE_DONE, finish},
 };
 
 void moil_phase_event(struct super *s, enum event event)
 {
-    const struct move *move = &moves[s->phase][event];
-    if (!move->act)
+    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
+        if (moves[i].phase != s->phase || moves[i].event != event)
+            continue;
+        s->phase = moves[i].next;
+        moves[i].act(s);
         return;
-    s->phase = move->next;
-    move->act(s);
+    }
 }
 
 void moil_phase_fail(struct super *s, int status)
@@ -277,7 +265,7 @@ static enum event conclude(const struct super *s)
     switch (s->phase) {
     case PHASE_SERVER:
         return !s->options->embedded_dir || s->embedded.state == EMBEDDED_UP ? EVENT_SERVER_UP
-                                                                            : EVENT_NONE;
+                                                                             : EVENT_NONE;
     case PHASE_STARTING:
         if (s->options->burst && workers_are_gone(s))
             return EVENT_WORKERS_GONE;
@@ -323,10 +311,14 @@ bool moil_phase_wants(const struct super *s, enum role role)
 const char *moil_phase_name(enum phase phase)
 {
     static const char *const names[PHASES] = {
-        [PHASE_SERVER] = "starting redis-server", [PHASE_CHECK] = "checking",
-        [PHASE_STARTING] = "starting",            [PHASE_RUNNING] = "running",
-        [PHASE_WARM] = "warm shutdown",           [PHASE_COLD] = "cold shutdown",
-        [PHASE_AGENT] = "stopping the agent",     [PHASE_SERVER_STOP] = "stopping redis-server",
+        [PHASE_SERVER] = "starting redis-server",
+        [PHASE_CHECK] = "checking",
+        [PHASE_STARTING] = "starting",
+        [PHASE_RUNNING] = "running",
+        [PHASE_WARM] = "warm shutdown",
+        [PHASE_COLD] = "cold shutdown",
+        [PHASE_AGENT] = "stopping the agent",
+        [PHASE_SERVER_STOP] = "stopping redis-server",
         [PHASE_DONE] = "done",
     };
     return names[phase];

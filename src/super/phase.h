@@ -1,6 +1,7 @@
 /* The life of the supervisor as a table: phase x event -> action, next phase.
  *
- * super.c has the loop that makes events out of signals, deaths and bytes; phase.c what follows from them. */
+ * super.c has the loop that makes events out of signals, deaths and bytes; phase.c what follows
+ * from them. */
 #ifndef MOIL_SUPER_PHASE_H
 #define MOIL_SUPER_PHASE_H
 
@@ -13,9 +14,9 @@
 #include "super/signals.h"
 
 enum phase {
-    PHASE_SERVER,      /* the embedded server comes up */
-    PHASE_CHECK,       /* the check child loads everything */
-    PHASE_STARTING,    /* agent and workers are forked, not all are ready */
+    PHASE_SERVER,   /* the embedded server comes up */
+    PHASE_CHECK,    /* the check child loads everything */
+    PHASE_STARTING, /* agent and workers are forked, not all are ready */
     PHASE_RUNNING,
     PHASE_WARM,        /* workers finish what they run */
     PHASE_COLD,        /* workers give their jobs back */
@@ -28,16 +29,16 @@ enum phase {
 enum event {
     EVENT_NONE,
     EVENT_SERVER_UP,
-    EVENT_CHECKED,      /* the check child has passed */
-    EVENT_READY,        /* everyone is */
-    EVENT_FATAL,        /* there is no use in going on: `status` says with what to exit */
-    EVENT_STOP,         /* TERM, INT */
-    EVENT_STOP_NOW,     /* QUIT */
-    EVENT_RELOAD,       /* HUP */
-    EVENT_QUIET,        /* TSTP */
-    EVENT_RESUME,       /* CONT */
-    EVENT_MORE,         /* TTIN */
-    EVENT_LESS,         /* TTOU */
+    EVENT_CHECKED,  /* the check child has passed */
+    EVENT_READY,    /* everyone is */
+    EVENT_FATAL,    /* there is no use in going on: `status` says with what to exit */
+    EVENT_STOP,     /* TERM, INT */
+    EVENT_STOP_NOW, /* QUIT */
+    EVENT_RELOAD,   /* HUP */
+    EVENT_QUIET,    /* TSTP */
+    EVENT_RESUME,   /* CONT */
+    EVENT_MORE,     /* TTIN */
+    EVENT_LESS,     /* TTOU */
     EVENT_WORKERS_GONE,
     EVENT_AGENT_GONE,
     EVENT_SERVER_GONE,
@@ -50,11 +51,11 @@ enum { STATUS_FAILED = 1, STATUS_USAGE = 2, STATUS_NO_REDIS = 3, STATUS_CHECK = 
 struct super {
     const struct super_options *options;
     enum phase phase;
-    int status;          /* what the program will exit with */
-    bool quiet;          /* workers take nothing new; those that become ready later are told too */
+    int status; /* what the program will exit with */
+    bool quiet; /* workers take nothing new; those that become ready later are told too */
     bool has_terminal;
-    int pidfile_fd;      /* -1: none */
-    int64_t now_ms;      /* monotonic, of this turn of the loop */
+    int pidfile_fd; /* -1: none */
+    int64_t now_ms; /* monotonic, of this turn of the loop */
     struct signals signals;
     struct embedded embedded; /* unused when options->embedded_dir is NULL */
     struct buffer result;     /* of the check child */

@@ -44,8 +44,8 @@ static int write_beside(const char *beside)
     return -1;
 }
 
-/* Puts the new file where a stale one is, while holding the stale one's lock: so of two that try, one wins. 0, MOIL_ESTATE,
- * or MOIL_ESYS; 1: the stale one went away meanwhile, try again. */
+/* Puts the new file where a stale one is, while holding the stale one's lock: so of two that try,
+ * one wins. 0, MOIL_ESTATE, or MOIL_ESYS; 1: the stale one went away meanwhile, try again. */
 static int replace(const char *path, const char *beside, char *errstr, size_t errlen)
 {
     int old = open(path, O_RDONLY | O_CLOEXEC);

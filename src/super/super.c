@@ -1,4 +1,5 @@
-/* The supervisor's loop: poll, then signals, bytes, deaths and what is due, each of which becomes an event for phase.c.
+/* The supervisor's loop: poll, then signals, bytes, deaths and what is due, each of which becomes
+ * an event for phase.c.
  *
  * Called by api/runtime.c. It knows pids and pipes, no queue and no Redis. */
 #include "super/super.h"
@@ -46,8 +47,9 @@ static void restart_later(struct super *s, struct child *child, pid_t pid, int w
     double delay_s = (double)delay_ms / 1000;
     if (moil_backoff_is_loop(b))
         log_error("crash loop: %s died %d times within %d s of its start (pid %d %s); next try in "
-                  "%.1f s", moil_child_name(child, name), b->quick_deaths, BACKOFF_STABLE_MS / 1000,
-                  (int)pid, how, delay_s);
+                  "%.1f s",
+                  moil_child_name(child, name), b->quick_deaths, BACKOFF_STABLE_MS / 1000, (int)pid,
+                  how, delay_s);
     else
         log_error("%s (pid %d) %s; next try in %.1f s", moil_child_name(child, name), (int)pid, how,
                   delay_s);
@@ -67,8 +69,8 @@ static bool is_final(const struct super *s, int wait_status)
 static void unwanted_died(struct child *child, pid_t pid, int wait_status, bool asked)
 {
     char name[CHILD_NAME_LEN], how[96];
-    bool by_our_signal = WIFSIGNALED(wait_status) && (WTERMSIG(wait_status) == SIGTERM ||
-                                                      WTERMSIG(wait_status) == SIGKILL);
+    bool by_our_signal = WIFSIGNALED(wait_status) &&
+                         (WTERMSIG(wait_status) == SIGTERM || WTERMSIG(wait_status) == SIGKILL);
     if (!left_cleanly(wait_status) && !(asked && by_our_signal))
         log_warning("%s (pid %d) %s", moil_child_name(child, name), (int)pid,
                     describe_death(wait_status, how, sizeof how));
@@ -87,7 +89,8 @@ static void child_died(struct super *s, struct child *child, pid_t pid, int wait
         moil_child_set_state(child, CHILD_NONE);
     } else if (clean && child->state == CHILD_READY && child->role == ROLE_WORKER) {
         char name[CHILD_NAME_LEN];
-        log_info("%s (pid %d) left; another takes its place", moil_child_name(child, name), (int)pid);
+        log_info("%s (pid %d) left; another takes its place", moil_child_name(child, name),
+                 (int)pid);
         moil_child_set_state(child, CHILD_DOWN);
         child->due_ms = s->now_ms;
     } else {
@@ -98,7 +101,8 @@ static void child_died(struct super *s, struct child *child, pid_t pid, int wait
 static void check_died(struct super *s, struct child *check, pid_t pid, int wait_status)
 {
     bool asked = check->state == CHILD_STOPPING;
-    bool too_long = check->due_ms == 0 || (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGXCPU);
+    bool too_long = check->due_ms == 0 ||
+                    (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGXCPU);
     char how[96];
     moil_child_set_state(check, CHILD_NONE);
     if (asked)
@@ -153,7 +157,8 @@ static void reap(struct super *s)
             return;
         pid_t pid = info.si_pid;
         bool ours = pid == s->embedded.pid || moil_children_find(&s->children, pid);
-        /* What a crashed child leaves in its process group goes too; unreaped, its number is still its own. */
+        /* What a crashed child leaves in its process group goes too; unreaped, its number is still
+         * its own. */
         if (ours && (info.si_code != CLD_EXITED || info.si_status != 0))
             kill(-pid, SIGKILL);
         int wait_status;
@@ -209,7 +214,7 @@ static void read_ready(struct super *s, struct child *child)
 static void dump_state(struct super *s)
 {
     static const char *const states[CHILD_STATES] = {
-        [CHILD_NONE] = "gone",      [CHILD_STARTING] = "starting", [CHILD_READY] = "ready",
+        [CHILD_NONE] = "gone",         [CHILD_STARTING] = "starting", [CHILD_READY] = "ready",
         [CHILD_STOPPING] = "stopping", [CHILD_DOWN] = "down",
     };
     char name[CHILD_NAME_LEN];
@@ -333,7 +338,8 @@ static void wait_and_read(struct super *s)
     struct child *waiting[CHILDREN_MAX];
     nfds_t n = 0, children = 0;
     fds[n++] = (struct pollfd){.fd = s->signals.fds[0], .events = POLLIN};
-    fds[n++] = (struct pollfd){.fd = s->embedded.watch_fd, .events = POLLIN}; /* -1 is passed over */
+    fds[n++] = (struct pollfd){.fd = s->embedded.watch_fd,
+                               .events = POLLIN}; /* -1 is passed over */
     for (int i = 0; i < moil_children_count(&s->children); i++) {
         struct child *child = &s->children.all[i];
         if (child->ready_fd < 0)
@@ -366,8 +372,8 @@ static void run(struct super *s)
         if (s->phase == PHASE_DONE)
             return;
         wait_and_read(s);
-        reap(s);
         serve_signals(s);
+        reap(s); /* after the signals: a death from here on leaves its byte in the pipe */
         serve_due(s);
     }
 }

@@ -1,7 +1,8 @@
 /* The supervisor: forks, watches, restarts and stops the processes of one node (ARCHITECTURE 3).
  *
- * Plain poll and a self-pipe: no libev, no Lua, no Redis here. What a child does is a function that the caller hands
- * over (api/runtime.c does), so that this layer knows only roles, pipes, pages and pids. Children leave by _exit. */
+ * Plain poll and a self-pipe: no libev, no Lua, no Redis here. What a child does is a function that
+ * the caller hands over (api/runtime.c does), so that this layer knows only roles, pipes, pages and
+ * pids. Children leave by _exit. */
 #ifndef MOIL_SUPER_SUPER_H
 #define MOIL_SUPER_SUPER_H
 
@@ -14,56 +15,62 @@
 enum role { ROLE_CHECK, ROLE_AGENT, ROLE_WORKER };
 
 enum {
-    SUPER_SLOTS_MAX = 256,         /* workers of one node */
+    SUPER_SLOTS_MAX = 256,          /* workers of one node */
     SUPER_RESULT_MAX = 1024 * 1024, /* bytes of the check child's result */
 };
 
 /* What a child is told. It lives as long as the child.
  *
- * A child starts with every signal at its default action and none blocked, in a process group of its own, its log role
- * set ("worker 1" is slot 0), and dies with the supervisor. It installs its handlers before it writes its ready byte:
- * only a ready child is sent anything but SIGTERM and SIGKILL. What it is sent then:
+ * A child starts with every signal at its default action and none blocked, in a process group of
+ * its own, its log role set ("worker 1" is slot 0), and dies with the supervisor. It installs its
+ * handlers before it writes its ready byte: only a ready child is sent anything but SIGTERM and
+ * SIGKILL. What it is sent then:
  *
- *   SIGTERM  warm: take nothing new, finish what runs, exit 0    SIGQUIT  cold: give the jobs back, exit 0 (5 s)
- *   SIGTSTP  quiet: take nothing new    SIGCONT  ends it         SIGUSR1  reopen the log, dump the state
+ *   SIGTERM  warm: take nothing new, finish what runs, exit 0
+ *   SIGQUIT  cold: give the jobs back within 5 s, exit 0
+ *   SIGTSTP  quiet: take nothing new
+ *   SIGCONT  quiet ends
+ *   SIGUSR1  reopen the log, dump the state
  *
- * Its exit status: 0 it left as it was told (a worker: or recycled itself, or has no more to do in a burst); 2 the
- * configuration is wrong, and 3, before all were ready for the first time, that trying Redis again is of no use: both stop the
- * node with that status. Anything else is a death, and it is started again after a growing delay. */
+ * Its exit status: 0 it left as it was told (a worker: or recycled itself, or has no more to do in
+ * a burst); 2 the configuration is wrong, and 3, before all were ready for the first time, that
+ * trying Redis again is of no use: both stop the node with that status. Anything else is a death,
+ * and it is started again after a growing delay. */
 struct child_context {
     enum role role;
     int slot;                 /* 0 … SUPER_SLOTS_MAX - 1; 0 for the others */
     int generation;           /* counts reloads, from 1 */
     struct page *page;        /* this worker's own, all zero at first; NULL for the others */
     void *pages;              /* of all slots: moil_context_page */
-    int ready_fd;             /* one byte when it is ready; the check child writes its plain-data result here */
-    int word_fd;              /* the agent's: what the supervisor says of deaths (child.h has the format); non-blocking; else -1 */
+    int ready_fd;             /* one byte when it is ready; the check child's result goes here */
+    int word_fd;              /* the agent's: words about deaths (child.h), non-blocking; else -1 */
     const char *check_result; /* what the check child wrote; "" before; NUL-terminated */
     size_t check_len;
-    void *data;               /* super_options.data */
+    void *data; /* super_options.data */
 };
 
 /* The page of a slot below moil_context_slots. Its worker may be gone: then `ready` is 0. */
 struct page *moil_context_page(const struct child_context *context, int slot);
 
-/* How many slots have been used so far: SIGTTIN adds some while the agent runs. Pages past them should not be touched,
- * since reading one makes it resident. */
+/* How many slots have been used so far: SIGTTIN adds some while the agent runs. Pages past them
+ * should not be touched, since reading one makes it resident. */
 int moil_context_slots(const struct child_context *context);
 
 struct super_options {
-    int workers;               /* 1 … SUPER_SLOTS_MAX */
-    int shutdown_timeout_ms;   /* warm shutdown: then the workers are killed */
-    const char *pidfile;       /* NULL: none */
-    bool burst;                /* a worker that exits with 0 is not started again; all gone: done */
-    const char *embedded_dir;  /* not NULL: run and watch a private redis-server in this folder */
-    const char *ready_line;    /* logged behind "ready: 2 workers" when every child is ready; NULL: nothing */
+    int workers;              /* 1 … SUPER_SLOTS_MAX */
+    int shutdown_timeout_ms;  /* warm shutdown: then the workers are killed */
+    const char *pidfile;      /* NULL: none */
+    bool burst;               /* a worker that exits with 0 is not started again; all gone: done */
+    const char *embedded_dir; /* not NULL: run and watch a private redis-server in this folder */
+    const char *ready_line;   /* logged behind "ready: 2 workers", when all are; NULL: nothing */
     /* Runs a role in the child process; its return value is the exit status. */
     int (*child)(struct child_context *context);
     void *data;
 };
 
-/* Runs until told to stop; the exit status of the program (see CONTRACT). Main thread only, before other threads. It reaps
- * every child of the process. Signal dispositions are as before when it returns. */
+/* Runs until told to stop; the exit status of the program (see CONTRACT). Main thread only, before
+ * other threads. It reaps every child of the process. Signal dispositions are as before when it
+ * returns. */
 int moil_super_run(const struct super_options *options);
 
 #endif
