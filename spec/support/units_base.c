@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/job.h"
 #include "base/log.h"
@@ -137,6 +138,14 @@ static int unit_clocks(lua_State *L)
     return 3;
 }
 
+static int unit_hash(lua_State *L)
+{
+    struct slice s = units_slice(L, 1);
+
+    lua_pushinteger(L, moil_hash(s.p, s.n));
+    return 1;
+}
+
 /* --- the log: one per process, so the spec opens it on a file of its own
  * --------------------------------- */
 
@@ -227,6 +236,7 @@ static const luaL_Reg functions[] = {
     {"is_name", unit_is_name},
     {"id", unit_id},
     {"clocks", unit_clocks},
+    {"hash", unit_hash},
     {"log_open", unit_log_open},
     {"log_reopen", unit_log_reopen},
     {"log_role", unit_log_role},
