@@ -33,7 +33,7 @@ struct vm_wait {
     struct slice id;
     double timeout_s; /* < 0: no deadline */
     bool progress;    /* answer custom states too, when they differ from the one seen */
-    struct slice seen;/* the progress already seen, as it was answered */
+    struct slice seen;/* the third value of the last progress answer; absent: none was seen */
 };
 
 struct vm_spawn {
@@ -46,10 +46,12 @@ struct vm_spawn {
 
 struct vm_host {
     void *data; /* first argument of each function */
+    size_t max_payload; /* bytes of one job's arguments and options, and of one result; 0: 1 MB */
 
     /* Answers one boolean per submission: created or not. The submissions are borrowed until the answer. */
     enum vm_answer (*enqueue)(void *data, struct vm_call *call, struct submission *subs, size_t count);
-    /* Answers state, value: a final state with its JSON text, a progress state with its JSON text, or fails. */
+    /* Answers state, value: a final state with its JSON text; or state, value, seen: a progress state with its JSON text (may
+     * be empty) and what tells it from later ones; or fails. */
     enum vm_answer (*wait)(void *data, struct vm_call *call, const struct vm_wait *wait);
     enum vm_answer (*query)(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag);
     enum vm_answer (*sleep)(void *data, struct vm_call *call, double seconds);

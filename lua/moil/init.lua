@@ -1,0 +1,134 @@
+-- moil: what `require "moil"` gives, the same inside a worker and in a plain Lua program.
+
+local call = require "moil.call"
+local core = require "moil.core"
+local errors = require "moil.errors"
+local result = require "moil.result"
+local signature = require "moil.signature"
+
+local moil = {
+  task = require "moil.task",
+  retry = require "moil.retry",
+  log = require "moil.log",
+  run = require "moil.program",
+  ---JSON null inside of tables; it is not nil, and is true in a condition.
+  null = core.null,
+}
+
+---Enqueues a job of a task by its name; its code need not be here.
+---@param name string
+---@param args? table       positional arguments; args.n counts trailing nils
+---@param options? moil.CallOptions
+---@return moil.Result
+---  moil.send("math.add", { 4, 4 }, { queue = "high" })
+function moil.send(name, args, options)
+  if not core.is_name(name) then
+    errors.bad("moil.send: a task's name is 1 to 200 printable ASCII characters without spaces")
+  end
+  return call.enqueue(name, call.check_args(name, args), options)
+end
+
+---A call as data.
+---@param name string
+---@param args? table
+---@param options? moil.CallOptions
+---@return moil.Signature
+---  moil.signature("math.add", { 4, 4 }):delay()
+function moil.signature(name, args, options)
+  return signature.new(name, args, options)
+end
+
+---Enqueues many jobs in a few round trips.
+---@param signatures moil.Signature[]
+---@return moil.Result[]
+---  moil.enqueue_many { add:s(1, 2), add:s(3, 4) }
+function moil.enqueue_many(signatures)
+  if type(signatures) ~= "table" then
+    errors.bad("moil.enqueue_many: takes a list of signatures")
+  end
+  local specs = {}
+  for i = 1, #signatures do
+    if not signature.is(signatures[i]) then
+      errors.bad("moil.enqueue_many: entry %d is no signature (such as add:s(1, 2))", i)
+    end
+    specs[i] = signatures[i]:describe()
+  end
+  return call.enqueue_all(specs)
+end
+
+---The handle of a job by its id.
+---@param id string
+---@return moil.Result
+function moil.result(id)
+  return result.new(id)
+end
+
+---Which Redis a plain program talks to; without it MOIL_REDIS and the defaults of the command line hold.
+---@param url string        redis://…, unix:///…, rediss://…, embedded:DIR
+function moil.connect(url)
+  if type(url) ~= "string" then
+    errors.bad("moil.connect: takes a URL, such as redis://127.0.0.1:6379/0")
+  end
+  core.connect(url)
+end
+
+---The job that runs now, as its bound function sees it; nil outside of a job.
+---@return moil.Self?
+function moil.current()
+  return core.current()
+end
+
+---Waits; in a job this suspends the job, not its worker.
+---@param seconds number
+function moil.sleep(seconds)
+  if not (type(seconds) == "number" and seconds >= 0 and seconds < 1e10) then
+    errors.bad("moil.sleep: takes a number of seconds, 0 or more")
+  end
+  core.sleep(seconds)
+end
+
+---Marks a table as a JSON object, so that it is {} and not [] when empty.
+---@param t? table
+---@return table            the same
+---  return moil.object {}
+function moil.object(t)
+  if t ~= nil and (type(t) ~= "table" or getmetatable(t)) then
+    errors.bad("moil.object: takes a plain table")
+  end
+  return setmetatable(t or {}, core.object_meta)
+end
+
+---A new random id.
+---@return string
+function moil.uuid()
+  return core.uuid()
+end
+
+moil.json = {}
+
+---The JSON text of a value.
+---@param value any
+---@return string?          or nil, message, "BadArgument"
+---@return string? message
+---@return string? code
+function moil.json.encode(value)
+  local text, wrong = core.encode(value)
+  if text then return text end
+  return nil, wrong, "BadArgument"
+end
+
+---The value of a JSON text; null is moil.null.
+---@param text string
+---@return any              or nil, message, "BadArgument"
+---@return string? message
+---@return string? code
+function moil.json.decode(text)
+  if type(text) ~= "string" then
+    errors.bad("moil.json.decode: takes a string")
+  end
+  local value, wrong = core.decode(text)
+  if value ~= nil then return value end
+  return nil, wrong, "BadArgument"
+end
+
+return moil

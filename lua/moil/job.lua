@@ -1,0 +1,196 @@
+-- A job from inside: the methods of `self`, and what happens when its function is over (retry policy and hooks). C makes
+-- the object and calls `conclude` in the job's own coroutine, so that both may wait.
+
+local core = require "moil.core"
+local errors = require "moil.errors"
+local log = require "moil.log"
+local options = require "moil.options"
+require "moil.config"
+
+---@class moil.Self
+---@field id string
+---@field task string
+---@field args any[]
+---@field kwargs table
+---@field queue string
+---@field retries integer    so far, by policy and self:retry together
+---@field attempt integer    retries + 1
+---@field deliveries integer how often this attempt came to a worker: 1 + deaths of its process + losses of its node
+---@field eta? number        seconds since the epoch
+---@field parent_id? string  the job that enqueued it
+---@field root_id string     the first of that line; its own id when nobody did
+---@field group_id? string
+---@field worker string
+---@field headers table<string, any>
+---@field log moil.Log
+local methods = { log = log }
+
+local DEFAULT_MAX_RETRIES <const> = 3 -- of a self:retry where neither it nor a policy says
+
+local retry_options = { countdown = true, max_retries = true, reason = true }
+
+local function reason_of(reason, default)
+  if reason == nil then reason = default end
+  if type(reason) == "table" and reason ~= core.null then
+    return { code = tostring(reason.code or "Error"), message = tostring(reason.message or default),
+      traceback = type(reason.traceback) == "string" and reason.traceback or nil }
+  end
+  return { code = "Error", message = tostring(reason) }
+end
+
+-- The policy that came with the job, else the task's.
+local function policy_of(self)
+  if self.retry_data == nil then return self.options.retry end
+  return options.retry_policy(self.retry_data)
+end
+
+-- A job that runs inline, without queue, has nobody to tell: what ends it is an error to its caller.
+local function stop(self, kind, err, delay)
+  if self.called_directly then
+    error(errors.revive(err), 0)
+  end
+  core.stop(kind, err, delay)
+end
+
+local function check_retry(given)
+  errors.check_known(given, retry_options, "self:retry")
+  local countdown, max = given.countdown, given.max_retries
+  if countdown ~= nil and not (type(countdown) == "number" and countdown >= 0 and countdown < 1e10) then
+    errors.bad("self:retry: countdown must be a number of seconds, 0 or more")
+  end
+  if max ~= nil and not (math.type(max) == "integer" and max >= 0) then
+    errors.bad("self:retry: max_retries must be a whole number, 0 or more")
+  end
+end
+
+---Ends the job here and tries it again later. Past max_retries (else the task's policy, else 3) it fails with the reason.
+---@param given? { countdown?: number, max_retries?: integer, reason?: string|moil.Error } countdown in seconds, else the policy's, else 0
+---  self:retry { countdown = 5, max_retries = 3, reason = "division by zero" }
+function methods:retry(given)
+  given = given or {}
+  check_retry(given)
+  local err = reason_of(given.reason, "retry asked for by the task")
+  local policy = policy_of(self)
+  local delay = policy and policy(self.attempt, err)
+  local allowed
+  if given.max_retries then
+    allowed = self.retries < given.max_retries
+  elseif policy then
+    allowed = delay ~= nil
+  else
+    allowed = self.retries < DEFAULT_MAX_RETRIES
+  end
+  if allowed then
+    stop(self, "retry", err, given.countdown or delay or 0)
+  else
+    stop(self, "failure", err)
+  end
+end
+
+---Ends the job here as failed for good: no retry, kept in the dead set.
+---@param given? { reason?: string|moil.Error }|string
+---  self:reject { reason = "no such customer" }
+function methods:reject(given)
+  if type(given) == "table" then
+    errors.check_known(given, { reason = true }, "self:reject")
+    given = given.reason
+  end
+  stop(self, "reject", reason_of(given, "rejected by the task"))
+end
+
+---Ends the job here; nothing is kept of it.
+function methods:ignore()
+  stop(self, "ignore", { code = "Ignored", message = "ignored by the task" })
+end
+
+---Tells those who wait for the job, and `inspect`, how far it is.
+---@param state string      an own one, such as "PROGRESS"
+---@param meta? any         what can be JSON
+---  self:update_state("PROGRESS", { percent = 50 })
+function methods:update_state(state, meta)
+  if not core.is_name(state) then
+    errors.bad("self:update_state: a state is 1 to 200 printable ASCII characters without spaces")
+  elseif core.is_builtin_state(state) then
+    errors.bad("self:update_state: %s is a state that moil sets itself; use a name of your own", state)
+  end
+  if not self.called_directly then
+    core.update_state(state, meta)
+  end
+end
+
+local job = {
+  self_meta = { __index = methods, __name = "moil.Self" },
+}
+
+---The self of a task that is called as a function, without a queue.
+---@param name string
+---@param task moil.TaskOptions
+---@param ... any           the arguments
+---@return moil.Self
+function job.direct(name, task, ...)
+  local id = core.uuid()
+  return setmetatable({
+    id = id, root_id = id, task = name, args = { ... }, kwargs = {}, headers = {}, queue = task.queue or "", worker = "",
+    retries = 0, attempt = 1, deliveries = 1, options = task, called_directly = true,
+  }, job.self_meta)
+end
+
+-- Hooks do not change the outcome.
+local function run_hook(self, name, ...)
+  local hook = self.options[name]
+  if not hook then return end
+  local ok, err = pcall(hook, self, ...)
+  if not ok then
+    log.error(("%s failed: %s"):format(name, type(err) == "table" and err.message or tostring(err)))
+  end
+end
+
+local function contains(list, code)
+  for _, known in ipairs(list) do
+    if known == code then return true end
+  end
+  return false
+end
+
+-- Seconds until the next try, or nil.
+local function next_delay(self, err)
+  local task, policy = self.options, policy_of(self)
+  if not policy then return nil end
+  if task.retry_on and not contains(task.retry_on, err.code) then return nil end
+  if task.dont_retry_on and contains(task.dont_retry_on, err.code) then return nil end
+  local ok, delay = pcall(policy, self.attempt, err)
+  if ok and delay == nil then return nil end
+  if ok and type(delay) == "number" and delay >= 0 and delay < 1e10 then return delay end
+  log.error(("the retry policy of %s failed: %s"):format(self.task,
+    ok and ("it gave " .. tostring(delay) .. " for the seconds") or tostring(delay)))
+  return nil
+end
+
+---Called by C when the function is over and somebody wants to know. Returns the seconds until a retry, or nil.
+---@param self moil.Self
+---@param kind string       "success", "failure", "exhausted" (asked for more retries than allowed), "retry", "reject"
+---@param value any         the result or the error
+---@param delay number      of "retry"
+---@return number?
+function job.conclude(self, kind, value, delay)
+  if kind == "success" then
+    if value == core.null then value = nil end
+    run_hook(self, "on_success", value)
+    run_hook(self, "after_return", "SUCCESS", value)
+    return nil
+  end
+  if kind == "failure" then
+    delay = next_delay(self, value)
+  elseif kind ~= "retry" then
+    delay = nil
+  end
+  if delay then
+    run_hook(self, "on_retry", value, delay)
+    return delay
+  end
+  run_hook(self, "on_failure", value)
+  run_hook(self, "after_return", "FAILURE", value)
+  return nil
+end
+
+return job

@@ -1,0 +1,215 @@
+-- The one table of what tasks and calls can be told, with the checks. Pure.
+
+local core = require "moil.core"
+local errors = require "moil.errors"
+local retry = require "moil.retry"
+
+---@class moil.CallOptions
+---@field queue? string
+---@field id? string             a job with this id exists already: that one is meant, nothing is enqueued
+---@field kwargs? table          one table of names and values, given to the task after the other arguments
+---@field countdown? number      seconds until it is due
+---@field eta? number|string|table when it is due: seconds since the epoch, ISO 8601 with offset, a table as of os.date("*t")
+---@field expires? number|string|table after which it is not started any more: seconds from now, or a point in time as for eta
+---@field priority? integer      0 to 9, higher first; 5 when not said
+---@field at_front? boolean      in front of its priority level
+---@field retry? moil.RetryPolicy|table|false a policy of moil.retry, the same as data, or false for none
+---@field time_limit? number|false seconds; false: none
+---@field soft_time_limit? number|false seconds; false: none
+---@field result_ttl? number|false seconds that the result is kept; false: until it is deleted
+---@field ignore_result? boolean
+---@field headers? table<string, any> travels with the job; self.headers
+
+---@class moil.TaskOptions
+---@field bind? boolean          the function gets self first
+---@field blocking? boolean      runs alone in its worker
+---@field queue? string
+---@field countdown? number
+---@field expires? number        seconds from each call
+---@field priority? integer
+---@field at_front? boolean
+---@field headers? table<string, any>
+---@field retry? moil.RetryPolicy|table|false
+---@field retry_on? string[]     error codes: only these are retried
+---@field dont_retry_on? string[] error codes: these are not
+---@field max_deliveries? integer
+---@field memory_limit? integer  bytes
+---@field time_limit? number|false
+---@field soft_time_limit? number|false
+---@field result_ttl? number|false
+---@field ignore_result? boolean
+---@field before_start? fun(self: moil.Self)
+---@field on_success? fun(self: moil.Self, result: any)
+---@field on_failure? fun(self: moil.Self, err: moil.Error)
+---@field on_retry? fun(self: moil.Self, err: moil.Error, seconds: number)
+---@field after_return? fun(self: moil.Self, state: string, result_or_err: any)
+
+local options = {}
+
+-- A check returns nothing, or what the value must be.
+local function of_type(name)
+  return function(v)
+    if type(v) ~= name then return "must be a " .. name end
+  end
+end
+
+local function name(v)
+  if not core.is_name(v) then return "must be 1 to 200 printable ASCII characters without spaces" end
+end
+
+local function is_finite(v)
+  return type(v) == "number" and v == v and v < math.huge
+end
+
+local function seconds(v)
+  if not is_finite(v) or v < 0 or v > 1e10 then return "must be a number of seconds, 0 or more" end
+end
+
+local function limit(v)
+  if v ~= false and not (is_finite(v) and v > 0 and v <= 1e10) then
+    return "must be a number of seconds, more than 0, or false for none"
+  end
+end
+
+local function positive_integer(v)
+  if math.type(v) ~= "integer" or v < 1 then return "must be a whole number, 1 or more" end
+end
+
+local function priority(v)
+  if math.type(v) ~= "integer" or v < 0 or v > 9 then return "must be a whole number from 0 to 9, higher first" end
+end
+
+local function point(v)
+  if type(v) ~= "number" and type(v) ~= "string" and type(v) ~= "table" then
+    return "must be a number of seconds, an ISO 8601 text, or a table as of os.date('*t')"
+  end
+end
+
+local function codes(v)
+  if type(v) ~= "table" or #v == 0 then return "must be a list of error codes" end
+  for _, code in ipairs(v) do
+    if type(code) ~= "string" then return "must be a list of error codes" end
+  end
+end
+
+local function policy(v)
+  if v ~= false and type(v) ~= "function" and not (type(v) == "table" and v.policy) then
+    return "must be a policy such as moil.retry.fixed{}, or false for none"
+  end
+end
+
+local hook = of_type "function"
+local flag = of_type "boolean"
+
+-- option -> { its check, known to calls, known to tasks }
+local known = {
+  at_front = { flag, true, true },
+  after_return = { hook, false, true },
+  before_start = { hook, false, true },
+  bind = { flag, false, true },
+  blocking = { flag, false, true },
+  countdown = { seconds, true, true },
+  dont_retry_on = { codes, false, true },
+  eta = { point, true, false },
+  expires = { point, true, true },
+  headers = { of_type "table", true, true },
+  id = { name, true, false },
+  ignore_result = { flag, true, true },
+  kwargs = { of_type "table", true, false },
+  max_deliveries = { positive_integer, false, true },
+  memory_limit = { positive_integer, false, true },
+  on_failure = { hook, false, true },
+  on_retry = { hook, false, true },
+  on_success = { hook, false, true },
+  priority = { priority, true, true },
+  queue = { name, true, true },
+  result_ttl = { limit, true, true },
+  retry = { policy, true, true },
+  retry_on = { codes, false, true },
+  soft_time_limit = { limit, true, true },
+  time_limit = { limit, true, true },
+}
+
+-- Promised, not built yet: refused with a line of its own.
+local later = { depends_on = true, link = true, link_error = true }
+
+local for_calls, for_tasks = {}, {}
+for option, row in pairs(known) do
+  for_calls[option] = row[2] or nil
+  for_tasks[option] = row[3] or nil
+end
+
+local function check_values(given, allowed, who)
+  for option in pairs(given) do
+    if later[option] then
+      errors.bad("%s: %s is not available in this version of moil", who, option)
+    elseif known[option] and not allowed[option] then
+      errors.bad("%s: %s is an option of %s", who, option, allowed == for_calls and "tasks, not of calls" or
+        "calls, not of tasks")
+    end
+  end
+  errors.check_known(given, allowed, who)
+  for option, value in pairs(given) do
+    local wrong = known[option][1](value)
+    if wrong then errors.bad("%s: %s %s", who, option, wrong) end
+  end
+end
+
+local function check_limits(soft, hard, who)
+  if soft and hard and soft >= hard then
+    errors.bad("%s: soft_time_limit (%g s) must be less than time_limit (%g s)", who, soft, hard)
+  end
+end
+
+---Checks the options of a task; raises a BadArgument that names it.
+---@param given moil.TaskOptions
+---@param who string        the task's name
+function options.check_task(given, who)
+  check_values(given, for_tasks, who)
+  check_limits(given.soft_time_limit, given.time_limit, who)
+  if (given.retry_on or given.dont_retry_on) and not given.retry then
+    errors.bad("%s: retry_on and dont_retry_on say which errors `retry` is for, and it has none", who)
+  end
+end
+
+---Checks the options of a call, knowing those of its task.
+---@param given moil.CallOptions
+---@param task moil.TaskOptions
+---@param who string        the task's name
+function options.check_call(given, task, who)
+  check_values(given, for_calls, who)
+  if given.countdown and given.eta then
+    errors.bad("%s: countdown and eta exclude each other", who)
+  end
+  local soft, hard = given.soft_time_limit, given.time_limit
+  if soft ~= nil or hard ~= nil then
+    if soft == nil then soft = task.soft_time_limit end
+    if hard == nil then hard = task.time_limit end
+    check_limits(soft, hard, who)
+  end
+end
+
+---A policy as data that can travel with a call.
+---@param value moil.RetryPolicy|table|false
+---@param who string
+---@return table|false
+function options.retry_data(value, who)
+  if type(value) == "function" then
+    local data = retry.to_data(value)
+    if not data then
+      errors.bad("%s: a retry function of your own cannot travel with a call: give it to the task, or use a policy of "
+        .. "moil.retry (without `random`)", who)
+    end
+    return data
+  end
+  return value and retry.to_data(retry.from_data(value))
+end
+
+---A policy as a function.
+---@param value moil.RetryPolicy|table|false|nil
+---@return moil.RetryPolicy|false|nil
+function options.retry_policy(value)
+  return type(value) == "table" and retry.from_data(value) or value
+end
+
+return options

@@ -1,0 +1,129 @@
+-- A job seen from outside: its state, its result, what can be done about it.
+--
+--   local r = moil.send("math.add", { 4, 4 })
+--   print(r.id, r:get { timeout = 10 })
+
+local core = require "moil.core"
+local errors = require "moil.errors"
+
+---@class moil.Result
+---@field id string
+---@field created? boolean  false: a job with this id was there already, and nothing was enqueued
+local result = {}
+result.__index = result
+result.__name = "moil.Result"
+
+local FINAL <const> = { SUCCESS = true, FAILURE = true, REVOKED = true }
+
+local get_options = { timeout = true, on_message = true, propagate = true }
+
+---The handle of a job by its id. Asks nobody.
+---@param id string
+---@param created? boolean
+---@return moil.Result
+function result.new(id, created)
+  if not core.is_name(id) then
+    errors.bad("moil.result: an id is 1 to 200 printable ASCII characters without spaces")
+  end
+  return setmetatable({ id = id, created = created }, result)
+end
+
+function result:__tostring()
+  return "moil.Result " .. self.id
+end
+
+local function decode(text)
+  local value, wrong = core.decode(text)
+  if value == nil then errors.raise("BadMessage", "a result that cannot be read: %s", wrong) end
+  return value
+end
+
+---All that is known about the job, as a table (see the reference, "inspect").
+---@return table            raises UnknownJob
+function result:info()
+  return decode(core.inspect(self.id))
+end
+
+---"PENDING", "STARTED", …, or the job's own state.
+---@return string           raises UnknownJob
+function result:state()
+  return self:info().state
+end
+
+---Has it ended?
+---@return boolean
+function result:ready()
+  return FINAL[self:state()] ~= nil
+end
+
+local function check_get(given)
+  if type(given) ~= "table" then
+    errors.bad("result:get: takes a table such as { timeout = 10 }")
+  end
+  errors.check_known(given, get_options, "result:get")
+  local timeout = given.timeout
+  if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0) then
+    errors.bad("result:get: timeout must be a number of seconds, 0 or more")
+  end
+  if given.on_message ~= nil and type(given.on_message) ~= "function" then
+    errors.bad("result:get: on_message must be a function")
+  end
+end
+
+-- The final state with its JSON text; tells of progress on the way.
+local function wait(id, timeout, on_message)
+  local deadline = timeout and timeout < math.huge and core.now() + timeout
+  local seen
+  while true do
+    local left = deadline and math.max(0, deadline - core.now()) or -1
+    local state, text, token = core.wait(id, left, on_message ~= nil, seen)
+    if FINAL[state] then return state, text end
+    seen = token
+    on_message { id = id, state = state, meta = text ~= "" and decode(text) or nil }
+  end
+end
+
+---Waits until the job ends and gives its result; in a job this suspends the job, not its worker.
+---@param given? { timeout?: number, on_message?: fun(message: { id: string, state: string, meta: any }), propagate?: boolean }
+---@return any value        nil for null; raises the job's error table (with propagate = false: nil, err), Timeout, UnknownJob
+---@return moil.Error? err
+---  r:get { timeout = 10, on_message = function(m) print(m.state, m.meta.percent) end }
+function result:get(given)
+  given = given or {}
+  check_get(given)
+  if core.lineage() == self.id then
+    errors.bad("result:get: a job cannot wait for itself")
+  end
+  local state, text = wait(self.id, given.timeout, given.on_message)
+  local value = text and text ~= "" and decode(text) or nil
+  if state == "SUCCESS" then
+    if value == core.null then return nil end
+    return value
+  end
+  local err = errors.revive(value or { code = state == "REVOKED" and "Revoked" or "Error", message = "the job has ended as "
+    .. state })
+  if given.propagate == false then return nil, err end
+  error(err, 0)
+end
+
+---Cancels the job: one that waits never runs.
+---@param given? { terminate?: boolean } terminate: a running one is stopped
+---@return string           the state afterwards: "REVOKED", or what it is when that came too late
+function result:revoke(given)
+  errors.check_known(given or {}, { terminate = true }, "result:revoke")
+  return core.revoke(self.id, given and given.terminate or false)
+end
+
+---Drops the result of a job that has ended.
+---@return boolean          false: there was none
+function result:forget()
+  return core.forget(self.id)
+end
+
+---Removes a job that is not running, wherever it is.
+---@return boolean          false: there was none
+function result:delete()
+  return core.delete(self.id)
+end
+
+return result

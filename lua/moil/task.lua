@@ -1,0 +1,132 @@
+-- moil.task: registers a function under a name and gives its handle.
+
+local call = require "moil.call"
+local config = require "moil.config"
+local core = require "moil.core"
+local errors = require "moil.errors"
+local job = require "moil.job"
+local options = require "moil.options"
+local signature = require "moil.signature"
+
+---@class moil.Task
+---@field name string
+---@overload fun(...): any
+local handle = {}
+handle.__index = handle
+handle.__name = "moil.Task"
+
+local private = setmetatable({}, { __mode = "k" }) -- handle -> { fn, options }
+local where_of = {}                                -- name -> "file:line"
+
+---Runs the function here and now, without a queue.
+function handle:__call(...)
+  local own = private[self]
+  if own.options.bind then
+    return own.fn(job.direct(self.name, own.options, ...), ...)
+  end
+  return own.fn(...)
+end
+
+function handle:__tostring()
+  return "moil.Task " .. self.name
+end
+
+---Enqueues a job with these arguments.
+---@param ... any
+---@return moil.Result
+---  add:delay(4, 4)
+function handle:delay(...)
+  return call.enqueue(self.name, table.pack(...))
+end
+
+---Enqueues a job.
+---@param args? table       positional arguments; args.n counts trailing nils
+---@param given? moil.CallOptions
+---@return moil.Result
+---  add:apply_async({ 4, 4 }, { countdown = 10, queue = "high" })
+function handle:apply_async(args, given)
+  return call.enqueue(self.name, call.check_args(self.name, args), given)
+end
+
+---A signature of it with these arguments.
+---@param ... any
+---@return moil.Signature
+function handle:s(...)
+  return signature.new(self.name, table.pack(...))
+end
+
+---An immutable signature: it takes no arguments from what comes before it.
+---@param ... any
+---@return moil.Signature
+function handle:si(...)
+  return signature.new(self.name, table.pack(...), nil, true)
+end
+
+-- before_start is composed in once, so that a task without one costs nothing.
+local function compose(fn, given)
+  local before = given.before_start
+  if not before then return fn end
+  if given.bind then
+    return function(self, ...)
+      before(self)
+      return fn(self, ...)
+    end
+  end
+  return function(self, ...)
+    before(self)
+    return fn(...)
+  end
+end
+
+-- The options as C and conclude read them: defaults of the configuration filled in.
+local function resolve(name, given)
+  local full = {}
+  for key, value in pairs(config.task_defaults) do full[key] = value end
+  full.queue = nil
+  for key, value in pairs(given) do full[key] = value end
+  options.check_task(full, name)
+  full.retry = options.retry_policy(full.retry)
+  full.queue = full.queue or config.route(name) or config.task_defaults.queue or "default"
+  full.name = name
+  full.where = core.where() or "?"
+  full.needs_self = full.bind or full.before_start ~= nil
+  return full
+end
+
+local function check(name, given, fn)
+  if not core.is_name(name) then
+    errors.bad("moil.task: the name (first argument) must be 1 to 200 printable ASCII characters without spaces")
+  end
+  if type(fn) ~= "function" then
+    errors.bad("moil.task '%s': the last argument must be the function", name)
+  end
+  if type(given) ~= "table" then
+    errors.bad("moil.task '%s': the options (second argument) must be a table", name)
+  end
+  options.check_task(given, name)
+  if where_of[name] then
+    errors.bad("moil.task: '%s' is registered already, at %s", name, where_of[name])
+  end
+end
+
+---Registers a task.
+---@param name string
+---@param given moil.TaskOptions|function options, or the function when there are none
+---@param fn? function
+---@return moil.Task
+---  local add = moil.task("math.add", function(x, y) return x + y end)
+return function(name, given, fn)
+  if fn == nil and type(given) == "function" then
+    given, fn = {}, given
+  end
+  check(name, given, fn)
+  local full = resolve(name, given)
+  if core.register then
+    core.register(full, compose(fn, full))
+  end
+  where_of[name] = full.where
+  call.know(name, full)
+  local task = setmetatable({ name = name }, handle)
+  private[task] = { fn = fn, options = full }
+  return task
+end

@@ -1,0 +1,144 @@
+/* The functions of `moil.core` that ask nobody: JSON, ids, clocks, the log, errors. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "vm/json.h"
+#include "vm/state.h"
+
+/* encode(value, root) -> text, or nil and what cannot be JSON */
+static int core_encode(lua_State *L)
+{
+    struct buffer *scratch = &moil_bind_of(L)->scratch;
+    const char *root = luaL_optstring(L, 2, "value");
+    char err[400];
+    int code;
+
+    luaL_checkany(L, 1);
+    moil_buffer_clear(scratch);
+    code = moil_json_encode(L, 1, root, scratch, err, sizeof err);
+    if (code != 0) {
+        lua_pushnil(L);                                                     /* nil */
+        lua_pushstring(L, code == MOIL_ENOMEM ? moil_strerror(code) : err); /* nil message */
+        return 2;
+    }
+    lua_pushlstring(L, scratch->data, scratch->len); /* text */
+    return 1;
+}
+
+/* decode(text) -> value; or nil, message (then the value cannot be nil: null is moil.null) */
+static int core_decode(lua_State *L)
+{
+    struct slice text;
+    char err[200];
+
+    text.p = luaL_checklstring(L, 1, &text.n);
+    if (moil_json_decode(L, text, err, sizeof err) != 0) { /* value */
+        lua_pushnil(L);                                    /* nil */
+        lua_pushstring(L, err);                            /* nil message */
+        return 2;
+    }
+    return 1;
+}
+
+/* uuid() -> a random id */
+static int core_uuid(lua_State *L)
+{
+    char id[MOIL_ID_LEN + 1];
+
+    moil_id_new(id);
+    lua_pushlstring(L, id, MOIL_ID_LEN); /* id */
+    return 1;
+}
+
+/* now() -> seconds of the clock that never steps back */
+static int core_now(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)moil_clock_monotonic_us() / 1e6);
+    return 1;
+}
+
+/* time() -> seconds since the epoch */
+static int core_time(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)moil_clock_wall_us() / 1e6);
+    return 1;
+}
+
+static const char *const level_names[] = {"debug", "info", "warning", "error", NULL};
+
+/* log(level, message, fields): never fails: fields that cannot be JSON are told instead of logged */
+static int core_log(lua_State *L)
+{
+    const struct run *run = moil_bind_run(L, moil_bind_of(L));
+    struct buffer *scratch = &moil_bind_of(L)->scratch;
+    enum log_level level = (enum log_level)luaL_checkoption(L, 1, NULL, level_names);
+    struct slice message;
+    char err[400];
+
+    if (!moil_log_enabled(level)) {
+        return 0;
+    }
+    message.p = luaL_tolstring(L, 2, &message.n); /* message */
+    moil_buffer_clear(scratch);
+    if (lua_istable(L, 3) && moil_json_encode(L, 3, "fields", scratch, err, sizeof err) != 0) {
+        moil_buffer_clear(scratch);
+        moil_buffer_add_str(scratch, "{\"fields\":");
+        moil_buffer_add_json(scratch, slice_str(err));
+        moil_buffer_add_char(scratch, '}');
+    }
+    if (scratch->len > 0 && scratch->data[0] != '{') { /* a list says nothing by name */
+        moil_buffer_clear(scratch);
+    }
+    moil_log_job(level, run ? run->job.id : (struct slice){0}, run ? run->job.task : (struct slice){0}, message,
+                 moil_buffer_slice(scratch));
+    return 0;
+}
+
+/* raise(code, message): an error table with the user's file:line */
+static int core_raise(lua_State *L)
+{
+    return moil_bind_raise(L, luaL_checkstring(L, 1), luaL_checkstring(L, 2));
+}
+
+/* where() -> "file:line" of the user's code that called moil */
+static int core_where(lua_State *L)
+{
+    moil_bind_push_where(L, moil_bind_of(L)); /* where */
+    return 1;
+}
+
+/* is_name(s) -> may it name a task, a queue, a state, a job? is_builtin_state(s) */
+static int core_is_name(lua_State *L)
+{
+    struct slice s = {0};
+
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        s.p = lua_tolstring(L, 1, &s.n);
+    }
+    lua_pushboolean(L, moil_name_is_valid(s));
+    return 1;
+}
+
+static int core_is_builtin_state(lua_State *L)
+{
+    struct slice s;
+
+    s.p = luaL_checklstring(L, 1, &s.n);
+    lua_pushboolean(L, moil_job_state_is_builtin(s));
+    return 1;
+}
+
+const luaL_Reg moil_bind_plain_functions[] = {
+    {"encode", core_encode},
+    {"decode", core_decode},
+    {"uuid", core_uuid},
+    {"now", core_now},
+    {"time", core_time},
+    {"log", core_log},
+    {"raise", core_raise},
+    {"where", core_where},
+    {"is_name", core_is_name},
+    {"is_builtin_state", core_is_builtin_state},
+    {NULL, NULL},
+};

@@ -1,0 +1,329 @@
+/* Loading of Lua text: task files and folders, `require`, and moil's own library (embedded, or from lua_dir).
+ *
+ * One cache by real path serves all, so that a file that is both in the folder and required runs once. Bytecode is
+ * refused everywhere: it can break the interpreter. */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "vm/lualib.h"
+#include "vm/state.h"
+
+static const char cache_key;   /* real path -> the file's value, or `loading` */
+static const char loading_key; /* the value of a file whose chunk runs now */
+
+/* --- one file ------------------------------------------------------------------------------------------ */
+
+/* Pushes the cached value of a real path and returns true when it was loaded before. [-0, +0|1, e] */
+static bool push_cached(lua_State *L, const char *real)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &cache_key); /* cache */
+    if (lua_getfield(L, -1, real) == LUA_TNIL) {   /* cache value */
+        lua_pop(L, 2);
+        return false;
+    }
+    lua_remove(L, -2); /* value */
+    if (lua_touserdata(L, -1) == &loading_key) {
+        luaL_error(L, "%s requires itself (by way of the files that it requires), or failed to load before", real);
+    }
+    return true;
+}
+
+static void set_cached(lua_State *L, const char *real)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &cache_key); /* value cache */
+    lua_insert(L, -2);                             /* cache value */
+    lua_setfield(L, -2, real);                     /* cache */
+    lua_pop(L, 1);
+}
+
+/* Pushes the value of a file, running it at the first time. `name` (may be NULL) is given to the chunk. [-0, +1, e] */
+static void push_file(lua_State *L, const char *path, const char *name)
+{
+    char real[PATH_MAX];
+
+    if (!realpath(path, real)) {
+        luaL_error(L, "%s: %s", path, strerror(errno));
+    }
+    if (push_cached(L, real)) { /* value */
+        return;
+    }
+    if (luaL_loadfilex(L, path, "t") != LUA_OK) { /* chunk */
+        lua_error(L);
+    }
+    lua_pushlightuserdata(L, (void *)&loading_key); /* chunk loading */
+    set_cached(L, real);                            /* chunk */
+    lua_pushstring(L, name ? name : path);          /* chunk name */
+    lua_pushstring(L, path);                        /* chunk name path */
+    lua_call(L, 2, 1);                              /* value */
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, 1); /* true */
+    }
+    lua_pushvalue(L, -1); /* value value */
+    set_cached(L, real);  /* value */
+}
+
+/* --- folders ------------------------------------------------------------------------------------------- */
+
+/* Lets files of a folder require each other. [-0, +0, m] */
+static void add_to_path(lua_State *L, const char *dir)
+{
+    lua_getglobal(L, "package");   /* package */
+    lua_getfield(L, -1, "path");   /* package path */
+    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", dir, dir, lua_tostring(L, -1)); /* package path path */
+    lua_setfield(L, -3, "path");   /* package path */
+    lua_pop(L, 2);
+}
+
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s);
+    size_t m = strlen(end);
+
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+struct listing {
+    struct dirent **entries;
+    int count;
+};
+
+static int listing_gc(lua_State *L)
+{
+    struct listing *l = lua_touserdata(L, 1);
+
+    for (int i = 0; i < l->count; i++) {
+        free(l->entries[i]);
+    }
+    free(l->entries);
+    return 0;
+}
+
+/* Pushes the folder's entries in the order of their names; they go with the userdata. [-0, +1, e] */
+static struct listing *push_listing(lua_State *L, const char *dir)
+{
+    struct listing *l = lua_newuserdatauv(L, sizeof *l, 0); /* listing */
+
+    *l = (struct listing){0};
+    lua_createtable(L, 0, 1);            /* listing meta */
+    lua_pushcfunction(L, listing_gc);    /* listing meta fn */
+    lua_setfield(L, -2, "__gc");         /* listing meta */
+    lua_setmetatable(L, -2);             /* listing */
+    l->count = scandir(dir, &l->entries, is_visible, alphasort);
+    if (l->count < 0) {
+        l->count = 0;
+        luaL_error(L, "%s: %s", dir, strerror(errno));
+    }
+    return l;
+}
+
+/* Loads all *.lua of a folder; how many there are. [-0, +0, e] */
+static int load_folder(lua_State *L, const char *dir, int depth)
+{
+    struct listing *l;
+    int files = 0;
+
+    if (depth > 32) {
+        return luaL_error(L, "%s: more than 32 folders deep (a link to its own parent?)", dir);
+    }
+    luaL_checkstack(L, 8, "folders");
+    l = push_listing(L, dir); /* listing */
+    for (int i = 0; i < l->count; i++) {
+        const char *path = lua_pushfstring(L, "%s/%s", dir, l->entries[i]->d_name); /* listing path */
+        struct stat st;
+
+        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+            files += load_folder(L, path, depth + 1);
+        } else if (ends_with(path, ".lua")) {
+            push_file(L, path, NULL); /* listing path value */
+            lua_pop(L, 1);
+            files++;
+        }
+        lua_pop(L, 1); /* listing */
+    }
+    lua_pop(L, 1);
+    return files;
+}
+
+/* The path without a slash at its end; "." for a file without one. [-0, +1, m] */
+static const char *push_folder_of(lua_State *L, const char *path, bool is_folder)
+{
+    const char *end = path + strlen(path);
+
+    if (!is_folder) {
+        while (end > path && end[-1] != '/') {
+            end--;
+        }
+    }
+    while (end > path + 1 && end[-1] == '/') {
+        end--;
+    }
+    return end == path ? lua_pushliteral(L, ".") : lua_pushlstring(L, path, (size_t)(end - path));
+}
+
+int moil_load_path(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    const char *dir;
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        return luaL_error(L, "%s: %s", path, strerror(errno));
+    }
+    dir = push_folder_of(L, path, S_ISDIR(st.st_mode)); /* path dir */
+    add_to_path(L, dir);
+    if (!S_ISDIR(st.st_mode)) {
+        push_file(L, path, NULL);
+    } else if (load_folder(L, dir, 0) == 0) {
+        return luaL_error(L, "%s: no *.lua file in this folder", path);
+    }
+    return 0;
+}
+
+/* --- require ------------------------------------------------------------------------------------------- */
+
+/* (name, path) -> the file's value */
+static int loader(lua_State *L)
+{
+    push_file(L, luaL_checkstring(L, 2), luaL_checkstring(L, 1)); /* … value */
+    return 1;
+}
+
+/* (name) -> loader, path; or a message. Stands where the stock searcher for Lua files stood. */
+static int search_file(lua_State *L)
+{
+    luaL_checkstring(L, 1);
+    lua_settop(L, 1);
+    lua_getglobal(L, "package");        /* name package */
+    lua_getfield(L, -1, "searchpath");  /* name package fn */
+    lua_pushvalue(L, 1);                /* name package fn name */
+    lua_getfield(L, 2, "path");         /* name package fn name path */
+    lua_call(L, 2, 2);                  /* name package found message */
+    if (lua_isnil(L, 3)) {
+        return 1;
+    }
+    lua_pushcfunction(L, loader); /* name package found message loader */
+    lua_pushvalue(L, 3);          /* name package found message loader found */
+    return 2;
+}
+
+static int load_from_dir(lua_State *L, const char *name, const char *lua_dir)
+{
+    luaL_gsub(L, name, ".", "/");                                                   /* name relative */
+    lua_pushfstring(L, "%s/%s%s.lua", lua_dir, lua_tostring(L, -1), strcmp(name, "moil") == 0 ? "/init" : "");
+    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) {                    /* name relative path chunk */
+        return lua_error(L);
+    }
+    lua_insert(L, -2); /* name relative chunk path */
+    return 2;
+}
+
+/* (name) -> chunk, place: moil's own modules, before all others */
+static int search_library(lua_State *L)
+{
+    const struct vm *vm = lua_touserdata(L, lua_upvalueindex(1));
+    const char *name = luaL_checkstring(L, 1);
+
+    if (strcmp(name, "moil") != 0 && strncmp(name, "moil.", 5) != 0) {
+        lua_pushliteral(L, "not a module of moil");
+        return 1;
+    }
+    if (vm->lua_dir) {
+        return load_from_dir(L, name, vm->lua_dir);
+    }
+    for (size_t i = 0; i < moil_lualib_count; i++) {
+        const struct lualib_file *file = &moil_lualib[i];
+
+        if (strcmp(file->name, name) == 0) {
+            lua_pushfstring(L, "=moil/%s.lua", name[4] ? name + 5 : "init"); /* name chunkname */
+            if (luaL_loadbufferx(L, file->source, file->len, lua_tostring(L, -1), "t") != LUA_OK) {
+                return lua_error(L);
+            }
+            lua_pushliteral(L, "embedded"); /* name chunkname chunk place */
+            return 2;
+        }
+    }
+    lua_pushfstring(L, "no embedded module '%s'", name);
+    return 1;
+}
+
+/* --- load, loadfile, dofile: text only ------------------------------------------------------------------- */
+
+/* The stock function is the upvalue; `arg` is where its mode stands. */
+static int call_with_text_mode(lua_State *L, int arg)
+{
+    if (lua_gettop(L) < arg) {
+        lua_settop(L, arg);
+    }
+    lua_pushliteral(L, "t");             /* arguments… mode */
+    lua_replace(L, arg);                 /* arguments… */
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);                    /* fn arguments… */
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+static int text_load(lua_State *L)
+{
+    return call_with_text_mode(L, 3);
+}
+
+static int text_loadfile(lua_State *L)
+{
+    return call_with_text_mode(L, 2);
+}
+
+static int dofile_done(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    return lua_gettop(L) - (int)ctx;
+}
+
+static int text_dofile(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+
+    lua_settop(L, 1);
+    if (luaL_loadfilex(L, path, "t") != LUA_OK) { /* path chunk */
+        return lua_error(L);
+    }
+    lua_callk(L, 0, LUA_MULTRET, 1, dofile_done); /* path values… */
+    return dofile_done(L, LUA_OK, 1);
+}
+
+static void wrap_global(lua_State *L, const char *name, lua_CFunction fn)
+{
+    lua_getglobal(L, name);      /* stock */
+    lua_pushcclosure(L, fn, 1);  /* fn */
+    lua_setglobal(L, name);
+}
+
+void moil_load_open(lua_State *L, struct vm *vm)
+{
+    lua_createtable(L, 0, 0); /* cache */
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
+    lua_getglobal(L, "package");                /* package */
+    lua_getfield(L, -1, "searchers");           /* package searchers */
+    lua_pushcfunction(L, search_file);          /* package searchers fn */
+    lua_rawseti(L, -2, 2);                      /* package searchers */
+    for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 1; i--) {
+        lua_rawgeti(L, -1, i);                  /* package searchers fn */
+        lua_rawseti(L, -2, i + 1);              /* package searchers */
+    }
+    lua_pushlightuserdata(L, vm);               /* package searchers vm */
+    lua_pushcclosure(L, search_library, 1);     /* package searchers fn */
+    lua_rawseti(L, -2, 1);                      /* package searchers */
+    lua_pop(L, 2);
+    wrap_global(L, "load", text_load);
+    wrap_global(L, "loadfile", text_loadfile);
+    lua_pushcfunction(L, text_dofile); /* fn */
+    lua_setglobal(L, "dofile");
+}

@@ -1,0 +1,148 @@
+/* The inside of vm/: the structs that its own files share. Nobody else includes this. */
+#ifndef MOIL_VM_STATE_H
+#define MOIL_VM_STATE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "base/buffer.h"
+#include "vm/call.h"
+#include "vm/vm.h"
+
+#define MOIL_ERROR_META "moil.error" /* in the registry: of error tables {code, message, where} */
+
+enum { MOIL_PAYLOAD_MAX = 1024 * 1024 };
+
+struct task_entry; /* task.c */
+
+struct vm {
+    lua_State *L; /* the main thread: for set-up and protected calls, never for jobs */
+    struct vm_host host;
+    struct task_entry *tasks;
+    struct run *idle; /* finished runs with their threads, for the next jobs */
+    char *lua_dir;    /* NULL: embedded */
+    char *config_json;/* NULL: none */
+    bool sealed;
+    int conclude_ref; /* lua/moil/job.lua: the second phase of a run */
+    int self_meta_ref;/* likewise: the metatable of `self` */
+};
+
+enum run_phase {
+    RUN_CALL,    /* the task's function */
+    RUN_CONCLUDE,/* retry policy and hooks */
+    RUN_OVER,
+};
+
+enum run_exit {
+    EXIT_NONE,
+    EXIT_WAIT, /* a host's answer is awaited: the yield passes through all coroutines of the job */
+    EXIT_STOP, /* self:retry, reject or ignore: never resumed */
+};
+
+struct run {
+    struct vm *vm;
+    struct run *next; /* in vm->idle */
+    struct task *task;
+    struct job job;
+    struct slice worker;
+    void *owner;
+    lua_State *co;
+    int co_ref;
+    int self_ref; /* LUA_NOREF until somebody asks for self */
+    enum run_phase phase;
+    enum run_exit exit;
+    bool stopped;     /* a stop was asked for: `outcome` holds, whatever the function did afterwards */
+    bool exhausted;   /* a failure that the policy may not retry */
+    unsigned barriers;/* C calls on the way out that no wait can pass */
+    lua_State **nest; /* the job's own coroutines that are being resumed, the innermost last */
+    size_t nest_len, nest_cap;
+    struct run_outcome outcome;
+    struct buffer value; /* of the outcome */
+    struct vm_call call;
+};
+
+/* The run of a thread of a worker's state: kept while the thread is active. NULL elsewhere. */
+static inline struct run *moil_thread_run(lua_State *L)
+{
+    return *(struct run **)lua_getextraspace(L);
+}
+
+static inline void moil_thread_set_run(lua_State *L, struct run *run)
+{
+    *(struct run **)lua_getextraspace(L) = run;
+}
+
+/* Resets a dead or suspended thread: its <close> variables run. LUA_OK, or the error is on its top. */
+static inline int moil_thread_close(lua_State *co, lua_State *from)
+{
+#if LUA_VERSION_RELEASE_NUM >= 50406
+    return lua_closethread(co, from);
+#else
+    (void)from;
+    return lua_resetthread(co);
+#endif
+}
+
+/* --- bind.c -------------------------------------------------------------------------------------------- */
+
+struct bind {
+    struct vm_host host;
+    struct vm *vm;       /* NULL in a plain program */
+    struct vm_call call; /* of a plain program */
+    struct buffer scratch; /* for text that one function makes; here, so that a Lua error cannot leak it */
+    char library[200];   /* what the source names of moil's own Lua files begin with; "": not told yet */
+};
+
+static inline struct bind *moil_bind_of(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* Tells the functions in the table on the top that they belong to a vm. [-0, +0, m] */
+void moil_bind_attach(lua_State *L, struct vm *vm);
+
+/* The run that calls; NULL in a plain program and while files are loaded. */
+struct run *moil_bind_run(lua_State *L, const struct bind *bind);
+
+/* Raises {code, message, where}. */
+int moil_bind_raise(lua_State *L, const char *code, const char *message);
+
+/* Pushes "file:line" of the nearest caller outside of moil's own library, or "?". [-0, +1, m] */
+void moil_bind_push_where(lua_State *L, const struct bind *bind);
+
+/* Functions of the other files; all take the bind as first upvalue. */
+extern const luaL_Reg moil_bind_host_functions[];  /* bind_host.c: what asks the host */
+extern const luaL_Reg moil_bind_job_functions[];   /* bind_job.c: what belongs to the running job */
+extern const luaL_Reg moil_bind_plain_functions[]; /* bind_plain.c: neither */
+extern const luaL_Reg moil_task_functions[];       /* task.c: in a vm only */
+
+/* Fills one submission from the table at idx (bind_enqueue.c). */
+void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct vm_call *call, struct submission *sub);
+void moil_submission_settle(const struct vm_call *call, struct submission *sub);
+
+/* --- others -------------------------------------------------------------------------------------------- */
+
+void moil_task_free_all(struct vm *vm);
+
+/* rails.c: print, os.exit, debug.sethook; seal makes undeclared globals an error. [-0, +0, m] */
+void moil_rails_open(lua_State *L);
+void moil_rails_seal(lua_State *L);
+
+/* load.c: text-only loading, one cache by real path, moil's own library. [-0, +0, m] */
+void moil_load_open(lua_State *L, struct vm *vm);
+int moil_load_path(lua_State *L); /* a C function: path -> nothing */
+
+/* coroutine.c: replaces the table `coroutine`. [-0, +0, m] */
+void moil_coroutine_open(lua_State *L);
+
+/* failure.c: the error value on the top of `co` as JSON text {code, message, traceback} in `out`; pops it. */
+void moil_failure_encode(lua_State *L, lua_State *co, struct buffer *out);
+void moil_failure_encode_text(const char *code, const char *message, struct buffer *out);
+
+/* self.c: pushes self of the run, made at the first time. [-0, +1, m, e] */
+void moil_self_push(lua_State *L, struct run *run);
+
+/* run.c */
+void moil_run_free_idle(struct vm *vm);
+
+#endif

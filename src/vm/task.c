@@ -1,0 +1,171 @@
+/* The registered tasks: a hash from name to struct task, filled by core.register as files are loaded. What lua/moil has
+ * checked already is not checked again. */
+#define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION(key, len, hash) HASH_FNV(key, len, hash) /* names are short, and clang warns of the default one */
+#include <math.h>
+#include <stdlib.h>
+
+#include <uthash.h>
+
+#include "vm/state.h"
+
+struct task_entry {
+    struct task task; /* first: a task's address is its entry's */
+    char *queue;
+    char *where;
+    char *name;
+    UT_hash_handle hh;
+};
+
+static void free_entry(struct task_entry *entry)
+{
+    if (entry) {
+        free(entry->name);
+        free(entry->queue);
+        free(entry->where);
+        free(entry);
+    }
+}
+
+void moil_task_free_all(struct vm *vm)
+{
+    struct task_entry *entry;
+    struct task_entry *next;
+
+    HASH_ITER (hh, vm->tasks, entry, next) {
+        HASH_DEL(vm->tasks, entry);
+        free_entry(entry);
+    }
+}
+
+struct task *moil_vm_task(struct vm *vm, struct slice name)
+{
+    struct task_entry *entry = NULL;
+
+    HASH_FIND(hh, vm->tasks, name.p, name.n, entry);
+    return entry ? &entry->task : NULL;
+}
+
+static int by_name(const struct task_entry *a, const struct task_entry *b)
+{
+    return strcmp(a->name, b->name);
+}
+
+void moil_vm_each_task(struct vm *vm, bool (*fn)(void *data, struct task *task), void *data)
+{
+    struct task_entry *entry;
+    struct task_entry *next;
+
+    HASH_SORT(vm->tasks, by_name);
+    HASH_ITER (hh, vm->tasks, entry, next) {
+        if (!fn(data, &entry->task)) {
+            return;
+        }
+    }
+}
+
+/* --- reading the table that lua/moil/task.lua made --------------------------------------------------------- */
+
+static bool read_bool(lua_State *L, int idx, const char *field)
+{
+    bool v;
+
+    lua_getfield(L, idx, field); /* value */
+    v = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return v;
+}
+
+/* false is "none" and becomes `none`; nil is "not said" and becomes `absent`. */
+static double read_number(lua_State *L, int idx, const char *field, double absent, double none)
+{
+    double v = absent;
+
+    switch (lua_getfield(L, idx, field)) { /* value */
+    case LUA_TNUMBER:
+        v = lua_tonumber(L, -1);
+        break;
+    case LUA_TBOOLEAN:
+        v = none;
+        break;
+    }
+    lua_pop(L, 1);
+    return v;
+}
+
+static char *read_string(lua_State *L, int idx, const char *field)
+{
+    char *copy;
+
+    lua_getfield(L, idx, field); /* value */
+    copy = strdup(luaL_optstring(L, -1, ""));
+    lua_pop(L, 1);
+    return copy;
+}
+
+static void read_options(lua_State *L, int idx, struct task *task)
+{
+    task->bind = read_bool(L, idx, "needs_self");
+    task->blocking = read_bool(L, idx, "blocking");
+    task->ignore_result = read_bool(L, idx, "ignore_result");
+    task->has_before = read_bool(L, idx, "before_start");
+    task->has_success = read_bool(L, idx, "on_success") || read_bool(L, idx, "after_return");
+    task->has_failure = read_bool(L, idx, "retry") || read_bool(L, idx, "on_failure") ||
+                        read_bool(L, idx, "on_retry") || read_bool(L, idx, "after_return");
+    task->time_limit_s = read_number(L, idx, "time_limit", 0, -1);
+    task->soft_time_limit_s = read_number(L, idx, "soft_time_limit", 0, -1);
+    task->result_ttl_s = read_number(L, idx, "result_ttl", -1, INFINITY);
+    task->memory_limit = (int64_t)read_number(L, idx, "memory_limit", 0, 0);
+    task->max_deliveries = (int)read_number(L, idx, "max_deliveries", 0, 0);
+}
+
+/* register(options, fn): options has name, queue, where, needs_self and the task's own options. Returns nothing, or the
+ * file:line of the first registration when the name is taken. */
+static int core_register(lua_State *L)
+{
+    struct vm *vm = moil_bind_of(L)->vm;
+    struct task_entry *entry;
+    struct task *known;
+    struct slice name;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
+    if (vm->sealed || moil_thread_run(L)) {
+        return moil_bind_raise(L, "BadArgument",
+                               "moil.task: tasks are registered while files are loaded, not in a job");
+    }
+    lua_getfield(L, 1, "name"); /* options fn name */
+    name.p = luaL_checklstring(L, -1, &name.n);
+    if ((known = moil_vm_task(vm, name))) {
+        lua_pushstring(L, known->where); /* options fn name where */
+        return 1;
+    }
+    entry = calloc(1, sizeof *entry);
+    if (!entry) {
+        return moil_bind_raise(L, "OutOfMemory", "out of memory");
+    }
+    entry->name = strdup(name.p);
+    entry->queue = read_string(L, 1, "queue");
+    entry->where = read_string(L, 1, "where");
+    if (entry->name && entry->queue && entry->where) {
+        entry->task.name = slice_of(entry->name, name.n);
+        entry->task.queue = slice_str(entry->queue);
+        entry->task.where = entry->where;
+        read_options(L, 1, &entry->task);
+        HASH_ADD_KEYPTR(hh, vm->tasks, entry->name, name.n, entry);
+    }
+    if (!entry->hh.tbl) {
+        free_entry(entry);
+        return moil_bind_raise(L, "OutOfMemory", "out of memory");
+    }
+    lua_settop(L, 2);
+    entry->task.fn_ref = luaL_ref(L, LUA_REGISTRYINDEX);    /* options */
+    entry->task.table_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* */
+    return 0;
+}
+
+const luaL_Reg moil_task_functions[] = {
+    {"register", core_register},
+    {NULL, NULL},
+};

@@ -1,0 +1,14 @@
+/* Is it UTF-8? What becomes JSON text must be. */
+#ifndef MOIL_VM_UTF8_H
+#define MOIL_VM_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* True for well-formed UTF-8: no overlong forms, no surrogates, nothing past U+10FFFF. */
+bool moil_utf8_is_valid(const char *p, size_t n);
+
+/* Writes the code point (at most 0x10FFFF) and returns its length, 1 to 4. */
+size_t moil_utf8_put(char *to, unsigned long c);
+
+#endif

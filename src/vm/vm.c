@@ -1,0 +1,191 @@
+/* The worker's lua_State: made, filled with moil's library, loaded with tasks, sealed. Every entry from C is a protected
+ * call; jobs go through run.c. */
+#include "vm/vm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <lualib.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "vm/bind.h"
+#include "vm/state.h"
+
+/* Only reached by an error outside of any protected call: a bug of ours. Lua aborts when this returns. */
+static int panic(lua_State *L)
+{
+    log_error("Lua panic: %s", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error value that is no string");
+    return 0;
+}
+
+/* (vm) -> nothing */
+static int open_state(lua_State *L)
+{
+    struct vm *vm = lua_touserdata(L, 1);
+
+    luaL_openlibs(L);
+    moil_load_open(L, vm);
+    moil_rails_open(L);
+    moil_coroutine_open(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE); /* vm loaded */
+    moil_bind_open(L, &vm->host);                             /* vm loaded core */
+    moil_bind_attach(L, vm);                                  /* vm loaded core */
+    lua_setfield(L, -2, "moil.core");                         /* vm loaded */
+    lua_getglobal(L, "require");                              /* vm loaded require */
+    lua_pushliteral(L, "moil.job");                           /* vm loaded require name */
+    lua_call(L, 1, 1);                                        /* vm loaded job */
+    lua_getfield(L, -1, "conclude");                          /* vm loaded job conclude */
+    vm->conclude_ref = luaL_ref(L, LUA_REGISTRYINDEX);        /* vm loaded job */
+    lua_getfield(L, -1, "self_meta");                         /* vm loaded job meta */
+    vm->self_meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);       /* vm loaded job */
+    return 0;
+}
+
+/* True when the text begins with "file:line:". */
+static bool has_place(const char *text)
+{
+    for (const char *colon = strchr(text, ':'); colon; colon = strchr(colon + 1, ':')) {
+        size_t digits = strspn(colon + 1, "0123456789");
+
+        if (digits > 0 && colon[1 + digits] == ':') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Message handler of set-up: whatever was raised becomes one line that begins with the place, where there is one. */
+static int place_error(lua_State *L)
+{
+    lua_Debug ar;
+
+    if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__name") == LUA_TNIL) {
+        lua_getfield(L, 1, "where");   /* error where */
+        lua_getfield(L, 1, "message"); /* error where message */
+        if (lua_type(L, -1) == LUA_TSTRING) {
+            if (lua_type(L, -2) == LUA_TSTRING) {
+                lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1)); /* error where message text */
+                return 1;
+            }
+            lua_replace(L, 1); /* message where */
+        }
+    }
+    luaL_tolstring(L, 1, NULL); /* … text */
+    if (has_place(lua_tostring(L, -1))) {
+        return 1;
+    }
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0) {
+            lua_pushfstring(L, "%s:%d: %s", ar.short_src, ar.currentline, lua_tostring(L, -1)); /* … text text */
+            break;
+        }
+    }
+    return 1;
+}
+
+/* Calls fn(arg) protected; 0, or MOIL_EINVAL with the error's line in errstr. */
+static int call_protected(lua_State *L, lua_CFunction fn, void *arg, const char *text, char *errstr, size_t errlen)
+{
+    int top = lua_gettop(L);
+    int err = 0;
+
+    lua_pushcfunction(L, place_error); /* handler */
+    lua_pushcfunction(L, fn);          /* handler fn */
+    lua_pushlightuserdata(L, arg);     /* handler fn arg */
+    lua_pushlightuserdata(L, (void *)(uintptr_t)text); /* handler fn arg text */
+    if (lua_pcall(L, 2, 0, top + 1) != LUA_OK) {
+        const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error that cannot be shown";
+
+        snprintf(errstr, errlen, "%s", message);
+        err = MOIL_EINVAL;
+    }
+    lua_settop(L, top);
+    return err;
+}
+
+static bool copy_options(struct vm *vm, const struct vm_options *options)
+{
+    struct slice config = options->config_json;
+
+    if (options->lua_dir && !(vm->lua_dir = strdup(options->lua_dir))) {
+        return false;
+    }
+    return config.n == 0 || (vm->config_json = strndup(config.p, config.n)) != NULL;
+}
+
+struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *host, char *errstr, size_t errlen)
+{
+    struct vm *vm = calloc(1, sizeof *vm);
+
+    if (!vm || !copy_options(vm, options) || !(vm->L = luaL_newstate())) {
+        snprintf(errstr, errlen, "out of memory");
+        moil_vm_free(vm);
+        return NULL;
+    }
+    vm->host = *host;
+    lua_atpanic(vm->L, panic);
+    moil_thread_set_run(vm->L, NULL); /* new threads begin with a copy of this */
+    if (call_protected(vm->L, open_state, vm, NULL, errstr, errlen) != 0) {
+        moil_vm_free(vm);
+        return NULL;
+    }
+    return vm;
+}
+
+void moil_vm_free(struct vm *vm)
+{
+    if (!vm) {
+        return;
+    }
+    if (vm->L) {
+        lua_close(vm->L);
+    }
+    moil_run_free_idle(vm);
+    moil_task_free_all(vm);
+    free(vm->lua_dir);
+    free(vm->config_json);
+    free(vm);
+}
+
+/* (vm, path) -> nothing */
+static int load_path(lua_State *L)
+{
+    lua_pushstring(L, lua_touserdata(L, 2)); /* vm text path */
+    lua_replace(L, 1);
+    lua_settop(L, 1); /* path */
+    return moil_load_path(L);
+}
+
+int moil_vm_load(struct vm *vm, const char *path, char *errstr, size_t errlen)
+{
+    return call_protected(vm->L, load_path, vm, path, errstr, errlen);
+}
+
+/* () -> nothing */
+static int seal(lua_State *L)
+{
+    moil_rails_seal(L);
+    return 0;
+}
+
+void moil_vm_seal(struct vm *vm)
+{
+    char err[200];
+
+    vm->sealed = true;
+    if (call_protected(vm->L, seal, NULL, NULL, err, sizeof err) != 0) {
+        log_warning("globals are not sealed: %s", err);
+    }
+}
+
+size_t moil_vm_memory(const struct vm *vm)
+{
+    return (size_t)lua_gc(vm->L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(vm->L, LUA_GCCOUNTB);
+}
+
+void moil_vm_collect(struct vm *vm)
+{
+    lua_gc(vm->L, LUA_GCSTEP, 0);
+}
