@@ -9,22 +9,25 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Eight bytes at a time: ids and names are 10 to 40 bytes long. */
+/* Eight bytes at a time, as ids and names are 10 to 40 bytes long. Multiplying carries upwards
+ * only, so the shifts bring the high bits down; both factors are odd and without pattern. */
 static inline unsigned moil_hash(const void *key, size_t len)
 {
     const unsigned char *p = key;
-    uint64_t h = len;
+    uint64_t h = len * UINT64_C(0xd6e8feb86659fd93);
 
     while (len > 0) {
         size_t n = len < 8 ? len : 8;
         uint64_t word = 0;
 
         memcpy(&word, p, n);
-        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 divided by the golden ratio */
+        h ^= word;
+        h = (h ^ (h >> 32)) * UINT64_C(0x9e3779b97f4a7c15);
         h ^= h >> 29;
         p += n;
         len -= n;
     }
+    h *= UINT64_C(0xd6e8feb86659fd93);
     return (unsigned)(h ^ (h >> 32));
 }
 
