@@ -126,9 +126,9 @@ typedef enum moil_view {
 /* A JSON array of objects, at most `limit` (0: 1,000) after `offset`. *json: moil_free. */
 MOIL_API int moil_inspect(moil_client *client, moil_view view, size_t offset, size_t limit, char **json);
 
-/* Cancels a waiting job: it ends as REVOKED and never runs. state (201 bytes) gets the job's state afterwards: "REVOKED",
- * or what it is when it was too late. terminate: asks for a running one to be stopped. */
-MOIL_API int moil_revoke(moil_client *client, const char *id, int terminate, char *state);
+/* Cancels a waiting job: it ends as REVOKED and never runs. state (201 bytes, may be NULL) gets the job's state afterwards:
+ * "REVOKED", an ended job's own state, or "STARTED" when a worker holds it already and it was too late. */
+MOIL_API int moil_revoke(moil_client *client, const char *id, char *state);
 
 /* Drops an ended job's result (1) or tells that there was none to drop (0). */
 MOIL_API int moil_forget(moil_client *client, const char *id);
@@ -161,11 +161,8 @@ typedef struct moil_runtime_options {
     int workers;                     /* 0: one per core */
     int concurrency;                 /* jobs at a time in each; 0: 16 */
     int burst;                       /* not 0: exit when the queues are empty */
-    double time_limit, soft_time_limit; /* 0: the defaults (3,600 s; none); < 0: none */
     double shutdown_timeout;         /* 0: 25 s */
     double result_ttl;               /* 0: 86,400 s */
-    long max_tasks;                  /* 0: no bound */
-    long max_memory_mb;              /* 0: no bound */
     size_t max_payload;              /* 0: 1 MB */
 } moil_runtime_options;
 

@@ -22,9 +22,8 @@ struct agent_options {
     const char *ns;
     const char *node;    /* its name: what people see */
     struct slice report; /* JSON members of the node's report that do not change, without braces */
-    struct page *pages;  /* of all worker slots, page_stride bytes apart */
-    size_t page_stride;
-    int page_count;
+    struct page *(*page_at)(void *data, int slot); /* of the worker slots below slots() */
+    int (*slots)(void *data);
     void (*on_ready)(void *data);
     void *data;
 };

@@ -3,11 +3,6 @@
 #include "queue/lease.h"
 #include "worker/agent.h"
 
-static struct page *page_at(const struct agent *a, int slot)
-{
-    return (struct page *)((char *)a->options.pages + (size_t)slot * a->options.page_stride);
-}
-
 static void add_worker(struct buffer *out, int slot, struct page *p)
 {
     moil_buffer_addf(out, "{\"slot\":%d,\"pid\":%d,\"incarnation\":\"%.36s\",\"running\":%u,\"reserved\":%u,", slot,
@@ -25,8 +20,8 @@ static void beat(struct agent *a)
     moil_buffer_add_char(text, '{');
     moil_buffer_add_slice(text, a->options.report);
     moil_buffer_add_str(text, ",\"workers\":[");
-    for (int slot = 0; slot < a->options.page_count; slot++) {
-        struct page *p = page_at(a, slot);
+    for (int slot = 0; slot < a->options.slots(a->options.data); slot++) {
+        struct page *p = a->options.page_at(a->options.data, slot);
         if (!atomic_load(&p->ready))
             continue;
         if (any)
@@ -45,8 +40,8 @@ static void beat(struct agent *a)
 static int ready_count(const struct agent *a)
 {
     int n = 0;
-    for (int slot = 0; slot < a->options.page_count; slot++)
-        n += atomic_load(&page_at(a, slot)->ready) ? 1 : 0;
+    for (int slot = 0; slot < a->options.slots(a->options.data); slot++)
+        n += atomic_load(&a->options.page_at(a->options.data, slot)->ready) ? 1 : 0;
     return n;
 }
 

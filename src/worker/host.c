@@ -308,18 +308,9 @@ static void program_cancel(struct operation *op)
 static void program_ended(void *data, const struct program_result *r)
 {
     struct operation *op = data;
-    if (r->code >= 0)
-        moil_call_add_int(op->call, r->code);
-    else
-        moil_call_add_nil(op->call);
-    if (r->signal > 0)
-        moil_call_add_int(op->call, r->signal);
-    else
-        moil_call_add_nil(op->call);
-    moil_call_add_string(op->call, r->out);
-    moil_call_add_string(op->call, r->err);
-    moil_call_add_bool(op->call, r->timed_out);
-    moil_call_add_bool(op->call, r->truncated);
+    op->program = NULL;
+    op->cancel = NULL;
+    moil_program_answer(op->call, r);
     go_on(op);
 }
 
@@ -373,6 +364,63 @@ static enum vm_answer host_connect(void *data, struct vm_call *call, struct slic
     (void)url;
     moil_call_fail(call, "BadArgument", "inside a worker moil talks to the worker's own Redis: moil.connect is for other programs");
     return VM_READY;
+}
+
+/* --- while loading -------------------------------------------------------------------------------------- */
+
+static enum vm_answer refuse_loading(struct vm_call *call)
+{
+    moil_call_fail(call, "BadArgument", "only a job can do this, not a script that is being loaded");
+    return VM_READY;
+}
+
+static enum vm_answer check_enqueue(void *data, struct vm_call *call, struct submission *subs, size_t count)
+{
+    (void)data, (void)subs, (void)count;
+    return refuse_loading(call);
+}
+
+static enum vm_answer check_wait(void *data, struct vm_call *call, const struct vm_wait *wait)
+{
+    (void)data, (void)wait;
+    return refuse_loading(call);
+}
+
+static enum vm_answer check_query(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag)
+{
+    (void)data, (void)query, (void)id, (void)flag;
+    return refuse_loading(call);
+}
+
+static enum vm_answer check_sleep(void *data, struct vm_call *call, double seconds)
+{
+    (void)data, (void)seconds;
+    return refuse_loading(call);
+}
+
+static enum vm_answer check_spawn(void *data, struct vm_call *call, const struct vm_spawn *spawn)
+{
+    (void)data, (void)spawn;
+    return refuse_loading(call);
+}
+
+static enum vm_answer check_update_state(void *data, struct vm_call *call, struct slice state, struct slice meta)
+{
+    (void)data, (void)state, (void)meta;
+    return refuse_loading(call);
+}
+
+struct vm_host moil_host_of_check(void)
+{
+    return (struct vm_host){
+        .enqueue = check_enqueue,
+        .wait = check_wait,
+        .query = check_query,
+        .sleep = check_sleep,
+        .spawn = check_spawn,
+        .update_state = check_update_state,
+        .connect = host_connect,
+    };
 }
 
 struct vm_host moil_host_of(struct worker *w)

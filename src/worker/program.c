@@ -70,6 +70,22 @@ void moil_program_kill(struct program *p)
     program_free(p);
 }
 
+void moil_program_answer(struct vm_call *call, const struct program_result *r)
+{
+    if (r->code >= 0)
+        moil_call_add_int(call, r->code);
+    else
+        moil_call_add_nil(call);
+    if (r->signal > 0)
+        moil_call_add_int(call, r->signal);
+    else
+        moil_call_add_nil(call);
+    moil_call_add_string(call, r->out);
+    moil_call_add_string(call, r->err);
+    moil_call_add_bool(call, r->timed_out);
+    moil_call_add_bool(call, r->truncated);
+}
+
 static void finish_if_over(struct program *p)
 {
     if (!p->reaped || p->out.fd >= 0 || p->err.fd >= 0)

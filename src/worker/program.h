@@ -23,6 +23,9 @@ typedef void program_cb(void *data, const struct program_result *result);
 struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *spawn, program_cb *cb, void *data,
                                    char *errstr, size_t errlen);
 
+/* The result as the host's answer to a spawn (vm/host.h). */
+void moil_program_answer(struct vm_call *call, const struct program_result *r);
+
 /* Ends it with SIGKILL, without calling back. */
 void moil_program_kill(struct program *p);
 

@@ -213,27 +213,27 @@ static bool add_queue(void *data, struct task *task)
 {
     struct buffer *text = data;
     char entry[MOIL_NAME_MAX + 3];
-    int n = snprintf(entry, sizeof entry, ",%.*s,", (int)task->queue.n, task->queue.p);
-    moil_buffer_add_char(text, ',');
-    if (task->queue.n && !strstr(moil_buffer_cstr(text), entry))
-        moil_buffer_add(text, entry + 1, (size_t)n - 2);
-    else
-        text->len--;
+    snprintf(entry, sizeof entry, ",%.*s,", (int)task->queue.n, task->queue.p);
+    moil_buffer_add_char(text, ','); /* so that the last name ends like the others */
+    bool known = strstr(moil_buffer_cstr(text), entry) != NULL;
+    text->len--;
+    if (task->queue.n && !known) {
+        moil_buffer_add_char(text, ',');
+        moil_buffer_add_slice(text, task->queue);
+    }
     return true;
 }
 
-/* The queues asked for; else `default` and every queue that the tasks name. */
-static int find_queues(struct worker *w)
+int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, char *errstr, size_t errlen)
 {
-    const char *spec = w->options.queues;
     struct buffer text;
     moil_buffer_init(&text);
     if (!spec) {
         moil_buffer_add_str(&text, ",default");
-        moil_vm_each_task(w->vm, add_queue, &text);
+        moil_vm_each_task(vm, add_queue, &text);
         spec = moil_buffer_cstr(&text) + 1;
     }
-    int err = text.failed ? MOIL_ENOMEM : moil_queues_parse(&w->queues, spec, w->errstr, sizeof w->errstr);
+    int err = text.failed ? MOIL_ENOMEM : moil_queues_parse(set, spec, errstr, errlen);
     moil_buffer_fini(&text);
     return err;
 }
@@ -251,7 +251,7 @@ static int load(struct worker *w)
             return err;
     }
     moil_vm_seal(w->vm);
-    return find_queues(w);
+    return moil_worker_queues(w->vm, w->options.queues, &w->queues, w->errstr, sizeof w->errstr);
 }
 
 static void init_watchers(struct worker *w)

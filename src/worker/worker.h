@@ -87,6 +87,9 @@ struct worker {
 int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker_options *options);
 void moil_worker_fini(struct worker *w);
 
+/* The queues that a spec names; NULL: `default` and every queue that the vm's tasks name. As moil_queues_parse. */
+int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, char *errstr, size_t errlen);
+
 /* Connects and serves until moil_worker_stop; `ready` in the page is set when it serves its queues. */
 void moil_worker_start(struct worker *w);
 void moil_worker_quiet(struct worker *w, bool quiet);

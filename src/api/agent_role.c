@@ -1,0 +1,113 @@
+/* agent_role.c: the agent process: the agent on the default loop, steered by signals (roles.h). */
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/locate.h"
+#include "api/roles.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/agent.h"
+
+struct process {
+    struct agent agent;
+    struct child_context *context;
+    ev_signal signals[2];
+};
+
+static struct page *page_at(void *data, int slot)
+{
+    const struct process *p = data;
+    return moil_context_page(p->context, slot);
+}
+
+static int slots(void *data)
+{
+    const struct process *p = data;
+    return moil_context_slots(p->context);
+}
+
+static void on_ready(void *data)
+{
+    struct process *p = data;
+    if (write(p->context->ready_fd, "R", 1) != 1)
+        log_warning("the supervisor is gone");
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct process *p = watcher->data;
+    if (watcher->signum == SIGUSR1)
+        moil_log_reopen();
+    else
+        moil_agent_stop(&p->agent);
+}
+
+/* The members of the node's report that do not change: who and where it is, what it serves. */
+static void add_report(const struct runtime *r, const struct child_context *context, struct buffer *out)
+{
+    char host[128] = "";
+    gethostname(host, sizeof host - 1);
+    json_t *check = json_loadb(context->check_result, context->check_len, 0, NULL), *task, *names = json_array();
+    size_t i;
+    json_array_foreach(json_object_get(check, "tasks"), i, task)
+        json_array_append(names, json_object_get(task, "name"));
+    json_t *queues = json_object_get(check, "queues");
+    json_t *report = json_pack("{s:s, s:i, s:s, s:f, s:i, s:O?, s:o}", "host", host, "pid", (int)getppid(), "version",
+                               MOIL_VERSION, "started_at", (double)moil_clock_wall_us() / 1e6, "concurrency",
+                               r->options.concurrency, "queues", queues, "tasks", names);
+    char *text = json_dumps(report, JSON_COMPACT);
+    if (text && strlen(text) > 2)
+        moil_buffer_add(out, text + 1, strlen(text) - 2);
+    free(text);
+    json_decref(report);
+    json_decref(check);
+}
+
+int moil_agent_role(struct child_context *context)
+{
+    const struct runtime *r = context->data;
+    static struct process p;
+    struct url url = r->url;
+    char errstr[256];
+    if (url.kind == URL_EMBEDDED && moil_locate_embedded(r->url.path, &url, errstr, sizeof errstr) != 0) {
+        log_error("%s", errstr);
+        return MOIL_EXIT_USAGE;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    p.context = context;
+    struct buffer report;
+    moil_buffer_init(&report);
+    add_report(r, context, &report);
+    struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO);
+    struct agent_options options = {
+        .url = &url,
+        .ns = r->options.ns,
+        .node = r->node,
+        .report = moil_buffer_slice(&report),
+        .page_at = page_at,
+        .slots = slots,
+        .on_ready = on_ready,
+        .data = &p,
+    };
+    if (!loop || moil_agent_init(&p.agent, loop, &options) != 0) {
+        log_error("the agent cannot start: out of memory");
+        return 1;
+    }
+    static const int numbers[] = {SIGTERM, SIGUSR1};
+    for (size_t i = 0; i < 2; i++) {
+        ev_signal_init(&p.signals[i], on_signal, numbers[i]);
+        p.signals[i].data = &p;
+        ev_signal_start(loop, &p.signals[i]);
+    }
+    moil_agent_start(&p.agent);
+    ev_run(loop, 0);
+    moil_agent_fini(&p.agent);
+    moil_buffer_fini(&report);
+    return 0;
+}

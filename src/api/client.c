@@ -1,0 +1,246 @@
+/* client.c: see client.h. */
+#include "api/client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/locate.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+_Static_assert((int)MOIL_STATUS_STATE == (int)MOIL_ESTATE && (int)MOIL_STATUS_UNKNOWN == (int)MOIL_EUNKNOWN &&
+                   (int)MOIL_STATUS_UNAVAILABLE == (int)MOIL_EREDIS && (int)MOIL_STATUS_TIMEOUT == (int)MOIL_ETIMEOUT,
+               "the public codes are the internal ones");
+
+const char *moil_version(void)
+{
+    return MOIL_VERSION;
+}
+
+const char *moil_status_text(int status)
+{
+    return moil_strerror(status);
+}
+
+void moil_free(void *p)
+{
+    free(p);
+}
+
+int moil_client_status(int err)
+{
+    switch (err) {
+    case MOIL_ETIMEOUT: /* of the link: the job's own timeout is wait.c's */
+    case MOIL_EAUTH:
+    case MOIL_EFULL:
+    case MOIL_EREADONLY:
+    case MOIL_ELOADING:
+    case MOIL_ENOSCRIPT:
+        return MOIL_STATUS_UNAVAILABLE;
+    default:
+        return err;
+    }
+}
+
+int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(c->errstr, sizeof c->errstr, fmt, ap);
+    va_end(ap);
+    return status;
+}
+
+const char *moil_client_error(const moil_client *c)
+{
+    return c->errstr;
+}
+
+/* --- the loop ------------------------------------------------------------------------------------------- */
+
+static void deadline_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct moil_client *c = timer->data;
+    c->expired = true;
+}
+
+void moil_client_begin(struct moil_client *c, double seconds)
+{
+    c->errstr[0] = '\0';
+    c->expired = false;
+    ev_timer_stop(c->loop, &c->deadline);
+    if (seconds < 0)
+        return;
+    ev_now_update(c->loop);
+    ev_timer_set(&c->deadline, seconds, 0);
+    ev_timer_start(c->loop, &c->deadline);
+}
+
+bool moil_client_run(struct moil_client *c, const bool *done)
+{
+    while (!*done && !c->expired)
+        ev_run(c->loop, EVRUN_ONCE);
+    return *done;
+}
+
+static bool is_hopeless(const struct moil_client *c)
+{
+    int err = moil_link_error_code(c->link);
+    bool refused = err == MOIL_EREDIS && !c->was_up;
+    return moil_link_state(c->link) == LINK_DOWN && (err == MOIL_EAUTH || err == MOIL_EREPLY || refused);
+}
+
+int moil_client_connect(struct moil_client *c)
+{
+    moil_link_start(c->link);
+    while (moil_link_state(c->link) != LINK_UP && !c->expired && !is_hopeless(c))
+        ev_run(c->loop, EVRUN_ONCE);
+    if (moil_link_state(c->link) == LINK_UP) {
+        c->was_up = true;
+        return 0;
+    }
+    int status = moil_client_fail(c, MOIL_STATUS_UNAVAILABLE, "%s", moil_link_error(c->link));
+    if (!c->was_up)
+        moil_link_stop(c->link); /* the next call tries at once, not after the reconnect's delay */
+    return status;
+}
+
+/* One attempt of a call. */
+struct attempt {
+    struct moil_client *client;
+    moil_take_fn *take;
+    void *data;
+    bool done;
+    bool abandoned; /* the deadline passed: nobody looks any more */
+    int err;
+    int status;
+};
+
+static void attempted(void *data, int err, const struct reply *reply)
+{
+    struct attempt *at = data;
+    if (at->abandoned) {
+        free(at);
+        return;
+    }
+    at->done = true;
+    at->err = err;
+    if (err && reply)
+        moil_client_fail(at->client, err, "Redis refused: %.*s", (int)moil_reply_slice(reply).n,
+                         moil_reply_slice(reply).p);
+    else if (err)
+        moil_client_fail(at->client, err, "%s", moil_link_error(at->client->link));
+    else
+        at->status = at->take ? at->take(at->data, reply) : 0;
+}
+
+/* A transient error: give Redis a moment, so that a loop of attempts does not spin. */
+static void pause_briefly(struct moil_client *c, int err)
+{
+    if (err != MOIL_ENOSCRIPT)
+        ev_sleep(0.02);
+    ev_run(c->loop, EVRUN_NOWAIT);
+}
+
+int moil_client_call(struct moil_client *c, enum script_id script, void (*fill)(struct args *a, void *data),
+                     moil_take_fn *take, void *data)
+{
+    for (;;) {
+        int status = moil_client_connect(c);
+        if (status)
+            return status;
+        struct attempt *at = calloc(1, sizeof *at);
+        if (!at)
+            return moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
+        *at = (struct attempt){.client = c, .take = take, .data = data};
+        moil_args_clear(&c->broker.args);
+        if (fill)
+            fill(&c->broker.args, data);
+        int err = moil_broker_eval(&c->broker, script, attempted, at);
+        if (err == 0 && !moil_client_run(c, &at->done)) {
+            at->abandoned = true;
+            return moil_client_fail(c, MOIL_STATUS_UNAVAILABLE, "Redis did not answer within %g s", c->deadline_s);
+        }
+        err = err ? err : at->err;
+        status = at->status;
+        free(at);
+        if (!err)
+            return status;
+        if (!moil_link_is_transient(err) || c->expired)
+            return moil_client_status(err);
+        pause_briefly(c, err);
+    }
+}
+
+/* --- life ---------------------------------------------------------------------------------------------- */
+
+static int init_links(struct moil_client *c, const moil_client_options *o, char *errstr, size_t errlen)
+{
+    struct link_hooks quiet = {0};
+    c->loop = ev_loop_new(EVFLAG_AUTO);
+    c->link = c->loop ? moil_link_new(c->loop, &c->url, &quiet) : NULL;
+    c->waiting = c->loop ? moil_link_new(c->loop, &c->url, &quiet) : NULL;
+    if (!c->link || !c->waiting) {
+        snprintf(errstr, errlen, "out of memory, or of file descriptors");
+        return MOIL_STATUS_NOMEM;
+    }
+    const char *ns = o->ns && *o->ns ? o->ns : "moil";
+    int err = moil_broker_init(&c->broker, c->link, ns, (int)(c->deadline_s * 1000));
+    if (err) {
+        snprintf(errstr, errlen, "namespace \"%.80s\": 1 to 64 printable characters without space, { and }", ns);
+        return err;
+    }
+    char owner[MOIL_ID_LEN + 1];
+    moil_id_new(owner);
+    moil_inbox_init(&c->inbox, &c->broker, owner);
+    ev_timer_init(&c->deadline, deadline_cb, 0, 0);
+    c->deadline.data = c;
+    return 0;
+}
+
+int moil_client_open(moil_client **out, const moil_client_options *options, char *errstr, size_t errlen)
+{
+    static const moil_client_options defaults;
+    const moil_client_options *o = options ? options : &defaults;
+    char ignored[1];
+    if (!errstr) {
+        errstr = ignored;
+        errlen = sizeof ignored;
+    }
+    struct moil_client *c = calloc(1, sizeof *c);
+    if (!c) {
+        snprintf(errstr, errlen, "out of memory");
+        return MOIL_STATUS_NOMEM;
+    }
+    c->deadline_s = o->deadline > 0 ? o->deadline : 5;
+    c->max_payload = o->max_payload ? o->max_payload : MOIL_PAYLOAD_DEFAULT;
+    int err = moil_locate(o->url, true, &c->url, errstr, errlen);
+    if (!err)
+        err = init_links(c, o, errstr, errlen);
+    if (err) {
+        moil_client_close(c);
+        return err;
+    }
+    *out = c;
+    return 0;
+}
+
+void moil_client_close(moil_client *c)
+{
+    if (!c)
+        return;
+    if (c->loop)
+        ev_timer_stop(c->loop, &c->deadline);
+    moil_link_free(c->link);
+    moil_link_free(c->waiting);
+    moil_inbox_fini(&c->inbox);
+    moil_broker_fini(&c->broker);
+    if (c->loop)
+        ev_loop_destroy(c->loop);
+    explicit_bzero(&c->url, sizeof c->url);
+    free(c);
+}

@@ -1,0 +1,107 @@
+/* worker_role.c: a worker process: a worker on the default loop (child programs need SIGCHLD), steered by signals (roles.h). */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/locate.h"
+#include "api/roles.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "worker/worker.h"
+
+struct process {
+    struct worker worker;
+    struct child_context *context;
+    ev_signal signals[5];
+};
+
+static void on_ready(void *data)
+{
+    struct process *p = data;
+    if (write(p->context->ready_fd, "R", 1) != 1)
+        log_warning("the supervisor is gone");
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct process *p = watcher->data;
+    struct buffer text;
+    switch (watcher->signum) {
+    case SIGTERM:
+        moil_worker_stop(&p->worker, false);
+        break;
+    case SIGQUIT:
+        moil_worker_stop(&p->worker, true);
+        break;
+    case SIGTSTP:
+        moil_worker_quiet(&p->worker, true);
+        break;
+    case SIGCONT:
+        moil_worker_quiet(&p->worker, false);
+        break;
+    default: /* SIGUSR1 */
+        moil_buffer_init(&text);
+        moil_log_reopen();
+        moil_worker_describe(&p->worker, &text);
+        log_info("%s", moil_buffer_cstr(&text));
+        moil_buffer_fini(&text);
+        break;
+    }
+}
+
+static void watch_signals(struct process *p, struct ev_loop *loop)
+{
+    static const int numbers[] = {SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        ev_signal_init(&p->signals[i], on_signal, numbers[i]);
+        p->signals[i].data = p;
+        ev_signal_start(loop, &p->signals[i]);
+        ev_unref(loop);
+    }
+}
+
+int moil_worker_role(struct child_context *context)
+{
+    const struct runtime *r = context->data;
+    const moil_runtime_options *o = &r->options;
+    static struct process p; /* too large for comfort on the stack */
+    struct url url = r->url;
+    char errstr[256];
+    if (url.kind == URL_EMBEDDED && moil_locate_embedded(r->url.path, &url, errstr, sizeof errstr) != 0) {
+        log_error("%s", errstr);
+        return MOIL_EXIT_USAGE;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    srand48(moil_clock_wall_us() ^ getpid());
+    p.context = context;
+    struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO);
+    struct worker_options options = {
+        .url = &url,
+        .ns = o->ns,
+        .paths = o->paths,
+        .queues = o->queues,
+        .node = r->node,
+        .lua_dir = o->lua_dir,
+        .config_json = slice_str(o->config_json),
+        .concurrency = o->concurrency,
+        .result_ttl_s = o->result_ttl,
+        .max_payload = o->max_payload,
+        .burst = o->burst != 0,
+        .page = context->page,
+        .on_ready = on_ready,
+        .data = &p,
+    };
+    if (!loop || moil_worker_init(&p.worker, loop, &options) != 0) {
+        log_error("%s", loop ? p.worker.errstr : "cannot make an event loop");
+        return MOIL_EXIT_USAGE;
+    }
+    watch_signals(&p, loop);
+    moil_worker_start(&p.worker);
+    ev_run(loop, 0);
+    moil_worker_fini(&p.worker);
+    return 0;
+}
