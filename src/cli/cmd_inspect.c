@@ -1,0 +1,78 @@
+/* `moil inspect VIEW` and `moil inspect job ID`. */
+#include <stdint.h>
+#include <string.h>
+
+#include "cli/complaint.h"
+#include "cli/connection.h"
+#include "cli/job_text.h"
+#include "cli/output.h"
+#include "cli/views.h"
+#include "conf/suggest.h"
+
+/* In the order of enum moil_view; `job` is none of them. */
+static const char *const names[] = {"queues", "active",     "scheduled", "dead",
+                                    "nodes",  "registered", "job"};
+
+enum { NAMES = sizeof names / sizeof *names, JOB = NAMES - 1 };
+
+static enum exit_status print_job(const struct options *o, moil_client *client)
+{
+    const char *id = o->operands[1];
+    char *text = NULL;
+    int rc = moil_inspect_job(client, id, &text);
+    if (rc < 0) {
+        return moil_connection_failed(client, rc, id);
+    }
+    if (o->json) {
+        moil_output_json_text(text, false);
+    } else {
+        moil_job_text_print(slice_str(text));
+    }
+    moil_free(text);
+    return STATUS_DONE;
+}
+
+static size_t find_name(const char *name)
+{
+    size_t i = 0;
+    while (i < NAMES && strcmp(names[i], name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+static enum exit_status refuse_name(const char *name)
+{
+    const char *nearest = moil_nearest_name(name, names, NAMES);
+    if (nearest) {
+        return moil_complain_usage("cannot inspect \"%s\": did you mean \"%s\"?", name, nearest);
+    }
+    return moil_complain_usage(
+        "cannot inspect \"%s\": it is one of active, queues, scheduled, dead, "
+        "nodes, registered, or job ID",
+        name);
+}
+
+enum exit_status moil_cmd_inspect(const struct options *o)
+{
+    moil_client *client;
+    enum exit_status status = moil_check_operands(o, 1, SIZE_MAX, "what to inspect");
+    if (status != STATUS_DONE) {
+        return status;
+    }
+    size_t name = find_name(o->operands[0]);
+    if (name == NAMES) {
+        return refuse_name(o->operands[0]);
+    }
+    status = name == JOB ? moil_check_operands(o, 2, 2, "the job's id")
+                         : moil_check_operands(o, 1, 1, "what to inspect");
+    if (status == STATUS_DONE) {
+        status = moil_connection_open(o, &client);
+    }
+    if (status != STATUS_DONE) {
+        return status;
+    }
+    status = name == JOB ? print_job(o, client) : moil_view_print(o, client, (moil_view)name);
+    moil_client_close(client);
+    return status;
+}

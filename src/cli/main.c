@@ -1,0 +1,130 @@
+/* The program `moil`: finds the command, loads its options, runs it, exits with its status.
+ *
+ * Sets up what every command relies on: descriptors 0-2 are open, and writing to a closed pipe or
+ * socket is an error to be handled, not a death. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/moil.h"
+#include "cli/command.h"
+#include "cli/complaint.h"
+#include "cli/output.h"
+
+/* A socket that got descriptor 1 would receive what we print. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static void print_buffer(struct buffer *b, FILE *out)
+{
+    fputs(moil_buffer_cstr(b), out);
+    moil_buffer_fini(b);
+}
+
+static void print_list(FILE *out)
+{
+    struct buffer b;
+    moil_buffer_init(&b);
+    moil_command_list(&b);
+    print_buffer(&b, out);
+}
+
+static void print_help(const struct command_row *row, const struct options *o)
+{
+    struct buffer b;
+    moil_buffer_init(&b);
+    if (o->help_markdown) {
+        moil_options_markdown(&b);
+    } else if (row) {
+        moil_command_help(row, &b);
+    } else {
+        moil_command_list(&b);
+    }
+    print_buffer(&b, stdout);
+}
+
+/* Loads the options and does what --help and --version ask for; row is NULL where no command
+ * stands. */
+static enum exit_status run(const struct command_row *row, int argc, char **argv)
+{
+    char errstr[1024];
+    struct options o;
+    enum exit_status status = STATUS_DONE;
+    enum command command = row ? row->command : CMD_ALL;
+
+    if (moil_options_load(&o, command, argc, argv, errstr, sizeof errstr) < 0) {
+        status = moil_complain_usage("%s", errstr);
+    } else if (o.help) {
+        print_help(row, &o);
+    } else if (o.version) {
+        printf("moil %s\n", moil_version());
+    } else if (row) {
+        status = row->run(&o);
+    } else {
+        status = moil_complain_usage("a command is missing (`moil --help` lists them)");
+    }
+    moil_options_fini(&o);
+    return status;
+}
+
+static enum exit_status unknown_command(const char *name)
+{
+    const char *nearest = moil_command_nearest(name);
+    if (nearest) {
+        return moil_complain_usage("unknown command \"%s\": did you mean \"%s\"?", name, nearest);
+    }
+    return moil_complain_usage("unknown command \"%s\" (`moil --help` lists them)", name);
+}
+
+/* `moil help`, `moil help COMMAND` */
+static enum exit_status help(int argc, char **argv)
+{
+    const struct command_row *row = argc > 0 ? moil_command_find(argv[0]) : NULL;
+    struct options o = {.help = true};
+    if (argc > 0 && !row && strcmp(argv[0], "help") != 0) {
+        return unknown_command(argv[0]);
+    }
+    print_help(row, &o);
+    return STATUS_DONE;
+}
+
+/* Takes the command's name out of argv, so that options may stand on both sides of it. */
+static enum exit_status dispatch(int argc, char **argv)
+{
+    int at = moil_options_find_command(argc, argv);
+    if (at == argc) {
+        return run(NULL, argc, argv);
+    }
+    const char *name = argv[at];
+    const struct command_row *row = moil_command_find(name);
+    if (!row && strcmp(name, "help") == 0) {
+        return help(argc - at - 1, argv + at + 1);
+    }
+    if (!row) {
+        return unknown_command(name);
+    }
+    memmove(&argv[at], &argv[at + 1], sizeof *argv * (size_t)(argc - at));
+    return run(row, argc - 1, argv);
+}
+
+int main(int argc, char **argv)
+{
+    open_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_list(stderr);
+        return STATUS_USAGE;
+    }
+    return (int)moil_output_finish(dispatch(argc, argv));
+}

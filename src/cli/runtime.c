@@ -1,0 +1,104 @@
+/* Translation of struct options to moil_runtime_options: there, 0 is what the table here calls -1.
+ */
+#include "cli/runtime.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/complaint.h"
+
+#define DEFAULT_PATH "tasks"
+
+static enum exit_status take_paths(struct runtime *r, const struct options *o)
+{
+    size_t count = o->operand_count;
+    r->paths = calloc(count + 2, sizeof *r->paths);
+    if (!r->paths) {
+        moil_complain("out of memory");
+        return STATUS_JOB_FAILED;
+    }
+    for (size_t i = 0; i < count; i++) {
+        r->paths[i] = o->operands[i];
+        if (access(r->paths[i], R_OK) < 0) {
+            return moil_complain_usage("cannot read the tasks in %s: %s", r->paths[i],
+                                       strerror(errno));
+        }
+    }
+    if (count > 0) {
+        return STATUS_DONE;
+    }
+    r->paths[0] = DEFAULT_PATH;
+    if (access(DEFAULT_PATH, R_OK) < 0) {
+        return moil_complain_usage("there is no folder tasks/ here: name the files or folders that "
+                                   "hold the tasks");
+    }
+    return STATUS_DONE;
+}
+
+static long said(long v)
+{
+    return v > 0 ? v : 0;
+}
+
+enum exit_status moil_runtime_init(struct runtime *r, const struct options *o)
+{
+    *r = (struct runtime){
+        .options =
+            {
+                .url = o->redis,
+                .ns = o->ns,
+                .queues = o->queues,
+                .name = o->name,
+                .pidfile = o->pidfile,
+                .lua_dir = o->lua_dir,
+                .config_json = o->config_json,
+                .workers = (int)said(o->workers),
+                .concurrency = (int)said(o->concurrency),
+                .burst = o->burst,
+                .shutdown_timeout = o->shutdown_timeout,
+                .result_ttl = o->result_ttl,
+                .max_payload = (size_t)said(o->max_payload),
+            },
+    };
+    enum exit_status status = take_paths(r, o);
+    r->options.paths = r->paths;
+    return status;
+}
+
+void moil_runtime_fini(struct runtime *r)
+{
+    free(r->paths);
+    *r = (struct runtime){0};
+}
+
+static enum exit_status open_log(const struct options *o)
+{
+    struct log_options log = {
+        .level = (enum log_level)o->log_level,
+        .format = (enum log_format)o->log_format,
+        .path = o->log_file,
+    };
+    if (moil_log_open(&log) < 0) {
+        return moil_complain_usage("cannot write the log to %s: %s", o->log_file, strerror(errno));
+    }
+    return STATUS_DONE;
+}
+
+enum exit_status moil_runtime_start(const struct options *o, const char *redis, int workers)
+{
+    struct runtime r;
+    enum exit_status status = moil_runtime_init(&r, o);
+    if (status == STATUS_DONE) {
+        status = open_log(o);
+    }
+    if (status == STATUS_DONE) {
+        r.options.url = r.options.url ? r.options.url : redis;
+        r.options.workers = r.options.workers ? r.options.workers : workers;
+        status = (enum exit_status)moil_runtime_run(&r.options);
+    }
+    moil_runtime_fini(&r);
+    return status;
+}

@@ -1,0 +1,22 @@
+/* From options to what the library's runtime takes. Used by worker, dev and check. */
+#ifndef MOIL_CLI_RUNTIME_H
+#define MOIL_CLI_RUNTIME_H
+
+#include "api/moil.h"
+#include "cli/command.h"
+
+struct runtime {
+    moil_runtime_options options;
+    const char **paths; /* ours; the strings are borrowed from the options */
+};
+
+/* STATUS_DONE, or complains of a path that cannot be read. Free with moil_runtime_fini in any case.
+ */
+enum exit_status moil_runtime_init(struct runtime *r, const struct options *o);
+void moil_runtime_fini(struct runtime *r);
+
+/* Opens the log and becomes the supervisor; `redis` and `workers` stand in for what was not said.
+ */
+enum exit_status moil_runtime_start(const struct options *o, const char *redis, int workers);
+
+#endif

@@ -1,0 +1,135 @@
+/* Which columns each view shows. The keys are those of the JSON that the library answers; a column
+ * that no row has is left out. */
+#include "cli/views.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "cli/complaint.h"
+#include "cli/connection.h"
+#include "cli/output.h"
+#include "cli/table.h"
+
+struct view {
+    struct table_column columns[TABLE_COLUMNS_MAX];
+    const char *nothing; /* what is said of an empty answer */
+};
+
+static const struct view views[] = {
+    [MOIL_VIEW_QUEUES] = {{{"QUEUE", "queue", CELL_TEXT},
+                           {"PENDING", "pending", CELL_NUMBER},
+                           {"PAUSED", "paused", CELL_YES},
+                           {"OLDEST", "oldest_at", CELL_RELATIVE}},
+                          "no queues yet: one appears with its first job"},
+    [MOIL_VIEW_ACTIVE] = {{{"ID", "id", CELL_TEXT},
+                           {"TASK", "task", CELL_TEXT},
+                           {"QUEUE", "queue", CELL_TEXT},
+                           {"STATE", "state", CELL_TEXT},
+                           {"STARTED", "started_at", CELL_RELATIVE},
+                           {"WORKER", "worker", CELL_TEXT},
+                           {"ARGS", "args", CELL_TEXT},
+                           {"META", "meta", CELL_TEXT}},
+                          "no jobs are active"},
+    [MOIL_VIEW_SCHEDULED] = {{{"ID", "id", CELL_TEXT},
+                              {"TASK", "task", CELL_TEXT},
+                              {"QUEUE", "queue", CELL_TEXT},
+                              {"STATE", "state", CELL_TEXT},
+                              {"DUE", "due_at", CELL_RELATIVE},
+                              {"RETRIES", "retries", CELL_NUMBER},
+                              {"ARGS", "args", CELL_TEXT}},
+                             "no jobs are scheduled"},
+    [MOIL_VIEW_DEAD] = {{{"ID", "id", CELL_TEXT},
+                         {"TASK", "task", CELL_TEXT},
+                         {"QUEUE", "queue", CELL_TEXT},
+                         {"DIED", "finished_at", CELL_RELATIVE},
+                         {"RETRIES", "retries", CELL_NUMBER},
+                         {"ERROR", "error", CELL_ERROR},
+                         {"ARGS", "args", CELL_TEXT}},
+                        "no dead jobs"},
+    [MOIL_VIEW_NODES] = {{{"NODE", "node", CELL_TEXT},
+                          {"ALIVE", "alive", CELL_YES},
+                          {"SEEN", "age", CELL_SECONDS},
+                          {"HOST", "host", CELL_TEXT},
+                          {"PID", "pid", CELL_NUMBER},
+                          {"WORKERS", "workers", CELL_COUNT},
+                          {"QUEUES", "queues", CELL_LIST},
+                          {"VERSION", "version", CELL_TEXT}},
+                         "no nodes are running (start one: moil worker)"},
+    [MOIL_VIEW_REGISTERED] =
+        {{{"TASK", "task", CELL_TEXT}, {"NODES", "nodes", CELL_LIST}},
+         "no tasks are registered: no node is running (start one: moil worker)"},
+};
+
+static size_t count_columns(const struct view *view)
+{
+    size_t n = 0;
+    while (n < TABLE_COLUMNS_MAX && view->columns[n].title) {
+        n++;
+    }
+    return n;
+}
+
+/* Behind the queues stands one object without "queue": the totals of the namespace. Taken off the
+ * rows; the caller drops the reference. NULL: there is none. */
+static json_t *take_totals(json_t *rows)
+{
+    size_t count = json_array_size(rows);
+    json_t *last = count > 0 ? json_array_get(rows, count - 1) : NULL;
+    if (!last || json_object_get(last, "queue")) {
+        return NULL;
+    }
+    json_incref(last);
+    json_array_remove(rows, count - 1);
+    return last;
+}
+
+static void print_totals(json_t *totals)
+{
+    const char *key, *comma = "";
+    json_t *v;
+    json_object_foreach(totals, key, v)
+    {
+        printf("%s%s %" JSON_INTEGER_FORMAT, comma, key, json_integer_value(v));
+        comma = ", ";
+    }
+    putchar('\n');
+}
+
+static void print_table(const struct options *o, const struct view *view, json_t *rows)
+{
+    json_t *totals = view == &views[MOIL_VIEW_QUEUES] ? take_totals(rows) : NULL;
+    size_t count = json_array_size(rows);
+    if (count == 0) {
+        puts(view->nothing);
+    } else {
+        moil_table_print(view->columns, count_columns(view), rows, moil_output_width());
+    }
+    if (totals) {
+        print_totals(totals);
+    } else if (count >= (size_t)o->limit) {
+        fprintf(stderr, "(%zu shown; --limit and --offset show others)\n", count);
+    }
+    json_decref(totals);
+}
+
+enum exit_status moil_view_print(const struct options *o, moil_client *client, moil_view view)
+{
+    char *text = NULL;
+    int rc = moil_inspect(client, view, (size_t)o->offset, (size_t)o->limit, &text);
+    if (rc < 0) {
+        return moil_connection_failed(client, rc, NULL);
+    }
+    enum exit_status status = STATUS_DONE;
+    json_t *rows = json_loads(text, JSON_ALLOW_NUL, NULL);
+    if (!json_is_array(rows)) {
+        moil_complain("the answer is no JSON array");
+        status = STATUS_JOB_FAILED;
+    } else if (o->json) {
+        moil_output_json_text(text, true);
+    } else {
+        print_table(o, &views[view], rows);
+    }
+    json_decref(rows);
+    moil_free(text);
+    return status;
+}
