@@ -1,5 +1,5 @@
--- From a call to a job: puts the options of call, task and configuration together (in that order of precedence) into the
--- plain description that core.enqueue takes.
+-- From a call to a job: puts the options of call, task and configuration together (in that order of
+-- precedence) into the plain description that core.enqueue takes.
 
 local core = require "moil.core"
 local config = require "moil.config"
@@ -75,7 +75,7 @@ function call.describe(name, args, given)
     n = math.type(args.n) == "integer" and args.n or #args,
     id = given.id,
     kwargs = given.kwargs,
-    queue = given.queue or task.queue or config.route(name) or config.task_defaults.queue or "default",
+    queue = given.queue or task.queue or config.queue_of(name),
     priority = pick("priority", given, task),
     at_front = pick("at_front", given, task),
     extra = extra_of(name, given, task),
@@ -123,7 +123,7 @@ function call.check_args(name, args)
   end
   for key in pairs(args) do
     if math.type(key) ~= "integer" and key ~= "n" then
-      errors.bad("%s: arguments must be a list, such as { 4, 4 }; named ones go into the option kwargs", name)
+      errors.bad("%s: arguments must be a list, such as { 4, 4 }; named ones go into kwargs", name)
     end
   end
   return args

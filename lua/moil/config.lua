@@ -20,7 +20,7 @@ end
 local function read_routes(routes)
   for glob, queue in pairs(routes) do
     if not core.is_name(queue) then
-      errors.bad("routes: the queue of '%s' must be 1 to 200 printable ASCII characters without spaces", tostring(glob))
+      errors.bad("routes: the queue of '%s' must be %s", tostring(glob), errors.NAME)
     end
     if glob:find("*", 1, true) then
       patterns[#patterns + 1] = { glob = glob, pattern = to_pattern(glob), queue = queue }
@@ -42,6 +42,13 @@ function config.route(task)
   for _, route in ipairs(patterns) do
     if task:find(route.pattern) then return route.queue end
   end
+end
+
+---The queue of a task that names none itself.
+---@param task string
+---@return string
+function config.queue_of(task)
+  return config.route(task) or config.task_defaults.queue or "default"
 end
 
 if core.config then

@@ -1,5 +1,5 @@
--- Errors as users see them: tables {code, message}, told apart by `code`, with `where` ("file:line" of the user's code
--- that called moil) for people. Nothing here knows jobs or Redis.
+-- Errors as users see them: tables {code, message}, told apart by `code`, with `where` ("file:line"
+-- of the user's code that called moil) for people. Nothing here knows jobs or Redis.
 
 local core = require "moil.core"
 
@@ -16,9 +16,13 @@ local errors = {}
 
 ---moil's own codes. Tasks may raise any other.
 errors.codes = {
-  "BadArgument", "BadMessage", "DependencyFailed", "Expired", "MemoryLimitExceeded", "RedisUnavailable", "Revoked",
-  "SoftTimeLimitExceeded", "TaskNotRegistered", "TimeLimitExceeded", "Timeout", "TooLarge", "UnknownJob", "WorkerLost",
+  "BadArgument", "BadMessage", "DependencyFailed", "Expired", "MemoryLimitExceeded",
+  "RedisUnavailable", "Revoked", "SoftTimeLimitExceeded", "TaskNotRegistered", "TimeLimitExceeded",
+  "Timeout", "TooLarge", "UnknownJob", "WorkerLost",
 }
+
+---What a name of a task, queue, state or job is.
+errors.NAME = "1 to 200 printable ASCII characters without spaces"
 
 ---Raises {code, message, where}.
 ---@param code string
@@ -79,7 +83,8 @@ function errors.nearest(wrong, known)
   return best
 end
 
----Raises a BadArgument for the first key of `given` that is not in `known`, naming the nearest known one.
+---Raises a BadArgument for the first key of `given` that is not in `known`, naming the nearest
+---known one.
 ---@param given table
 ---@param known table<string, any>
 ---@param who string        the task or function to name
@@ -87,7 +92,8 @@ function errors.check_known(given, known, who)
   for key in pairs(given) do
     if known[key] == nil then
       local near = type(key) == "string" and errors.nearest(key, known)
-      errors.bad("%s: unknown option '%s'%s", who, tostring(key), near and (", did you mean '%s'?"):format(near) or "")
+      errors.bad("%s: unknown option '%s'%s", who, tostring(key),
+        near and (", did you mean '%s'?"):format(near) or "")
     end
   end
 end

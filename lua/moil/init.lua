@@ -23,7 +23,7 @@ local moil = {
 ---  moil.send("math.add", { 4, 4 }, { queue = "high" })
 function moil.send(name, args, options)
   if not core.is_name(name) then
-    errors.bad("moil.send: a task's name is 1 to 200 printable ASCII characters without spaces")
+    errors.bad("moil.send: a task's name is %s", errors.NAME)
   end
   return call.enqueue(name, call.check_args(name, args), options)
 end
@@ -63,7 +63,8 @@ function moil.result(id)
   return result.new(id)
 end
 
----Which Redis a plain program talks to; without it MOIL_REDIS and the defaults of the command line hold.
+---Which Redis a plain program talks to; without it MOIL_REDIS and the defaults of the command line
+---hold.
 ---@param url string        redis://…, unix:///…, rediss://…, embedded:DIR
 function moil.connect(url)
   if type(url) ~= "string" then

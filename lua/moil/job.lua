@@ -1,5 +1,6 @@
--- A job from inside: the methods of `self`, and what happens when its function is over (retry policy and hooks). C makes
--- the object and calls `conclude` in the job's own coroutine, so that both may wait.
+-- A job from inside: the methods of `self`, and what happens when its function is over (retry
+-- policy and hooks). C makes the object and calls `conclude` in the job's own coroutine, so that
+-- both may wait.
 
 local core = require "moil.core"
 local errors = require "moil.errors"
@@ -15,7 +16,7 @@ require "moil.config"
 ---@field queue string
 ---@field retries integer    so far, by policy and self:retry together
 ---@field attempt integer    retries + 1
----@field deliveries integer how often this attempt came to a worker: 1 + deaths of its process + losses of its node
+---@field deliveries integer of this attempt: 1 + deaths of its process + losses of its node
 ---@field eta? number        seconds since the epoch
 ---@field parent_id? string  the job that enqueued it
 ---@field root_id string     the first of that line; its own id when nobody did
@@ -24,6 +25,11 @@ require "moil.config"
 ---@field headers table<string, any>
 ---@field log moil.Log
 local methods = { log = log }
+
+---@class moil.RetryOptions
+---@field countdown? number seconds; else the policy's, else 0
+---@field max_retries? integer
+---@field reason? string|moil.Error
 
 local DEFAULT_MAX_RETRIES <const> = 3 -- of a self:retry where neither it nor a policy says
 
@@ -44,7 +50,8 @@ local function policy_of(self)
   return options.retry_policy(self.retry_data)
 end
 
--- A job that runs inline, without queue, has nobody to tell: what ends it is an error to its caller.
+-- A job that runs inline, without queue, has nobody to tell: what ends it is an error to its
+-- caller.
 local function stop(self, kind, err, delay)
   if self.called_directly then
     error(errors.revive(err), 0)
@@ -52,10 +59,14 @@ local function stop(self, kind, err, delay)
   core.stop(kind, err, delay)
 end
 
+local function is_seconds(v)
+  return type(v) == "number" and v >= 0 and v < 1e10
+end
+
 local function check_retry(given)
   errors.check_known(given, retry_options, "self:retry")
   local countdown, max = given.countdown, given.max_retries
-  if countdown ~= nil and not (type(countdown) == "number" and countdown >= 0 and countdown < 1e10) then
+  if countdown ~= nil and not is_seconds(countdown) then
     errors.bad("self:retry: countdown must be a number of seconds, 0 or more")
   end
   if max ~= nil and not (math.type(max) == "integer" and max >= 0) then
@@ -63,8 +74,9 @@ local function check_retry(given)
   end
 end
 
----Ends the job here and tries it again later. Past max_retries (else the task's policy, else 3) it fails with the reason.
----@param given? { countdown?: number, max_retries?: integer, reason?: string|moil.Error } countdown in seconds, else the policy's, else 0
+---Ends the job here and tries it again later. Past max_retries (else the task's policy, else 3) it
+---fails with the reason.
+---@param given? moil.RetryOptions
 ---  self:retry { countdown = 5, max_retries = 3, reason = "division by zero" }
 function methods:retry(given)
   given = given or {}
@@ -109,9 +121,9 @@ end
 ---  self:update_state("PROGRESS", { percent = 50 })
 function methods:update_state(state, meta)
   if not core.is_name(state) then
-    errors.bad("self:update_state: a state is 1 to 200 printable ASCII characters without spaces")
+    errors.bad("self:update_state: a state is %s", errors.NAME)
   elseif core.is_builtin_state(state) then
-    errors.bad("self:update_state: %s is a state that moil sets itself; use a name of your own", state)
+    errors.bad("self:update_state: %s is a state that moil sets itself; use another name", state)
   end
   if not self.called_directly then
     core.update_state(state, meta)
@@ -130,8 +142,9 @@ local job = {
 function job.direct(name, task, ...)
   local id = core.uuid()
   return setmetatable({
-    id = id, root_id = id, task = name, args = { ... }, kwargs = {}, headers = {}, queue = task.queue or "", worker = "",
-    retries = 0, attempt = 1, deliveries = 1, options = task, called_directly = true,
+    id = id, root_id = id, task = name, args = { ... }, kwargs = {}, headers = {},
+    queue = task.queue or "", worker = "", retries = 0, attempt = 1, deliveries = 1,
+    options = task, called_directly = true,
   }, job.self_meta)
 end
 
@@ -160,15 +173,16 @@ local function next_delay(self, err)
   if task.dont_retry_on and contains(task.dont_retry_on, err.code) then return nil end
   local ok, delay = pcall(policy, self.attempt, err)
   if ok and delay == nil then return nil end
-  if ok and type(delay) == "number" and delay >= 0 and delay < 1e10 then return delay end
+  if ok and is_seconds(delay) then return delay end
   log.error(("the retry policy of %s failed: %s"):format(self.task,
     ok and ("it gave " .. tostring(delay) .. " for the seconds") or tostring(delay)))
   return nil
 end
 
----Called by C when the function is over and somebody wants to know. Returns the seconds until a retry, or nil.
+---Called by C when the function is over and somebody wants to know. Returns the seconds until a
+---retry, or nil.
 ---@param self moil.Self
----@param kind string       "success", "failure", "exhausted" (asked for more retries than allowed), "retry", "reject"
+---@param kind string       "success", "failure", "exhausted" (no more retries), "retry", "reject"
 ---@param value any         the result or the error
 ---@param delay number      of "retry"
 ---@return number?

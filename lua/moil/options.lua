@@ -4,16 +4,19 @@ local core = require "moil.core"
 local errors = require "moil.errors"
 local retry = require "moil.retry"
 
+---Seconds since the epoch, ISO 8601 with offset, or a table as of os.date("*t").
+---@alias moil.Point number|string|table
+
 ---@class moil.CallOptions
 ---@field queue? string
----@field id? string             a job with this id exists already: that one is meant, nothing is enqueued
----@field kwargs? table          one table of names and values, given to the task after the other arguments
+---@field id? string             where a job with this id exists, that one is meant
+---@field kwargs? table          names and values, given to the task as its last argument
 ---@field countdown? number      seconds until it is due
----@field eta? number|string|table when it is due: seconds since the epoch, ISO 8601 with offset, a table as of os.date("*t")
----@field expires? number|string|table after which it is not started any more: seconds from now, or a point in time as for eta
+---@field eta? moil.Point        when it is due
+---@field expires? moil.Point    not started any more after it; a number below 1e9: seconds from now
 ---@field priority? integer      0 to 9, higher first; 5 when not said
 ---@field at_front? boolean      in front of its priority level
----@field retry? moil.RetryPolicy|table|false a policy of moil.retry, the same as data, or false for none
+---@field retry? moil.RetryPolicy|table|false a policy of moil.retry, its data, or false: none
 ---@field time_limit? number|false seconds; false: none
 ---@field soft_time_limit? number|false seconds; false: none
 ---@field result_ttl? number|false seconds that the result is kept; false: until it is deleted
@@ -54,7 +57,7 @@ local function of_type(name)
 end
 
 local function name(v)
-  if not core.is_name(v) then return "must be 1 to 200 printable ASCII characters without spaces" end
+  if not core.is_name(v) then return "must be " .. errors.NAME end
 end
 
 local function is_finite(v)
@@ -76,7 +79,9 @@ local function positive_integer(v)
 end
 
 local function priority(v)
-  if math.type(v) ~= "integer" or v < 0 or v > 9 then return "must be a whole number from 0 to 9, higher first" end
+  if math.type(v) ~= "integer" or v < 0 or v > 9 then
+    return "must be a whole number from 0 to 9, higher first"
+  end
 end
 
 local function point(v)
@@ -144,8 +149,8 @@ local function check_values(given, allowed, who)
     if later[option] then
       errors.bad("%s: %s is not available in this version of moil", who, option)
     elseif known[option] and not allowed[option] then
-      errors.bad("%s: %s is an option of %s", who, option, allowed == for_calls and "tasks, not of calls" or
-        "calls, not of tasks")
+      errors.bad("%s: %s is an option of %s", who, option,
+        allowed == for_calls and "tasks, not of calls" or "calls, not of tasks")
     end
   end
   errors.check_known(given, allowed, who)
@@ -168,7 +173,7 @@ function options.check_task(given, who)
   check_values(given, for_tasks, who)
   check_limits(given.soft_time_limit, given.time_limit, who)
   if (given.retry_on or given.dont_retry_on) and not given.retry then
-    errors.bad("%s: retry_on and dont_retry_on say which errors `retry` is for, and it has none", who)
+    errors.bad("%s: retry_on and dont_retry_on need a policy in `retry`", who)
   end
 end
 
@@ -197,8 +202,8 @@ function options.retry_data(value, who)
   if type(value) == "function" then
     local data = retry.to_data(value)
     if not data then
-      errors.bad("%s: a retry function of your own cannot travel with a call: give it to the task, or use a policy of "
-        .. "moil.retry (without `random`)", who)
+      errors.bad("%s: a retry function of your own cannot travel with a call: give it to the task, "
+        .. "or use a policy of moil.retry (without `random`)", who)
     end
     return data
   end

@@ -1,7 +1,15 @@
--- moil.run: a program as a child process. No shell is involved, so nothing in its arguments can become a command.
+-- moil.run: a program as a child process. No shell is involved, so nothing in its arguments can
+-- become a command.
 
 local core = require "moil.core"
 local errors = require "moil.errors"
+
+---@class moil.RunOptions
+---@field [integer] string  the program, looked up in PATH, and its arguments
+---@field input? string     for its stdin
+---@field timeout? number|false seconds; 60 when not said; false: none
+---@field max_output? integer bytes kept of stdout and of stderr, each; 1 MB when not said
+---@field cwd? string
 
 ---@class moil.RunResult
 ---@field code? integer     exit code; nil when a signal ended it
@@ -55,7 +63,7 @@ local function check_options(given)
 end
 
 ---Runs a program and waits for its end; in a job this suspends the job, not its worker.
----@param given { [integer]: string, input?: string, timeout?: number|false, max_output?: integer, cwd?: string } the words of the command; timeout in seconds (60), max_output in bytes of stdout and of stderr (1 MB)
+---@param given moil.RunOptions
 ---@return moil.RunResult   raises BadArgument when it cannot be started
 ---  moil.run { "wc", "-l", path, timeout = 5 }
 return function(given)
@@ -67,5 +75,8 @@ return function(given)
   if timeout == nil then timeout = DEFAULT_TIMEOUT end
   local code, signal, stdout, stderr, timed_out, truncated =
     core.spawn(argv, named.input, timeout or -1, named.max_output or DEFAULT_MAX_OUTPUT, named.cwd)
-  return { code = code, signal = signal, stdout = stdout, stderr = stderr, timed_out = timed_out, truncated = truncated }
+  return {
+    code = code, signal = signal, stdout = stdout, stderr = stderr,
+    timed_out = timed_out, truncated = truncated,
+  }
 end

@@ -13,6 +13,11 @@ local result = {}
 result.__index = result
 result.__name = "moil.Result"
 
+---@class moil.GetOptions
+---@field timeout? number   seconds; none: as long as it takes
+---@field on_message? fun(message: { id: string, state: string, meta: any }) for each own state
+---@field propagate? boolean false: a job's error is not raised but returned behind nil
+
 local FINAL <const> = { SUCCESS = true, FAILURE = true, REVOKED = true }
 
 local get_options = { timeout = true, on_message = true, propagate = true }
@@ -84,8 +89,8 @@ local function wait(id, timeout, on_message)
 end
 
 ---Waits until the job ends and gives its result; in a job this suspends the job, not its worker.
----@param given? { timeout?: number, on_message?: fun(message: { id: string, state: string, meta: any }), propagate?: boolean }
----@return any value        nil for null; raises the job's error table (with propagate = false: nil, err), Timeout, UnknownJob
+---@param given? moil.GetOptions
+---@return any value        nil for null; raises the job's error table, Timeout, UnknownJob
 ---@return moil.Error? err
 ---  r:get { timeout = 10, on_message = function(m) print(m.state, m.meta.percent) end }
 function result:get(given)
@@ -100,8 +105,10 @@ function result:get(given)
     if value == core.null then return nil end
     return value
   end
-  local err = errors.revive(value or { code = state == "REVOKED" and "Revoked" or "Error", message = "the job has ended as "
-    .. state })
+  local err = errors.revive(value or {
+    code = state == "REVOKED" and "Revoked" or "Error",
+    message = "the job has ended as " .. state,
+  })
   if given.propagate == false then return nil, err end
   error(err, 0)
 end

@@ -1,11 +1,30 @@
--- Retry policies: plain functions (attempt, err) -> seconds until the next try, or nil for no more. `attempt` counts from
--- 1: the first retry. Any function of that shape is a policy; those made here can also travel with a call, as data.
+-- Retry policies: plain functions (attempt, err) -> seconds until the next try, or nil for no more.
+-- `attempt` counts from 1: the first retry. Any function of that shape is a policy; those made here
+-- can also travel with a call, as data.
 --
 --   retry = moil.retry.exponential { max = 5, base = 1, cap = 60, jitter = true }
 
 local errors = require "moil.errors"
 
 ---@alias moil.RetryPolicy fun(attempt: integer, err?: moil.Error): number?
+
+---@class moil.PolicyOptions
+---@field max? integer|false retries, not counting the first try; 3 when not said; false: no bound
+---@field jitter? boolean|number share of the delay left to chance; true: 0.5
+---@field random? fun(): number  0 to 1, for specs; a policy with it cannot travel
+
+---@class moil.FixedOptions: moil.PolicyOptions
+---@field delay? number     seconds; 1 when not said
+
+---@class moil.LinearOptions: moil.PolicyOptions
+---@field base? number      seconds before the first retry; 1 when not said
+---@field step? number      seconds more each time; base when not said
+---@field cap? number       seconds at most; 3600 when not said
+
+---@class moil.ExponentialOptions: moil.PolicyOptions
+---@field base? number      seconds before the first retry; 1 when not said
+---@field factor? number    2 when not said
+---@field cap? number       seconds at most; 3600 when not said
 
 local retry = {}
 
@@ -29,10 +48,12 @@ local checks = {
   factor = { function(v) return is_number(v) and v >= 1 end, "must be a number from 1" },
   jitter = { function(v) return type(v) == "boolean" or (is_number(v) and v >= 0 and v <= 1) end,
     "must be true, false, or the share of the delay that is left to chance (0 to 1)" },
-  random = { function(v) return type(v) == "function" end, "must be a function that gives a number from 0 to 1" },
+  random = { function(v) return type(v) == "function" end,
+    "must be a function that gives a number from 0 to 1" },
 }
 
--- true: between half of the delay and all of it, so that many jobs that failed together do not come back together.
+-- true: between half of the delay and all of it, so that many jobs that failed together do not come
+-- back together.
 local function spread(seconds, options)
   local share = options.jitter == true and 0.5 or options.jitter or 0
   if share == 0 then return seconds end
@@ -85,7 +106,7 @@ local function make(name, options)
 end
 
 ---The same delay each time.
----@param options? { max?: integer|false, delay?: number, jitter?: boolean|number, random?: fun(): number } delay: 1 s
+---@param options? moil.FixedOptions
 ---@return moil.RetryPolicy
 ---  moil.retry.fixed { max = 3, delay = 10 }
 function retry.fixed(options)
@@ -93,7 +114,7 @@ function retry.fixed(options)
 end
 
 ---base, base + step, base + 2 step, … up to cap.
----@param options? { max?: integer|false, base?: number, step?: number, cap?: number, jitter?: boolean|number, random?: fun(): number } base: 1 s, step: base, cap: 3600 s
+---@param options? moil.LinearOptions
 ---@return moil.RetryPolicy
 ---  moil.retry.linear { max = 5, base = 2 }
 function retry.linear(options)
@@ -101,7 +122,7 @@ function retry.linear(options)
 end
 
 ---base, base * factor, base * factor^2, … up to cap.
----@param options? { max?: integer|false, base?: number, factor?: number, cap?: number, jitter?: boolean|number, random?: fun(): number } base: 1 s, factor: 2, cap: 3600 s
+---@param options? moil.ExponentialOptions
 ---@return moil.RetryPolicy
 ---  moil.retry.exponential { max = 5, base = 1, cap = 60, jitter = true }
 function retry.exponential(options)
@@ -145,7 +166,8 @@ function retry.from_data(data)
   if data.policy == "list" then
     return retry.list(options.delays)
   elseif not shapes[data.policy] then
-    errors.bad("retry: unknown policy '%s' (fixed, linear, exponential, list)", tostring(data.policy))
+    errors.bad("retry: unknown policy '%s' (fixed, linear, exponential, list)",
+      tostring(data.policy))
   end
   return make(data.policy, options)
 end

@@ -21,7 +21,7 @@ signature.__name = "moil.Signature"
 ---  moil.signature("math.add", { 4, 4 }, { queue = "high" })
 function signature.new(task, args, options, immutable)
   if not core.is_name(task) then
-    errors.bad("moil.signature: a task's name is 1 to 200 printable ASCII characters without spaces")
+    errors.bad("moil.signature: a task's name is %s", errors.NAME)
   end
   args = call.check_args(task, args)
   return setmetatable({

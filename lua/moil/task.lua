@@ -86,7 +86,7 @@ local function resolve(name, given)
   for key, value in pairs(given) do full[key] = value end
   options.check_task(full, name)
   full.retry = options.retry_policy(full.retry)
-  full.queue = full.queue or config.route(name) or config.task_defaults.queue or "default"
+  full.queue = full.queue or config.queue_of(name)
   full.name = name
   full.where = core.where() or "?"
   full.needs_self = full.bind or full.before_start ~= nil
@@ -95,7 +95,7 @@ end
 
 local function check(name, given, fn)
   if not core.is_name(name) then
-    errors.bad("moil.task: the name (first argument) must be 1 to 200 printable ASCII characters without spaces")
+    errors.bad("moil.task: the name (first argument) must be %s", errors.NAME)
   end
   if type(fn) ~= "function" then
     errors.bad("moil.task '%s': the last argument must be the function", name)

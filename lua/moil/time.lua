@@ -5,7 +5,8 @@ local time = {}
 -- Numbers from here on are seconds since the epoch (2001-09-09); smaller ones cannot be meant so.
 local EPOCH_FROM <const> = 1e9
 
--- Days since 1970-01-01 in the Gregorian calendar. March begins the year, so that leap days come last.
+-- Days since 1970-01-01 in the Gregorian calendar. March begins the year, so that leap days come
+-- last.
 local function days_from_civil(y, m, d)
   if m <= 2 then y = y - 1 end
   local era = y // 400
@@ -40,13 +41,14 @@ function time.parse_iso(text)
   fraction, zone = fraction and fraction:gsub(",", ".") or ".0", after or zone
   local offset = offset_seconds(zone)
   y, m, d, hh, mm, ss = y // 1, m // 1, d // 1, hh // 1, mm // 1, ss // 1
-  if not offset or m < 1 or m > 12 or d < 1 or d > days_in_month(y, m) or hh > 23 or mm > 59 or ss > 60 then
-    return nil
-  end
-  return days_from_civil(y, m, d) * 86400 + hh * 3600 + mm * 60 + ss - offset + tonumber("0" .. fraction)
+  if not offset or m < 1 or m > 12 or d < 1 or d > days_in_month(y, m) then return nil end
+  if hh > 23 or mm > 59 or ss > 60 then return nil end
+  local seconds = hh * 3600 + mm * 60 + ss - offset + tonumber("0" .. fraction)
+  return days_from_civil(y, m, d) * 86400 + seconds
 end
 
----A point in time: seconds since the epoch, an ISO 8601 text with offset, or a table as of os.date("*t") (local time).
+---A point in time: seconds since the epoch, an ISO 8601 text with offset, or a table as of
+---os.date("*t") (local time).
 ---@param value number|string|table
 ---@return number? seconds since the epoch
 ---@return string? what is wrong
@@ -66,7 +68,8 @@ function time.point(value)
   return nil, "must be seconds since the epoch, an ISO 8601 text, or a table as of os.date('*t')"
 end
 
----When something expires: a small number is seconds from now, as in Celery; all else is a point in time.
+---When something expires: a small number is seconds from now, as in Celery; all else is a point in
+---time.
 ---@param value number|string|table
 ---@param now number        seconds since the epoch
 ---@return number? seconds since the epoch

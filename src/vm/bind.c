@@ -1,5 +1,6 @@
-/* Opens `moil.core`: gathers the functions of the bind_*.c files into one table with one shared upvalue, and has what they
- * all need (who calls, from where, raising errors). Must not know what the functions do. */
+/* Opens `moil.core`: gathers the functions of the bind_*.c files into one table with one shared
+ * upvalue, and has what they all need (who calls, from where, raising errors). Must not know what
+ * the functions do. */
 #include "vm/bind.h"
 
 #include <stdio.h>
@@ -23,13 +24,15 @@ static int error_tostring(lua_State *L)
     lua_getfield(L, 1, "where");   /* where */
     lua_getfield(L, 1, "code");    /* where code */
     lua_getfield(L, 1, "message"); /* where code message */
-    lua_pushfstring(L, "%s%s%s: %s", lua_isstring(L, -3) ? lua_tostring(L, -3) : "", lua_isstring(L, -3) ? ": " : "",
+    lua_pushfstring(L, "%s%s%s: %s", lua_isstring(L, -3) ? lua_tostring(L, -3) : "",
+                    lua_isstring(L, -3) ? ": " : "",
                     lua_isstring(L, -2) ? lua_tostring(L, -2) : "Error",
                     lua_isstring(L, -1) ? lua_tostring(L, -1) : "?"); /* where code message text */
     return 1;
 }
 
-/* The names of moil's own Lua files begin with this prefix: their lines are not where a user's mistake is. */
+/* The names of moil's own Lua files begin with this prefix: their lines are not where a user's
+ * mistake is. */
 static int core_library(lua_State *L)
 {
     struct bind *bind = moil_bind_of(L);
@@ -50,19 +53,19 @@ static void push_bind(lua_State *L, const struct vm_host *host)
     memset(bind, 0, sizeof *bind);
     bind->host = *host;
     moil_call_init(&bind->call, NULL);
-    lua_createtable(L, 0, 1);         /* bind meta */
-    lua_pushcfunction(L, bind_gc);    /* bind meta fn */
-    lua_setfield(L, -2, "__gc");      /* bind meta */
-    lua_setmetatable(L, -2);          /* bind */
+    lua_createtable(L, 0, 1);      /* bind meta */
+    lua_pushcfunction(L, bind_gc); /* bind meta fn */
+    lua_setfield(L, -2, "__gc");   /* bind meta */
+    lua_setmetatable(L, -2);       /* bind */
 }
 
 /* [-0, +0, m] with the table and the bind on the top */
 static void set_functions(lua_State *L, const luaL_Reg *functions)
 {
-    lua_pushvalue(L, -2);               /* table bind table */
-    lua_pushvalue(L, -2);               /* table bind table bind */
-    luaL_setfuncs(L, functions, 1);     /* table bind table */
-    lua_pop(L, 1);                      /* table bind */
+    lua_pushvalue(L, -2);           /* table bind table */
+    lua_pushvalue(L, -2);           /* table bind table bind */
+    luaL_setfuncs(L, functions, 1); /* table bind table */
+    lua_pop(L, 1);                  /* table bind */
 }
 
 int moil_bind_open(lua_State *L, const struct vm_host *host)
@@ -74,11 +77,11 @@ int moil_bind_open(lua_State *L, const struct vm_host *host)
     set_functions(L, moil_bind_host_functions);
     set_functions(L, moil_bind_job_functions);
     set_functions(L, moil_bind_plain_functions);
-    lua_pop(L, 1);                         /* core */
-    moil_json_push_null(L);                /* core null */
-    lua_setfield(L, -2, "null");           /* core */
-    moil_json_push_object_meta(L);         /* core meta */
-    lua_setfield(L, -2, "object_meta");    /* core */
+    lua_pop(L, 1);                               /* core */
+    moil_json_push_null(L);                      /* core null */
+    lua_setfield(L, -2, "null");                 /* core */
+    moil_json_push_object_meta(L);               /* core meta */
+    lua_setfield(L, -2, "object_meta");          /* core */
     if (luaL_newmetatable(L, MOIL_ERROR_META)) { /* core meta */
         lua_pushcfunction(L, error_tostring);    /* core meta fn */
         lua_setfield(L, -2, "__tostring");       /* core meta */
@@ -91,11 +94,11 @@ void moil_bind_attach(lua_State *L, struct vm *vm)
 {
     struct bind *bind;
 
-    lua_getfield(L, -1, "library");     /* core fn */
-    lua_getupvalue(L, -1, 1);           /* core fn bind */
+    lua_getfield(L, -1, "library"); /* core fn */
+    lua_getupvalue(L, -1, 1);       /* core fn bind */
     bind = lua_touserdata(L, -1);
     bind->vm = vm;
-    lua_remove(L, -2);                  /* core bind */
+    lua_remove(L, -2); /* core bind */
     set_functions(L, moil_task_functions);
     lua_pop(L, 1);                      /* core */
     lua_pushstring(L, vm->config_json); /* core text */
@@ -124,13 +127,13 @@ void moil_bind_push_where(lua_State *L, const struct bind *bind)
 
 int moil_bind_raise(lua_State *L, const char *code, const char *message)
 {
-    lua_createtable(L, 0, 3);                  /* error */
-    lua_pushstring(L, code);                   /* error code */
-    lua_setfield(L, -2, "code");               /* error */
-    lua_pushstring(L, message);                /* error message */
-    lua_setfield(L, -2, "message");            /* error */
-    moil_bind_push_where(L, moil_bind_of(L));  /* error where */
-    lua_setfield(L, -2, "where");              /* error */
-    luaL_setmetatable(L, MOIL_ERROR_META);     /* error */
+    lua_createtable(L, 0, 3);                 /* error */
+    lua_pushstring(L, code);                  /* error code */
+    lua_setfield(L, -2, "code");              /* error */
+    lua_pushstring(L, message);               /* error message */
+    lua_setfield(L, -2, "message");           /* error */
+    moil_bind_push_where(L, moil_bind_of(L)); /* error where */
+    lua_setfield(L, -2, "where");             /* error */
+    luaL_setmetatable(L, MOIL_ERROR_META);    /* error */
     return lua_error(L);
 }

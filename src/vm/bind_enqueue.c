@@ -1,8 +1,8 @@
-/* A job's description in Lua (made by lua/moil/call.lua) to a struct submission. Names are checked here, as are sizes and
- * that the arguments can be JSON; what the options mean is Lua's.
+/* A job's description in Lua (made by lua/moil/call.lua) to a struct submission. Names are checked
+ * here, as are sizes and that the arguments can be JSON; what the options mean is Lua's.
  *
- * Fields: task, queue, id (made and set when absent), args, n, kwargs, priority, at_front, delay (seconds from now) or
- * due (seconds since the epoch), extra. */
+ * Fields: task, queue, id (made and set when absent), args, n, kwargs, priority, at_front, delay
+ * (seconds from now) or due (seconds since the epoch), extra. */
 #include <math.h>
 #include <stdio.h>
 
@@ -37,7 +37,8 @@ static struct slice read_name(const struct reader *r, const char *field)
 
         s.p = lua_tolstring(r->L, -1, &s.n);
         if (!moil_name_is_valid(s)) {
-            snprintf(what, sizeof what, "%s: 1 to %d printable ASCII characters without spaces", field, MOIL_NAME_MAX);
+            snprintf(what, sizeof what, "%s: 1 to %d printable ASCII characters without spaces",
+                     field, MOIL_NAME_MAX);
             fail(r, MOIL_EINVAL, what);
         }
         s = moil_call_put(r->call, s);
@@ -62,7 +63,8 @@ static struct slice read_id(const struct reader *r)
 
 static lua_Number read_number(const struct reader *r, const char *field, lua_Number absent)
 {
-    lua_Number v = lua_getfield(r->L, r->idx, field) == LUA_TNUMBER ? lua_tonumber(r->L, -1) : absent;
+    lua_Number v = lua_getfield(r->L, r->idx, field) == LUA_TNUMBER ? lua_tonumber(r->L, -1)
+                                                                    : absent;
 
     lua_pop(r->L, 1);
     return v;
@@ -75,7 +77,8 @@ static struct slice read_args(const struct reader *r)
     int code;
 
     lua_getfield(r->L, r->idx, "args"); /* args */
-    code = moil_json_encode_args(r->L, -1, (lua_Integer)read_number(r, "n", 0), &r->call->request, err, sizeof err);
+    code = moil_json_encode_args(r->L, -1, (lua_Integer)read_number(r, "n", 0), &r->call->request,
+                                 err, sizeof err);
     if (code != 0) {
         fail(r, code, code == MOIL_ENOMEM ? moil_strerror(code) : err);
     }
@@ -95,7 +98,8 @@ static struct slice read_object(const struct reader *r, const char *field)
         lua_pop(r->L, 1);
         return (struct slice){0};
     }
-    code = moil_json_encode(r->L, -1, strcmp(field, "extra") == 0 ? "options" : field, request, err, sizeof err);
+    code = moil_json_encode(r->L, -1, strcmp(field, "extra") == 0 ? "options" : field, request, err,
+                            sizeof err);
     if (code != 0) {
         fail(r, code, code == MOIL_ENOMEM ? moil_strerror(code) : err);
     }
@@ -125,7 +129,8 @@ static void read_due(const struct reader *r, struct submission *sub)
     }
 }
 
-void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct vm_call *call, struct submission *sub)
+void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct vm_call *call,
+                          struct submission *sub)
 {
     struct reader r = {.L = L, .idx = idx, .call = call};
     size_t max = bind->host.max_payload ? bind->host.max_payload : MOIL_PAYLOAD_MAX;
@@ -151,7 +156,8 @@ void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct
     if (size > max) {
         char what[120];
 
-        snprintf(what, sizeof what, "arguments and options of %zu bytes, more than the %zu allowed", size, max);
+        snprintf(what, sizeof what, "arguments and options of %zu bytes, more than the %zu allowed",
+                 size, max);
         fail(&r, MOIL_ETOOLARGE, what);
     }
     lua_pop(L, 2);

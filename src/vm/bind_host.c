@@ -1,5 +1,6 @@
-/* The functions of `moil.core` that ask the host: each fills a question, calls the host, and returns its answer, at once or
- * after a yield that passes through all coroutines of the job (coroutine.c). */
+/* The functions of `moil.core` that ask the host: each fills a question, calls the host, and
+ * returns its answer, at once or after a yield that passes through all coroutines of the job
+ * (coroutine.c). */
 #include <math.h>
 #include <stdlib.h>
 
@@ -7,7 +8,7 @@
 #include "vm/json.h"
 #include "vm/state.h"
 
-/* --- asking -------------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 /* The call to fill. Raises where the caller could not wait for an answer. */
 static struct vm_call *begin(lua_State *L, struct bind *bind)
@@ -18,12 +19,15 @@ static struct vm_call *begin(lua_State *L, struct bind *bind)
         struct run *run = moil_thread_run(L);
 
         if (!run) {
-            moil_bind_raise(L, "BadArgument", "this needs a running job: it cannot be called while files are loaded");
+            moil_bind_raise(L, "BadArgument",
+                            "this needs a running job: it cannot be called while files are loaded");
         }
         if (!lua_isyieldable(L) || run->barriers > 0) {
-            moil_bind_raise(L, "BadArgument",
-                            "cannot wait here: inside of a C function that calls back (table.sort, string.gsub, "
-                            "require) or of a metamethod or <close> variable that cannot be suspended");
+            moil_bind_raise(
+                L, "BadArgument",
+                "cannot wait here: inside of a C function that calls back (table.sort, "
+                "string.gsub, "
+                "require) or of a metamethod or <close> variable that cannot be suspended");
         }
         call = &run->call;
     }
@@ -65,7 +69,8 @@ static struct slice check_slice(lua_State *L, int arg)
     return slice_of(p, n);
 }
 
-/* A string argument, copied into the call and ready to use; no more may be put into it afterwards. */
+/* A string argument, copied into the call and ready to use; no more may be put into it afterwards.
+ */
 static struct slice put_last(struct vm_call *call, struct slice s)
 {
     struct slice place = moil_call_put(call, s);
@@ -81,7 +86,7 @@ static void check_memory(lua_State *L, const struct vm_call *call)
     }
 }
 
-/* --- enqueue(specs) -> list of booleans ---------------------------------------------------------------- */
+/* --- enqueue(specs) -> list of booleans ------------------------------------------------------- */
 
 static int push_created(lua_State *L, int status, lua_KContext ctx)
 {
@@ -129,10 +134,11 @@ static int core_enqueue(lua_State *L)
     for (size_t i = 0; i < count; i++) {
         moil_submission_settle(call, &call->subs[i]);
     }
-    return finish_with(L, call, bind->host.enqueue(bind->host.data, call, call->subs, count), push_created);
+    return finish_with(L, call, bind->host.enqueue(bind->host.data, call, call->subs, count),
+                       push_created);
 }
 
-/* --- wait(id, timeout, progress, seen) -> state, JSON text (, seen) ------------------------------------- */
+/* --- wait(id, timeout, progress, seen) -> state, JSON text (, seen) --------------------------- */
 
 static int core_wait(lua_State *L)
 {
@@ -150,7 +156,7 @@ static int core_wait(lua_State *L)
     return finish(L, call, bind->host.wait(bind->host.data, call, &wait));
 }
 
-/* --- inspect(id) -> JSON; revoke(id, terminate) -> state; forget(id), delete(id) -> boolean --------------- */
+/* --- inspect(id) -> JSON; revoke(id, terminate) -> state; forget(id), delete(id) -> boolean --- */
 
 static int query(lua_State *L, enum vm_query what, bool flag)
 {
@@ -182,7 +188,7 @@ static int core_delete(lua_State *L)
     return query(L, VM_DELETE, false);
 }
 
-/* --- sleep(seconds) ------------------------------------------------------------------------------------ */
+/* --- sleep(seconds) --------------------------------------------------------------------------- */
 
 static int core_sleep(lua_State *L)
 {
@@ -192,7 +198,7 @@ static int core_sleep(lua_State *L)
     return finish(L, call, bind->host.sleep(bind->host.data, call, luaL_checknumber(L, 1)));
 }
 
-/* --- spawn(argv, input, timeout, max_output, cwd) -------------------------------------------------------- */
+/* --- spawn(argv, input, timeout, max_output, cwd) --------------------------------------------- */
 
 /* The argv array, NULL at its end, is the first thing in the request; its strings follow. */
 static const char *const *put_argv(lua_State *L, struct vm_call *call, size_t count)
@@ -227,11 +233,13 @@ static int core_spawn(lua_State *L)
 {
     struct bind *bind = moil_bind_of(L);
     struct vm_call *call = begin(L, bind);
-    struct vm_spawn spawn = {.timeout_s = luaL_checknumber(L, 3), .max_output = (size_t)luaL_checkinteger(L, 4)};
+    struct vm_spawn spawn = {.timeout_s = luaL_checknumber(L, 3),
+                             .max_output = (size_t)luaL_checkinteger(L, 4)};
     const char *const *argv;
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    /* The input and the folder stay on the stack of this function until the answer, so they need no copy. */
+    /* The input and the folder stay on the stack of this function until the answer, so they need no
+     * copy. */
     spawn.input = lua_isnil(L, 2) ? slice_of("", 0) : check_slice(L, 2);
     spawn.cwd = luaL_optstring(L, 5, NULL);
     argv = put_argv(L, call, lua_rawlen(L, 1));
@@ -242,7 +250,7 @@ static int core_spawn(lua_State *L)
     return finish(L, call, bind->host.spawn(bind->host.data, call, &spawn));
 }
 
-/* --- update_state(state, meta); connect(url) -------------------------------------------------------------- */
+/* --- update_state(state, meta); connect(url) -------------------------------------------------- */
 
 static int core_update_state(lua_State *L)
 {
@@ -253,7 +261,8 @@ static int core_update_state(lua_State *L)
     struct slice meta;
     char err[400];
 
-    if (!lua_isnoneornil(L, 2) && moil_json_encode(L, 2, "meta", &call->request, err, sizeof err) != 0) {
+    if (!lua_isnoneornil(L, 2) &&
+        moil_json_encode(L, 2, "meta", &call->request, err, sizeof err) != 0) {
         return moil_bind_raise(L, "BadArgument", err);
     }
     meta = moil_call_place(from, call->request.len - from);
@@ -270,7 +279,8 @@ static int core_connect(lua_State *L)
     struct slice url;
 
     if (bind->vm) {
-        return moil_bind_raise(L, "BadArgument", "moil.connect: a worker uses the Redis that it was started with");
+        return moil_bind_raise(L, "BadArgument",
+                               "moil.connect: a worker uses the Redis that it was started with");
     }
     call = begin(L, bind);
     url = put_last(call, check_slice(L, 1));

@@ -18,7 +18,8 @@ static int core_current(lua_State *L)
     return 1;
 }
 
-/* lineage() -> the ids of this job and of the root of its tree, for a job that it enqueues; nothing outside of a job */
+/* lineage() -> the ids of this job and of the root of its tree, for a job that it enqueues; nothing
+ * outside of a job */
 static int core_lineage(lua_State *L)
 {
     struct run *run = moil_bind_run(L, moil_bind_of(L));
@@ -30,19 +31,22 @@ static int core_lineage(lua_State *L)
     }
     lua_pushlstring(L, run->job.id.p, run->job.id.n); /* id */
     lua_pushvalue(L, -1);                             /* id root */
-    if (run->job.extra.n > 0 && moil_json_decode(L, run->job.extra, err, sizeof err) == 0 && /* id root extra */
-        lua_istable(L, -1) && lua_getfield(L, -1, "root_id") == LUA_TSTRING) {               /* id root extra root */
-        lua_replace(L, 2);                                                                   /* id root … */
+    if (run->job.extra.n > 0 &&
+        moil_json_decode(L, run->job.extra, err, sizeof err) == 0 && /* id root extra */
+        lua_istable(L, -1) &&
+        lua_getfield(L, -1, "root_id") == LUA_TSTRING) { /* id root extra root */
+        lua_replace(L, 2);                               /* id root … */
     }
     lua_settop(L, 2);
     return 2;
 }
 
 static const char *const stop_names[] = {"retry", "failure", "reject", "ignore", NULL};
-static const enum outcome stop_outcomes[] = {OUTCOME_RETRY, OUTCOME_FAILURE, OUTCOME_REJECT, OUTCOME_IGNORE};
+static const enum outcome stop_outcomes[] = {OUTCOME_RETRY, OUTCOME_FAILURE, OUTCOME_REJECT,
+                                             OUTCOME_IGNORE};
 
-/* stop(kind, err, delay): ends the job here. It yields and is never resumed, so no pcall can swallow it; where no yield can
- * pass, it raises, and the outcome holds all the same. */
+/* stop(kind, err, delay): ends the job here. It yields and is never resumed, so no pcall can
+ * swallow it; where no yield can pass, it raises, and the outcome holds all the same. */
 static int core_stop(lua_State *L)
 {
     struct run *run = moil_bind_run(L, moil_bind_of(L));
@@ -54,7 +58,9 @@ static int core_stop(lua_State *L)
         return moil_bind_raise(L, "BadArgument", "no job is running here");
     }
     if (run->phase != RUN_CALL) {
-        return moil_bind_raise(L, "BadArgument", "a hook cannot retry, reject or ignore: the outcome is decided already");
+        return moil_bind_raise(
+            L, "BadArgument",
+            "a hook cannot retry, reject or ignore: the outcome is decided already");
     }
     if (!run->stopped) {
         moil_buffer_clear(&run->value);

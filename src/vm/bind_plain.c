@@ -67,7 +67,8 @@ static int core_time(lua_State *L)
 
 static const char *const level_names[] = {"debug", "info", "warning", "error", NULL};
 
-/* log(level, message, fields): never fails: fields that cannot be JSON are told instead of logged */
+/* log(level, message, fields): never fails: fields that cannot be JSON are told instead of logged
+ */
 static int core_log(lua_State *L)
 {
     const struct run *run = moil_bind_run(L, moil_bind_of(L));
@@ -90,8 +91,8 @@ static int core_log(lua_State *L)
     if (scratch->len > 0 && scratch->data[0] != '{') { /* a list says nothing by name */
         moil_buffer_clear(scratch);
     }
-    moil_log_job(level, run ? run->job.id : (struct slice){0}, run ? run->job.task : (struct slice){0}, message,
-                 moil_buffer_slice(scratch));
+    moil_log_job(level, run ? run->job.id : (struct slice){0},
+                 run ? run->job.task : (struct slice){0}, message, moil_buffer_slice(scratch));
     return 0;
 }
 

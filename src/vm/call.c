@@ -1,4 +1,5 @@
-/* The struct that carries a call to the host and its answer back. Knows no lua_State but the one it pushes answers on. */
+/* The struct that carries a call to the host and its answer back. Knows no lua_State but the one it
+ * pushes answers on. */
 #include "vm/call.h"
 
 #include <stdio.h>
@@ -10,12 +11,13 @@ enum answer_kind { ANSWER_NIL, ANSWER_BOOL, ANSWER_INT, ANSWER_STRING };
 
 struct answer {
     enum answer_kind kind;
-    int64_t v;     /* the boolean, the integer, or where the string begins in `text` */
-    size_t len;    /* of the string */
+    int64_t v;  /* the boolean, the integer, or where the string begins in `text` */
+    size_t len; /* of the string */
 };
 
 enum {
-    KEEP_BYTES = 16 * 1024, /* a call that needed more gives its memory back: thousands of runs may sleep */
+    KEEP_BYTES =
+        16 * 1024, /* a call that needed more gives its memory back: thousands of runs may sleep */
     KEEP_SUBS = 16,
 };
 
@@ -56,7 +58,7 @@ void moil_call_clear(struct vm_call *call)
     call->failed = false;
 }
 
-/* --- the question -------------------------------------------------------------------------------------- */
+/* --- the question ----------------------------------------------------------------------------- */
 
 struct slice moil_call_place(size_t offset, size_t n)
 {
@@ -82,7 +84,7 @@ void moil_call_settle(const struct vm_call *call, struct slice *s)
     }
 }
 
-/* --- the answer ---------------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 struct run *moil_call_run(struct vm_call *call)
 {

@@ -1,5 +1,6 @@
-/* One call of the vm to its host: what is asked (borrowed by the host until it answers) and the answer, as plain bytes,
- * so that a host on its loop never touches a lua_State. A run owns one; so does the binding in a plain program.
+/* One call of the vm to its host: what is asked (borrowed by the host until it answers) and the
+ * answer, as plain bytes, so that a host on its loop never touches a lua_State. A run owns one; so
+ * does the binding in a plain program.
  *
  * Hosts see it through host.h only; bind_*.c fill and read it. */
 #ifndef MOIL_VM_CALL_H
@@ -28,8 +29,8 @@ void moil_call_fini(struct vm_call *call);
 /* Forgets question and answer; keeps the memory unless it has grown large. */
 void moil_call_clear(struct vm_call *call);
 
-/* Copies bytes into the request. The slice is a place in it until moil_call_settle makes it a slice of bytes, because the
- * request moves as it grows. */
+/* Copies bytes into the request. The slice is a place in it until moil_call_settle makes it a slice
+ * of bytes, because the request moves as it grows. */
 struct slice moil_call_put(struct vm_call *call, struct slice s);
 struct slice moil_call_place(size_t offset, size_t n);
 void moil_call_settle(const struct vm_call *call, struct slice *s);

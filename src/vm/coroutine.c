@@ -1,10 +1,10 @@
-/* moil's own `coroutine` table. To a program it behaves as the stock one, with this in addition: when code inside of a
- * coroutine waits for the host (moil.sleep, result:get) or ends its job (self:retry), that yield passes through every
- * coroutine of the job to the run, and the answer comes back the same way. A coroutine's own yields stop where they
- * always did.
+/* moil's own `coroutine` table. To a program it behaves as the stock one, with this in addition:
+ * when code inside of a coroutine waits for the host (moil.sleep, result:get) or ends its job
+ * (self:retry), that yield passes through every coroutine of the job to the run, and the answer
+ * comes back the same way. A coroutine's own yields stop where they always did.
  *
- * A thread knows its run only while it is being resumed; that is also what tells that nobody else may resume or close it
- * meanwhile. */
+ * A thread knows its run only while it is being resumed; that is also what tells that nobody else
+ * may resume or close it meanwhile. */
 #include <stdlib.h>
 
 #include "vm/state.h"
@@ -12,7 +12,7 @@
 /* Leaves what the values on the top of L mean to the caller: n values, or (n < 0) an error. */
 typedef int finish_fn(lua_State *L, lua_State *co, int n);
 
-/* --- the list of coroutines between the run and the running code ------------------------------------------- */
+/* --- the list of coroutines between the run and the running code ------------------------------ */
 
 static void enter(lua_State *L, struct run *run, lua_State *co)
 {
@@ -44,9 +44,10 @@ static void leave(lua_State *L, struct run *run, lua_State *co)
     }
 }
 
-/* --- resuming ------------------------------------------------------------------------------------------ */
+/* --- resuming --------------------------------------------------------------------------------- */
 
-/* Moves what a resume came to from co to L. The number of values, or -1 with the error on the top. */
+/* Moves what a resume came to from co to L. The number of values, or -1 with the error on the top.
+ */
 static int take_results(lua_State *L, lua_State *co, int status, int n)
 {
     if (status != LUA_OK && status != LUA_YIELD) {
@@ -62,8 +63,8 @@ static int take_results(lua_State *L, lua_State *co, int status, int n)
     return n;
 }
 
-/* Resumes co, which is entered already, with the n values on its top. What belongs to the run passes on outwards, and k
- * comes back here. */
+/* Resumes co, which is entered already, with the n values on its top. What belongs to the run
+ * passes on outwards, and k comes back here. */
 static int step(lua_State *L, lua_State *co, int n, lua_KFunction k, finish_fn *finish)
 {
     struct run *run = moil_thread_run(L);
@@ -109,8 +110,8 @@ static int finish_resume(lua_State *L, lua_State *co, int n)
         lua_insert(L, -2);     /* … false error */
         return 2;
     }
-    lua_pushboolean(L, 1);  /* … values true */
-    lua_insert(L, -(n + 1));/* … true values */
+    lua_pushboolean(L, 1);   /* … values true */
+    lua_insert(L, -(n + 1)); /* … true values */
     return n + 1;
 }
 
@@ -138,7 +139,7 @@ static int co_create(lua_State *L)
     return 1;
 }
 
-/* --- wrap ---------------------------------------------------------------------------------------------- */
+/* --- wrap ------------------------------------------------------------------------------------- */
 
 static int finish_wrap(lua_State *L, lua_State *co, int n)
 {
@@ -147,7 +148,8 @@ static int finish_wrap(lua_State *L, lua_State *co, int n)
     if (n >= 0) {
         return n;
     }
-    if (status != LUA_OK && status != LUA_YIELD) { /* it died of the error: its <close> variables run */
+    if (status != LUA_OK &&
+        status != LUA_YIELD) { /* it died of the error: its <close> variables run */
         status = moil_thread_close(co, L);
         lua_xmove(co, L, 1); /* … error */
     }
@@ -172,12 +174,12 @@ static int call_wrapped(lua_State *L)
 
 static int co_wrap(lua_State *L)
 {
-    co_create(L);                          /* fn … thread */
-    lua_pushcclosure(L, call_wrapped, 1);  /* fn … wrapped */
+    co_create(L);                         /* fn … thread */
+    lua_pushcclosure(L, call_wrapped, 1); /* fn … wrapped */
     return 1;
 }
 
-/* --- the rest ------------------------------------------------------------------------------------------ */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 /* In a job, what runs outside of its own coroutines is its main program, as in a script. */
 static bool is_main(lua_State *L)
@@ -187,7 +189,7 @@ static bool is_main(lua_State *L)
     return run && run->nest_len == 0;
 }
 
-static int co_yield(lua_State *L)
+static int co_yield (lua_State *L)
 {
     if (is_main(L)) {
         return luaL_error(L, "attempt to yield from outside a coroutine");
@@ -223,8 +225,8 @@ static int co_status(lua_State *L)
 
 static int co_running(lua_State *L)
 {
-    int ismain = lua_pushthread(L);                /* thread */
-    lua_pushboolean(L, ismain || is_main(L));      /* thread main */
+    int ismain = lua_pushthread(L);           /* thread */
+    lua_pushboolean(L, ismain || is_main(L)); /* thread main */
     return 2;
 }
 
@@ -260,7 +262,7 @@ static const luaL_Reg functions[] = {
     {"create", co_create},
     {"resume", co_resume},
     {"wrap", co_wrap},
-    {"yield", co_yield},
+    {"yield", co_yield },
     {"status", co_status},
     {"running", co_running},
     {"isyieldable", co_isyieldable},
@@ -270,7 +272,7 @@ static const luaL_Reg functions[] = {
 
 void moil_coroutine_open(lua_State *L)
 {
-    lua_getglobal(L, "coroutine");   /* table */
-    luaL_setfuncs(L, functions, 0);  /* table */
+    lua_getglobal(L, "coroutine");  /* table */
+    luaL_setfuncs(L, functions, 0); /* table */
     lua_pop(L, 1);
 }

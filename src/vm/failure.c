@@ -1,5 +1,6 @@
-/* What a job raised, as the JSON text {code, message, traceback} that users see. Anything can be raised, and looking at it
- * may run user code (__tostring, __index), so that is done in a protected call on the main thread. */
+/* What a job raised, as the JSON text {code, message, traceback} that users see. Anything can be
+ * raised, and looking at it may run user code (__tostring, __index), so that is done in a protected
+ * call on the main thread. */
 #include "base/log.h"
 #include "vm/state.h"
 
@@ -20,7 +21,8 @@ static void add_member(struct buffer *out, const char *name, struct slice value,
     moil_buffer_add_json(out, cut(value, max));
 }
 
-static void add_fields(struct buffer *out, struct slice code, struct slice message, struct slice traceback)
+static void add_fields(struct buffer *out, struct slice code, struct slice message,
+                       struct slice traceback)
 {
     moil_buffer_clear(out);
     add_member(out, "code", code, CODE_MAX);
@@ -85,10 +87,10 @@ void moil_failure_encode(lua_State *L, lua_State *co, struct buffer *out)
         moil_failure_encode_text("MemoryLimitExceeded", "not enough memory", out);
         return;
     }
-    lua_pushcfunction(L, render);   /* fn */
-    lua_xmove(co, L, 1);            /* fn error */
-    lua_pushlightuserdata(L, co);   /* fn error thread */
-    lua_pushlightuserdata(L, out);  /* fn error thread buffer */
+    lua_pushcfunction(L, render);  /* fn */
+    lua_xmove(co, L, 1);           /* fn error */
+    lua_pushlightuserdata(L, co);  /* fn error thread */
+    lua_pushlightuserdata(L, out); /* fn error thread buffer */
     if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
         log_warning("an error value could not be shown: %s",
                     lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "its __tostring raised");

@@ -1,8 +1,9 @@
 /* What the Lua side asks of whoever holds it: the border between vm/ and the world.
  *
- * vm/ knows no queue, no Redis and no event loop. It calls these functions; worker/host.c implements them on the
- * worker's loop (they answer VM_WAIT and resume the run later), api/lua_module.c for a plain Lua program (they block
- * and answer VM_READY). An answer is a list of plain values put into the call; Lua reads them when it goes on. */
+ * vm/ knows no queue, no Redis and no event loop. It calls these functions; worker/host.c
+ * implements them on the worker's loop (they answer VM_WAIT and resume the run later),
+ * api/lua_module.c for a plain Lua program (they block and answer VM_READY). An answer is a list of
+ * plain values put into the call; Lua reads them when it goes on. */
 #ifndef MOIL_VM_HOST_H
 #define MOIL_VM_HOST_H
 
@@ -31,9 +32,9 @@ enum vm_query {
 
 struct vm_wait {
     struct slice id;
-    double timeout_s; /* < 0: no deadline */
-    bool progress;    /* answer custom states too, when they differ from the one seen */
-    struct slice seen;/* the third value of the last progress answer; absent: none was seen */
+    double timeout_s;  /* < 0: no deadline */
+    bool progress;     /* answer custom states too, when they differ from the one seen */
+    struct slice seen; /* the third value of the last progress answer; absent: none was seen */
 };
 
 struct vm_spawn {
@@ -45,26 +46,31 @@ struct vm_spawn {
 };
 
 struct vm_host {
-    void *data; /* first argument of each function */
+    void *data;         /* first argument of each function */
     size_t max_payload; /* bytes of one job's arguments and options, and of one result; 0: 1 MB */
 
-    /* Answers one boolean per submission: created or not. The submissions are borrowed until the answer. */
-    enum vm_answer (*enqueue)(void *data, struct vm_call *call, struct submission *subs, size_t count);
-    /* Answers state, value: a final state with its JSON text; or state, value, seen: a progress state with its JSON text (may
-     * be empty) and what tells it from later ones; or fails. */
+    /* Answers one boolean per submission: created or not. The submissions are borrowed until the
+     * answer. */
+    enum vm_answer (*enqueue)(void *data, struct vm_call *call, struct submission *subs,
+                              size_t count);
+    /* Answers state, value: a final state with its JSON text; or state, value, seen: a progress
+     * state with its JSON text (may be empty) and what tells it from later ones; or fails. */
     enum vm_answer (*wait)(void *data, struct vm_call *call, const struct vm_wait *wait);
-    enum vm_answer (*query)(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag);
+    enum vm_answer (*query)(void *data, struct vm_call *call, enum vm_query query, struct slice id,
+                            bool flag);
     enum vm_answer (*sleep)(void *data, struct vm_call *call, double seconds);
     /* Answers exit code (or nil), signal (or nil), stdout, stderr, timed_out, truncated. */
     enum vm_answer (*spawn)(void *data, struct vm_call *call, const struct vm_spawn *spawn);
     /* For the job now running: its state and meta (JSON text). Answers nothing. */
-    enum vm_answer (*update_state)(void *data, struct vm_call *call, struct slice state, struct slice meta);
+    enum vm_answer (*update_state)(void *data, struct vm_call *call, struct slice state,
+                                   struct slice meta);
     /* moil.connect in a plain program; a worker refuses it. Answers nothing. */
     enum vm_answer (*connect)(void *data, struct vm_call *call, struct slice url);
-    /* The queues that the worker serves etc. are not the vm's business; logging goes straight to base/log. */
+    /* The queues that the worker serves etc. are not the vm's business; logging goes straight to
+     * base/log. */
 };
 
-/* --- for hosts: filling in an answer ------------------------------------------------------------------- */
+/* --- for hosts: filling in an answer ---------------------------------------------------------- */
 
 /* The run that made the call; NULL in a plain Lua program. */
 struct run *moil_call_run(struct vm_call *call);
@@ -74,7 +80,8 @@ void moil_call_add_bool(struct vm_call *call, bool v);
 void moil_call_add_int(struct vm_call *call, int64_t v);
 void moil_call_add_string(struct vm_call *call, struct slice s); /* copied */
 
-/* The call fails: Lua raises {code, message}. `code` is a code that users see, as of moil_error_code. */
+/* The call fails: Lua raises {code, message}. `code` is a code that users see, as of
+ * moil_error_code. */
 void moil_call_fail(struct vm_call *call, const char *code, const char *message);
 
 #endif

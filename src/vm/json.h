@@ -1,8 +1,9 @@
-/* Lua values to JSON text and back, without a tree in between (docs/architecture.md has the measurement).
+/* Lua values to JSON text and back, without a tree in between (docs/architecture.md has the
+ * measurement).
  *
- * Integers keep their 64 bits and stay apart from floats (4, 4.0); {} is [], a table made by moil.object{} is {};
- * null is moil.null inside tables and nil as a positional argument; NUL bytes survive. Called by the bindings and by
- * runs. Knows nothing of jobs. */
+ * Integers keep their 64 bits and stay apart from floats (4, 4.0); {} is [], a table made by
+ * moil.object{} is {}; null is moil.null inside tables and nil as a positional argument; NUL bytes
+ * survive. Called by the bindings and by runs. Knows nothing of jobs. */
 #ifndef MOIL_VM_JSON_H
 #define MOIL_VM_JSON_H
 
@@ -20,17 +21,23 @@ void moil_json_open(lua_State *L);
 void moil_json_push_null(lua_State *L);        /* [-0, +1, -] */
 void moil_json_push_object_meta(lua_State *L); /* [-0, +1, -] */
 
-/* Appends the value at idx as JSON text. 0, MOIL_ENOMEM, or MOIL_EINVAL with a sentence in errstr that names what cannot be
- * JSON by its path from `root` ("result.items[3]: a function cannot be JSON"). Raises no Lua error. [-0, +0, -] */
-int moil_json_encode(lua_State *L, int idx, const char *root, struct buffer *out, char *errstr, size_t errlen);
+/* Appends the value at idx as JSON text. 0, MOIL_ENOMEM, or MOIL_EINVAL with a sentence in errstr
+ * that names what cannot be JSON by its path from `root` ("result.items[3]: a function cannot be
+ * JSON"). Raises no Lua error. [-0, +0, -] */
+int moil_json_encode(lua_State *L, int idx, const char *root, struct buffer *out, char *errstr,
+                     size_t errlen);
 
-/* The same for the elements 1..n of the table at idx, as a JSON array of positional arguments: nil is null. */
-int moil_json_encode_args(lua_State *L, int idx, lua_Integer n, struct buffer *out, char *errstr, size_t errlen);
+/* The same for the elements 1..n of the table at idx, as a JSON array of positional arguments: nil
+ * is null. */
+int moil_json_encode_args(lua_State *L, int idx, lua_Integer n, struct buffer *out, char *errstr,
+                          size_t errlen);
 
-/* Pushes the value of a JSON text. 0, or MOIL_EINVAL with a sentence in errstr, and nothing pushed. [-0, +1, m] */
+/* Pushes the value of a JSON text. 0, or MOIL_EINVAL with a sentence in errstr, and nothing pushed.
+ * [-0, +1, m] */
 int moil_json_decode(lua_State *L, struct slice text, char *errstr, size_t errlen);
 
-/* Pushes the elements of a JSON array one by one, null as nil. Their number, or MOIL_EINVAL. [-0, +n, m] */
+/* Pushes the elements of a JSON array one by one, null as nil. Their number, or MOIL_EINVAL. [-0,
+ * +n, m] */
 int moil_json_decode_args(lua_State *L, struct slice text, char *errstr, size_t errlen);
 
 #endif

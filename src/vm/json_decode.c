@@ -1,7 +1,9 @@
-/* JSON text (RFC 8259) to Lua values, pushed as they are read. Strict: no comments, no trailing commas, valid UTF-8 only;
- * integers past 64 bits and floats past the range are refused; of equal keys the last wins.
+/* JSON text (RFC 8259) to Lua values, pushed as they are read. Strict: no comments, no trailing
+ * commas, valid UTF-8 only; integers past 64 bits and floats past the range are refused; of equal
+ * keys the last wins.
  *
- * Raises Lua's memory errors only, so it is called in protected mode; holds nothing that such an error could leak. */
+ * Raises Lua's memory errors only, so it is called in protected mode; holds nothing that such an
+ * error could leak. */
 #include "vm/json.h"
 
 #include <math.h>
@@ -57,7 +59,7 @@ static bool is_digit(const struct decoder *d)
     return d->p < d->end && *d->p >= '0' && *d->p <= '9';
 }
 
-/* --- numbers ------------------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 static bool skip_digits(struct decoder *d)
 {
@@ -144,7 +146,7 @@ static bool decode_number(struct decoder *d)
     return is_float ? push_float(d, from) : push_integer(d, from);
 }
 
-/* --- strings ------------------------------------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static bool read_hex4(const char *p, const char *end, unsigned long *out)
 {
@@ -179,8 +181,8 @@ static size_t unescape_unicode(const char **pp, const char *end, char *to)
     }
     *pp += 4;
     if (c >= 0xd800 && c <= 0xdbff) {
-        if (end - *pp < 6 || (*pp)[0] != '\\' || (*pp)[1] != 'u' || !read_hex4(*pp + 2, end, &low) || low < 0xdc00 ||
-            low > 0xdfff) {
+        if (end - *pp < 6 || (*pp)[0] != '\\' || (*pp)[1] != 'u' ||
+            !read_hex4(*pp + 2, end, &low) || low < 0xdc00 || low > 0xdfff) {
             return 0;
         }
         *pp += 6;
@@ -260,7 +262,7 @@ static bool decode_string(struct decoder *d)
     return true;
 }
 
-/* --- arrays and objects -------------------------------------------------------------------------------- */
+/* --- arrays and objects ----------------------------------------------------------------------- */
 
 static bool descend(struct decoder *d)
 {
@@ -372,7 +374,7 @@ static bool decode_value(struct decoder *d)
     }
 }
 
-/* --- the doors ----------------------------------------------------------------------------------------- */
+/* --- the doors -------------------------------------------------------------------------------- */
 
 static struct decoder decoder_of(lua_State *L, struct slice text)
 {
@@ -382,7 +384,8 @@ static struct decoder decoder_of(lua_State *L, struct slice text)
 static int give_up(struct decoder *d, int top, char *errstr, size_t errlen)
 {
     lua_settop(d->L, top);
-    snprintf(errstr, errlen, "invalid JSON at byte %zu: %s", (size_t)(d->p - d->start) + 1, d->what);
+    snprintf(errstr, errlen, "invalid JSON at byte %zu: %s", (size_t)(d->p - d->start) + 1,
+             d->what);
     return MOIL_EINVAL;
 }
 

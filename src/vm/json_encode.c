@@ -1,5 +1,6 @@
-/* Lua to JSON text, straight into a buffer. Raises nothing, so that it can run outside a protected call: it reads tables
- * raw, never converts a value in place, and asks for stack space instead of assuming it.
+/* Lua to JSON text, straight into a buffer. Raises nothing, so that it can run outside a protected
+ * call: it reads tables raw, never converts a value in place, and asks for stack space instead of
+ * assuming it.
  *
  * Where it stands is kept as a list of frames, from which the path in an error message is made. */
 #include "vm/json.h"
@@ -33,7 +34,7 @@ struct encoder {
 
 static int encode_value(struct encoder *e, int idx);
 
-/* --- what it shares with the decoder ------------------------------------------------------------------- */
+/* --- what it shares with the decoder ---------------------------------------------------------- */
 
 static int null_tostring(lua_State *L)
 {
@@ -67,7 +68,7 @@ void moil_json_push_object_meta(lua_State *L)
     lua_rawgetp(L, LUA_REGISTRYINDEX, &object_key);
 }
 
-/* --- errors -------------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static bool is_word(const char *p, size_t n)
 {
@@ -122,7 +123,7 @@ static int fail_type(struct encoder *e, int idx, const char *as)
     return fail(e, what);
 }
 
-/* --- scalars ------------------------------------------------------------------------------------------- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 static int encode_float(struct encoder *e, double v)
 {
@@ -176,7 +177,7 @@ static int encode_userdata(struct encoder *e, int idx)
     return 0;
 }
 
-/* --- tables -------------------------------------------------------------------------------------------- */
+/* --- tables ----------------------------------------------------------------------------------- */
 
 static bool is_object(lua_State *L, int idx)
 {
@@ -203,9 +204,9 @@ static int encode_object(struct encoder *e, int idx)
 
         if (lua_type(L, -2) != LUA_TSTRING) {
             e->depth--;
-            return lua_type(L, -2) == LUA_TNUMBER
-                       ? fail(e, "a table with both names and numbers (or with gaps) as keys cannot be JSON")
-                       : fail_type(e, -2, "a key in JSON");
+            return lua_type(L, -2) == LUA_TNUMBER ? fail(e, "a table with both names and numbers "
+                                                            "(or with gaps) as keys cannot be JSON")
+                                                  : fail_type(e, -2, "a key in JSON");
         }
         moil_buffer_add_char(e->out, comma);
         comma = ',';
@@ -269,7 +270,8 @@ static int encode_elements(struct encoder *e, int idx, lua_Integer n)
     return 0;
 }
 
-/* From the first pair, which is on the stack. Most arrays come in order; the others start over. [-2, +0, -] */
+/* From the first pair, which is on the stack. Most arrays come in order; the others start over.
+ * [-2, +0, -] */
 static int encode_array(struct encoder *e, int idx)
 {
     lua_State *L = e->L;
@@ -286,7 +288,8 @@ static int encode_array(struct encoder *e, int idx)
             e->out->len = start;
             if (!is_sequence(L, idx, &n)) {
                 e->depth--;
-                return fail(e, "a table with both names and numbers (or with gaps) as keys cannot be JSON");
+                return fail(
+                    e, "a table with both names and numbers (or with gaps) as keys cannot be JSON");
             }
             return encode_elements(e, idx, n);
         }
@@ -368,7 +371,8 @@ static void start(struct encoder *e, lua_State *L, struct buffer *out)
     e->depth = 0;
 }
 
-int moil_json_encode(lua_State *L, int idx, const char *root, struct buffer *out, char *errstr, size_t errlen)
+int moil_json_encode(lua_State *L, int idx, const char *root, struct buffer *out, char *errstr,
+                     size_t errlen)
 {
     struct encoder e; /* 4 KB of frames that need no clearing */
     int top = lua_gettop(L);
@@ -383,7 +387,8 @@ int moil_json_encode(lua_State *L, int idx, const char *root, struct buffer *out
     return err == 0 && out->failed ? MOIL_ENOMEM : err;
 }
 
-int moil_json_encode_args(lua_State *L, int idx, lua_Integer n, struct buffer *out, char *errstr, size_t errlen)
+int moil_json_encode_args(lua_State *L, int idx, lua_Integer n, struct buffer *out, char *errstr,
+                          size_t errlen)
 {
     struct encoder e;
     char root[32];

@@ -1,7 +1,8 @@
-/* Loading of Lua text: task files and folders, `require`, and moil's own library (embedded, or from lua_dir).
+/* Loading of Lua text: task files and folders, `require`, and moil's own library (embedded, or from
+ * lua_dir).
  *
- * One cache by real path serves all, so that a file that is both in the folder and required runs once. Bytecode is
- * refused everywhere: it can break the interpreter. */
+ * One cache by real path serves all, so that a file that is both in the folder and required runs
+ * once. Bytecode is refused everywhere: it can break the interpreter. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -14,9 +15,10 @@
 static const char cache_key;   /* real path -> the file's value, or `loading` */
 static const char loading_key; /* the value of a file whose chunk runs now */
 
-/* --- one file ------------------------------------------------------------------------------------------ */
+/* --- one file --------------------------------------------------------------------------------- */
 
-/* Pushes the cached value of a real path and returns true when it was loaded before. [-0, +0|1, e] */
+/* Pushes the cached value of a real path and returns true when it was loaded before. [-0, +0|1, e]
+ */
 static bool push_cached(lua_State *L, const char *real)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &cache_key); /* cache */
@@ -26,7 +28,10 @@ static bool push_cached(lua_State *L, const char *real)
     }
     lua_remove(L, -2); /* value */
     if (lua_touserdata(L, -1) == &loading_key) {
-        luaL_error(L, "%s requires itself (by way of the files that it requires), or failed to load before", real);
+        luaL_error(
+            L,
+            "%s requires itself (by way of the files that it requires), or failed to load before",
+            real);
     }
     return true;
 }
@@ -39,7 +44,8 @@ static void set_cached(lua_State *L, const char *real)
     lua_pop(L, 1);
 }
 
-/* Pushes the value of a file, running it at the first time. `name` (may be NULL) is given to the chunk. [-0, +1, e] */
+/* Pushes the value of a file, running it at the first time. `name` (may be NULL) is given to the
+ * chunk. [-0, +1, e] */
 static void push_file(lua_State *L, const char *path, const char *name)
 {
     char real[PATH_MAX];
@@ -66,15 +72,16 @@ static void push_file(lua_State *L, const char *path, const char *name)
     set_cached(L, real);  /* value */
 }
 
-/* --- folders ------------------------------------------------------------------------------------------- */
+/* --- folders ---------------------------------------------------------------------------------- */
 
 /* Lets files of a folder require each other. [-0, +0, m] */
 static void add_to_path(lua_State *L, const char *dir)
 {
-    lua_getglobal(L, "package");   /* package */
-    lua_getfield(L, -1, "path");   /* package path */
-    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", dir, dir, lua_tostring(L, -1)); /* package path path */
-    lua_setfield(L, -3, "path");   /* package path */
+    lua_getglobal(L, "package"); /* package */
+    lua_getfield(L, -1, "path"); /* package path */
+    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", dir, dir,
+                    lua_tostring(L, -1)); /* package path path */
+    lua_setfield(L, -3, "path");          /* package path */
     lua_pop(L, 2);
 }
 
@@ -107,16 +114,17 @@ static int listing_gc(lua_State *L)
     return 0;
 }
 
-/* Pushes the folder's entries in the order of their names; they go with the userdata. [-0, +1, e] */
+/* Pushes the folder's entries in the order of their names; they go with the userdata. [-0, +1, e]
+ */
 static struct listing *push_listing(lua_State *L, const char *dir)
 {
     struct listing *l = lua_newuserdatauv(L, sizeof *l, 0); /* listing */
 
     *l = (struct listing){0};
-    lua_createtable(L, 0, 1);            /* listing meta */
-    lua_pushcfunction(L, listing_gc);    /* listing meta fn */
-    lua_setfield(L, -2, "__gc");         /* listing meta */
-    lua_setmetatable(L, -2);             /* listing */
+    lua_createtable(L, 0, 1);         /* listing meta */
+    lua_pushcfunction(L, listing_gc); /* listing meta fn */
+    lua_setfield(L, -2, "__gc");      /* listing meta */
+    lua_setmetatable(L, -2);          /* listing */
     l->count = scandir(dir, &l->entries, is_visible, alphasort);
     if (l->count < 0) {
         l->count = 0;
@@ -137,7 +145,8 @@ static int load_folder(lua_State *L, const char *dir, int depth)
     luaL_checkstack(L, 8, "folders");
     l = push_listing(L, dir); /* listing */
     for (int i = 0; i < l->count; i++) {
-        const char *path = lua_pushfstring(L, "%s/%s", dir, l->entries[i]->d_name); /* listing path */
+        const char *path = lua_pushfstring(L, "%s/%s", dir,
+                                           l->entries[i]->d_name); /* listing path */
         struct stat st;
 
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
@@ -188,7 +197,7 @@ int moil_load_path(lua_State *L)
     return 0;
 }
 
-/* --- require ------------------------------------------------------------------------------------------- */
+/* --- require ---------------------------------------------------------------------------------- */
 
 /* (name, path) -> the file's value */
 static int loader(lua_State *L)
@@ -202,11 +211,11 @@ static int search_file(lua_State *L)
 {
     luaL_checkstring(L, 1);
     lua_settop(L, 1);
-    lua_getglobal(L, "package");        /* name package */
-    lua_getfield(L, -1, "searchpath");  /* name package fn */
-    lua_pushvalue(L, 1);                /* name package fn name */
-    lua_getfield(L, 2, "path");         /* name package fn name path */
-    lua_call(L, 2, 2);                  /* name package found message */
+    lua_getglobal(L, "package");       /* name package */
+    lua_getfield(L, -1, "searchpath"); /* name package fn */
+    lua_pushvalue(L, 1);               /* name package fn name */
+    lua_getfield(L, 2, "path");        /* name package fn name path */
+    lua_call(L, 2, 2);                 /* name package found message */
     if (lua_isnil(L, 3)) {
         return 1;
     }
@@ -217,9 +226,10 @@ static int search_file(lua_State *L)
 
 static int load_from_dir(lua_State *L, const char *name, const char *lua_dir)
 {
-    luaL_gsub(L, name, ".", "/");                                                   /* name relative */
-    lua_pushfstring(L, "%s/%s%s.lua", lua_dir, lua_tostring(L, -1), strcmp(name, "moil") == 0 ? "/init" : "");
-    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) {                    /* name relative path chunk */
+    luaL_gsub(L, name, ".", "/"); /* name relative */
+    lua_pushfstring(L, "%s/%s%s.lua", lua_dir, lua_tostring(L, -1),
+                    strcmp(name, "moil") == 0 ? "/init" : "");
+    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) { /* name relative path chunk */
         return lua_error(L);
     }
     lua_insert(L, -2); /* name relative chunk path */
@@ -255,7 +265,7 @@ static int search_library(lua_State *L)
     return 1;
 }
 
-/* --- load, loadfile, dofile: text only ------------------------------------------------------------------- */
+/* --- load, loadfile, dofile: text only -------------------------------------------------------- */
 
 /* The stock function is the upvalue; `arg` is where its mode stands. */
 static int call_with_text_mode(lua_State *L, int arg)
@@ -263,10 +273,10 @@ static int call_with_text_mode(lua_State *L, int arg)
     if (lua_gettop(L) < arg) {
         lua_settop(L, arg);
     }
-    lua_pushliteral(L, "t");             /* arguments… mode */
-    lua_replace(L, arg);                 /* arguments… */
+    lua_pushliteral(L, "t"); /* arguments… mode */
+    lua_replace(L, arg);     /* arguments… */
     lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);                    /* fn arguments… */
+    lua_insert(L, 1); /* fn arguments… */
     lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
     return lua_gettop(L);
 }
@@ -301,8 +311,8 @@ static int text_dofile(lua_State *L)
 
 static void wrap_global(lua_State *L, const char *name, lua_CFunction fn)
 {
-    lua_getglobal(L, name);      /* stock */
-    lua_pushcclosure(L, fn, 1);  /* fn */
+    lua_getglobal(L, name);     /* stock */
+    lua_pushcclosure(L, fn, 1); /* fn */
     lua_setglobal(L, name);
 }
 
@@ -310,17 +320,17 @@ void moil_load_open(lua_State *L, struct vm *vm)
 {
     lua_createtable(L, 0, 0); /* cache */
     lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
-    lua_getglobal(L, "package");                /* package */
-    lua_getfield(L, -1, "searchers");           /* package searchers */
-    lua_pushcfunction(L, search_file);          /* package searchers fn */
-    lua_rawseti(L, -2, 2);                      /* package searchers */
+    lua_getglobal(L, "package");       /* package */
+    lua_getfield(L, -1, "searchers");  /* package searchers */
+    lua_pushcfunction(L, search_file); /* package searchers fn */
+    lua_rawseti(L, -2, 2);             /* package searchers */
     for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 1; i--) {
-        lua_rawgeti(L, -1, i);                  /* package searchers fn */
-        lua_rawseti(L, -2, i + 1);              /* package searchers */
+        lua_rawgeti(L, -1, i);     /* package searchers fn */
+        lua_rawseti(L, -2, i + 1); /* package searchers */
     }
-    lua_pushlightuserdata(L, vm);               /* package searchers vm */
-    lua_pushcclosure(L, search_library, 1);     /* package searchers fn */
-    lua_rawseti(L, -2, 1);                      /* package searchers */
+    lua_pushlightuserdata(L, vm);           /* package searchers vm */
+    lua_pushcclosure(L, search_library, 1); /* package searchers fn */
+    lua_rawseti(L, -2, 1);                  /* package searchers */
     lua_pop(L, 2);
     wrap_global(L, "load", text_load);
     wrap_global(L, "loadfile", text_loadfile);

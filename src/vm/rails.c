@@ -1,5 +1,6 @@
-/* Rails against accidents in tasks, not a sandbox: print goes to the log, os.exit raises, debug.sethook is refused (time
- * limits need the hook), and once the files are loaded an assignment to an undeclared global is an error. */
+/* Rails against accidents in tasks, not a sandbox: print goes to the log, os.exit raises,
+ * debug.sethook is refused (time limits need the hook), and once the files are loaded an assignment
+ * to an undeclared global is an error. */
 #include <lualib.h>
 
 #include "base/log.h"
@@ -22,8 +23,8 @@ static int rail_print(lua_State *L)
     }
     luaL_pushresult(&b); /* … text */
     text.p = lua_tolstring(L, -1, &text.n);
-    moil_log_job(LOG_INFO, run ? run->job.id : (struct slice){0}, run ? run->job.task : (struct slice){0}, text,
-                 (struct slice){0});
+    moil_log_job(LOG_INFO, run ? run->job.id : (struct slice){0},
+                 run ? run->job.task : (struct slice){0}, text, (struct slice){0});
     return 0;
 }
 
@@ -40,15 +41,16 @@ static int rail_sethook(lua_State *L)
 /* (_G, name, value) */
 static int rail_newindex(lua_State *L)
 {
-    return luaL_error(L, "undeclared global '%s': declare it local (or assign it while its file is loaded)",
-                      luaL_tolstring(L, 2, NULL));
+    return luaL_error(
+        L, "undeclared global '%s': declare it local (or assign it while its file is loaded)",
+        luaL_tolstring(L, 2, NULL));
 }
 
 static void replace(lua_State *L, const char *table, const char *name, lua_CFunction fn)
 {
-    lua_getglobal(L, table);     /* table */
-    lua_pushcfunction(L, fn);    /* table fn */
-    lua_setfield(L, -2, name);   /* table */
+    lua_getglobal(L, table);   /* table */
+    lua_pushcfunction(L, fn);  /* table fn */
+    lua_setfield(L, -2, name); /* table */
     lua_pop(L, 1);
 }
 
@@ -61,12 +63,12 @@ void moil_rails_open(lua_State *L)
 
 void moil_rails_seal(lua_State *L)
 {
-    lua_pushglobaltable(L);               /* _G */
-    if (!lua_getmetatable(L, -1)) {       /* _G (meta) */
-        lua_createtable(L, 0, 1);         /* _G meta */
+    lua_pushglobaltable(L);         /* _G */
+    if (!lua_getmetatable(L, -1)) { /* _G (meta) */
+        lua_createtable(L, 0, 1);   /* _G meta */
     }
-    lua_pushcfunction(L, rail_newindex);  /* _G meta fn */
-    lua_setfield(L, -2, "__newindex");    /* _G meta */
-    lua_setmetatable(L, -2);              /* _G */
+    lua_pushcfunction(L, rail_newindex); /* _G meta fn */
+    lua_setfield(L, -2, "__newindex");   /* _G meta */
+    lua_setmetatable(L, -2);             /* _G */
     lua_pop(L, 1);
 }

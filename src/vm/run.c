@@ -1,8 +1,9 @@
 /* Runs: one job's coroutine, from its arguments to an outcome.
  *
- * A plain job is one resume: push the function, decode the arguments, call, encode the result. What ends badly, or has hooks,
- * gets a second phase in the same (reset) thread: lua/moil/job.lua's `conclude`, which asks the retry policy and calls the
- * hooks, and may wait too. Threads are pooled: a new one costs 0.6 us, a used one 0.14. */
+ * A plain job is one resume: push the function, decode the arguments, call, encode the result. What
+ * ends badly, or has hooks, gets a second phase in the same (reset) thread: lua/moil/job.lua's
+ * `conclude`, which asks the retry policy and calls the hooks, and may wait too. Threads are
+ * pooled: a new one costs 0.6 us, a used one 0.14. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 enum { KEEP_VALUE = 16 * 1024 }; /* bytes of result kept with a pooled run */
 
-/* --- the pool ------------------------------------------------------------------------------------------ */
+/* --- the pool --------------------------------------------------------------------------------- */
 
 /* (run) -> nothing */
 static int make_thread(lua_State *L)
@@ -63,7 +64,8 @@ void moil_run_free_idle(struct vm *vm)
     }
 }
 
-struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job, struct slice worker, void *owner)
+struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job,
+                         struct slice worker, void *owner)
 {
     struct run *run = vm->idle;
 
@@ -87,7 +89,8 @@ struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job
     return run;
 }
 
-/* Ends all coroutines of the job, the innermost first, so that their <close> variables run in the order that they would. */
+/* Ends all coroutines of the job, the innermost first, so that their <close> variables run in the
+ * order that they would. */
 static void close_threads(struct run *run)
 {
     while (run->nest_len > 0) {
@@ -125,7 +128,7 @@ void moil_run_free(struct run *run)
     vm->idle = run;
 }
 
-/* --- what runs in the thread --------------------------------------------------------------------------- */
+/* --- what runs in the thread ------------------------------------------------------------------ */
 
 static int call_done(lua_State *L, int status, lua_KContext ctx)
 {
@@ -137,11 +140,11 @@ static int call_done(lua_State *L, int status, lua_KContext ctx)
 
 static int raise_bad_job(lua_State *L, const char *what, const char *why)
 {
-    lua_createtable(L, 0, 2);               /* error */
-    lua_pushliteral(L, "BadMessage");       /* error code */
-    lua_setfield(L, -2, "code");            /* error */
-    lua_pushfstring(L, "%s: %s", what, why);/* error message */
-    lua_setfield(L, -2, "message");         /* error */
+    lua_createtable(L, 0, 2);                /* error */
+    lua_pushliteral(L, "BadMessage");        /* error code */
+    lua_setfield(L, -2, "code");             /* error */
+    lua_pushfstring(L, "%s: %s", what, why); /* error message */
+    lua_setfield(L, -2, "message");          /* error */
     return lua_error(L);
 }
 
@@ -162,7 +165,8 @@ static int call_task(lua_State *L)
         return raise_bad_job(L, "arguments", err);
     }
     if (run->job.kwargs.n > 0) {
-        if (moil_json_decode(L, run->job.kwargs, err, sizeof err) != 0) { /* fn (self) arguments… kwargs */
+        if (moil_json_decode(L, run->job.kwargs, err, sizeof err) !=
+            0) { /* fn (self) arguments… kwargs */
             return raise_bad_job(L, "kwargs", err);
         }
         n++;
@@ -185,7 +189,8 @@ static int call_conclude(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->vm->conclude_ref); /* fn */
     moil_self_push(L, run);                                   /* fn self */
     lua_pushstring(L, run->exhausted ? "exhausted" : outcome_names[run->outcome.kind]);
-    if (moil_json_decode(L, moil_buffer_slice(&run->value), err, sizeof err) != 0) { /* fn self outcome value */
+    if (moil_json_decode(L, moil_buffer_slice(&run->value), err, sizeof err) !=
+        0) { /* fn self outcome value */
         lua_pushnil(L);
     }
     lua_pushnumber(L, (lua_Number)run->outcome.delay_ms / 1000); /* … delay */
@@ -193,7 +198,7 @@ static int call_conclude(lua_State *L)
     return 1;
 }
 
-/* --- from the thread's end to the outcome ---------------------------------------------------------------- */
+/* --- from the thread's end to the outcome ----------------------------------------------------- */
 
 static void fail_with(struct run *run, const char *code, const char *message)
 {
@@ -215,7 +220,8 @@ static void take_result(struct run *run)
     } else if (code != 0) {
         fail_with(run, "MemoryLimitExceeded", "not enough memory for the result");
     } else if (run->value.len > max) {
-        snprintf(err, sizeof err, "a result of %zu bytes, more than the %zu allowed", run->value.len, max);
+        snprintf(err, sizeof err, "a result of %zu bytes, more than the %zu allowed",
+                 run->value.len, max);
         fail_with(run, "TooLarge", err);
     } else {
         run->outcome.kind = OUTCOME_SUCCESS;
@@ -229,7 +235,8 @@ static void end_call(struct run *run, int status)
         close_threads(run);
     } else if (status == LUA_OK) {
         take_result(run);
-    } else if (status == LUA_YIELD) { /* not by us, not by coroutine.yield: a C library's lua_yield */
+    } else if (status ==
+               LUA_YIELD) { /* not by us, not by coroutine.yield: a C library's lua_yield */
         close_threads(run);
         fail_with(run, "Error", "attempt to yield from outside a coroutine");
     } else {
@@ -270,7 +277,8 @@ static void end_conclude(struct run *run, int status)
         }
         return;
     }
-    log_hook_error(run, lua_type(run->co, -1) == LUA_TSTRING ? lua_tostring(run->co, -1) : "a hook failed");
+    log_hook_error(run, lua_type(run->co, -1) == LUA_TSTRING ? lua_tostring(run->co, -1)
+                                                             : "a hook failed");
     close_threads(run);
 }
 

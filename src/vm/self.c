@@ -1,5 +1,5 @@
-/* Makes `self`, the job as its own code sees it: plain fields, and methods by the metatable of lua/moil/job.lua. Made only
- * where a task is bound, has hooks, or calls moil.current(). */
+/* Makes `self`, the job as its own code sees it: plain fields, and methods by the metatable of
+ * lua/moil/job.lua. Made only where a task is bound, has hooks, or calls moil.current(). */
 #include "vm/json.h"
 #include "vm/state.h"
 
@@ -74,8 +74,8 @@ void moil_self_push(lua_State *L, struct run *run)
     set_json(L, "kwargs", job->kwargs);
     set_json(L, "headers", (struct slice){0});
     set_extra(L, job->extra);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, run->task->table_ref); /* self options */
-    lua_setfield(L, -2, "options");                          /* self */
+    lua_rawgeti(L, LUA_REGISTRYINDEX, run->task->table_ref);   /* self options */
+    lua_setfield(L, -2, "options");                            /* self */
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->vm->self_meta_ref); /* self meta */
     lua_setmetatable(L, -2);                                   /* self */
     lua_pushvalue(L, -1);                                      /* self self */

@@ -19,17 +19,17 @@ struct vm {
     lua_State *L; /* the main thread: for set-up and protected calls, never for jobs */
     struct vm_host host;
     struct task_entry *tasks;
-    struct run *idle; /* finished runs with their threads, for the next jobs */
-    char *lua_dir;    /* NULL: embedded */
-    char *config_json;/* NULL: none */
+    struct run *idle;  /* finished runs with their threads, for the next jobs */
+    char *lua_dir;     /* NULL: embedded */
+    char *config_json; /* NULL: none */
     bool sealed;
-    int conclude_ref; /* lua/moil/job.lua: the second phase of a run */
-    int self_meta_ref;/* likewise: the metatable of `self` */
+    int conclude_ref;  /* lua/moil/job.lua: the second phase of a run */
+    int self_meta_ref; /* likewise: the metatable of `self` */
 };
 
 enum run_phase {
-    RUN_CALL,    /* the task's function */
-    RUN_CONCLUDE,/* retry policy and hooks */
+    RUN_CALL,     /* the task's function */
+    RUN_CONCLUDE, /* retry policy and hooks */
     RUN_OVER,
 };
 
@@ -51,10 +51,10 @@ struct run {
     int self_ref; /* LUA_NOREF until somebody asks for self */
     enum run_phase phase;
     enum run_exit exit;
-    bool stopped;     /* a stop was asked for: `outcome` holds, whatever the function did afterwards */
-    bool exhausted;   /* a failure that the policy may not retry */
-    unsigned barriers;/* C calls on the way out that no wait can pass */
-    lua_State **nest; /* the job's own coroutines that are being resumed, the innermost last */
+    bool stopped; /* a stop was asked for: `outcome` holds, whatever the function did afterwards */
+    bool exhausted;    /* a failure that the policy may not retry */
+    unsigned barriers; /* C calls on the way out that no wait can pass */
+    lua_State **nest;  /* the job's own coroutines that are being resumed, the innermost last */
     size_t nest_len, nest_cap;
     struct run_outcome outcome;
     struct buffer value; /* of the outcome */
@@ -72,7 +72,8 @@ static inline void moil_thread_set_run(lua_State *L, struct run *run)
     *(struct run **)lua_getextraspace(L) = run;
 }
 
-/* Resets a dead or suspended thread: its <close> variables run. LUA_OK, or the error is on its top. */
+/* Resets a dead or suspended thread: its <close> variables run. LUA_OK, or the error is on its top.
+ */
 static inline int moil_thread_close(lua_State *co, lua_State *from)
 {
 #if LUA_VERSION_RELEASE_NUM >= 50406
@@ -83,14 +84,16 @@ static inline int moil_thread_close(lua_State *co, lua_State *from)
 #endif
 }
 
-/* --- bind.c -------------------------------------------------------------------------------------------- */
+/* --- bind.c ----------------------------------------------------------------------------------- */
 
 struct bind {
     struct vm_host host;
     struct vm *vm;       /* NULL in a plain program */
     struct vm_call call; /* of a plain program */
-    struct buffer scratch; /* for text that one function makes; here, so that a Lua error cannot leak it */
-    char library[200];   /* what the source names of moil's own Lua files begin with; "": not told yet */
+    struct buffer
+        scratch; /* for text that one function makes; here, so that a Lua error cannot leak it */
+    char library[200]; /* what the source names of moil's own Lua files begin with; "": not told yet
+                        */
 };
 
 static inline struct bind *moil_bind_of(lua_State *L)
@@ -117,10 +120,11 @@ extern const luaL_Reg moil_bind_plain_functions[]; /* bind_plain.c: neither */
 extern const luaL_Reg moil_task_functions[];       /* task.c: in a vm only */
 
 /* Fills one submission from the table at idx (bind_enqueue.c). */
-void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct vm_call *call, struct submission *sub);
+void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct vm_call *call,
+                          struct submission *sub);
 void moil_submission_settle(const struct vm_call *call, struct submission *sub);
 
-/* --- others -------------------------------------------------------------------------------------------- */
+/* --- others ----------------------------------------------------------------------------------- */
 
 void moil_task_free_all(struct vm *vm);
 
@@ -135,7 +139,8 @@ int moil_load_path(lua_State *L); /* a C function: path -> nothing */
 /* coroutine.c: replaces the table `coroutine`. [-0, +0, m] */
 void moil_coroutine_open(lua_State *L);
 
-/* failure.c: the error value on the top of `co` as JSON text {code, message, traceback} in `out`; pops it. */
+/* failure.c: the error value on the top of `co` as JSON text {code, message, traceback} in `out`;
+ * pops it. */
 void moil_failure_encode(lua_State *L, lua_State *co, struct buffer *out);
 void moil_failure_encode_text(const char *code, const char *message, struct buffer *out);
 

@@ -1,12 +1,9 @@
-/* The registered tasks: a hash from name to struct task, filled by core.register as files are loaded. What lua/moil has
- * checked already is not checked again. */
-#define HASH_NONFATAL_OOM 1
-#define HASH_FUNCTION(key, len, hash) HASH_FNV(key, len, hash) /* names are short, and clang warns of the default one */
+/* The registered tasks: a hash from name to struct task, filled by core.register as files are
+ * loaded. What lua/moil has checked already is not checked again. */
 #include <math.h>
 #include <stdlib.h>
 
-#include <uthash.h>
-
+#include "base/hash.h"
 #include "vm/state.h"
 
 struct task_entry {
@@ -64,7 +61,7 @@ void moil_vm_each_task(struct vm *vm, bool (*fn)(void *data, struct task *task),
     }
 }
 
-/* --- reading the table that lua/moil/task.lua made --------------------------------------------------------- */
+/* --- reading the table that lua/moil/task.lua made -------------------------------------------- */
 
 static bool read_bool(lua_State *L, int idx, const char *field)
 {
@@ -119,8 +116,8 @@ static void read_options(lua_State *L, int idx, struct task *task)
     task->max_deliveries = (int)read_number(L, idx, "max_deliveries", 0, 0);
 }
 
-/* register(options, fn): options has name, queue, where, needs_self and the task's own options. Returns nothing, or the
- * file:line of the first registration when the name is taken. */
+/* register(options, fn): options has name, queue, where, needs_self and the task's own options.
+ * Returns nothing, or the file:line of the first registration when the name is taken. */
 static int core_register(lua_State *L)
 {
     struct vm *vm = moil_bind_of(L)->vm;
@@ -132,8 +129,9 @@ static int core_register(lua_State *L)
     luaL_checktype(L, 2, LUA_TFUNCTION);
     lua_settop(L, 2);
     if (vm->sealed || moil_thread_run(L)) {
-        return moil_bind_raise(L, "BadArgument",
-                               "moil.task: tasks are registered while files are loaded, not in a job");
+        return moil_bind_raise(
+            L, "BadArgument",
+            "moil.task: tasks are registered while files are loaded, not in a job");
     }
     lua_getfield(L, 1, "name"); /* options fn name */
     name.p = luaL_checklstring(L, -1, &name.n);

@@ -20,7 +20,8 @@ static size_t sequence_len(const unsigned char *p, size_t n)
         }
         c = c << 6 | (p[i] & 0x3fU);
     }
-    if ((len == 3 && c < 0x800) || (len == 4 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0xd800 && c <= 0xdfff)) {
+    if ((len == 3 && c < 0x800) || (len == 4 && (c < 0x10000 || c > 0x10ffff)) ||
+        (c >= 0xd800 && c <= 0xdfff)) {
         return 0;
     }
     return len;

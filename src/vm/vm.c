@@ -1,5 +1,5 @@
-/* The worker's lua_State: made, filled with moil's library, loaded with tasks, sealed. Every entry from C is a protected
- * call; jobs go through run.c. */
+/* The worker's lua_State: made, filled with moil's library, loaded with tasks, sealed. Every entry
+ * from C is a protected call; jobs go through run.c. */
 #include "vm/vm.h"
 
 #include <stdio.h>
@@ -12,10 +12,12 @@
 #include "vm/bind.h"
 #include "vm/state.h"
 
-/* Only reached by an error outside of any protected call: a bug of ours. Lua aborts when this returns. */
+/* Only reached by an error outside of any protected call: a bug of ours. Lua aborts when this
+ * returns. */
 static int panic(lua_State *L)
 {
-    log_error("Lua panic: %s", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error value that is no string");
+    log_error("Lua panic: %s", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                              : "an error value that is no string");
     return 0;
 }
 
@@ -55,7 +57,8 @@ static bool has_place(const char *text)
     return false;
 }
 
-/* Message handler of set-up: whatever was raised becomes one line that begins with the place, where there is one. */
+/* Message handler of set-up: whatever was raised becomes one line that begins with the place, where
+ * there is one. */
 static int place_error(lua_State *L)
 {
     lua_Debug ar;
@@ -65,7 +68,8 @@ static int place_error(lua_State *L)
         lua_getfield(L, 1, "message"); /* error where message */
         if (lua_type(L, -1) == LUA_TSTRING) {
             if (lua_type(L, -2) == LUA_TSTRING) {
-                lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1)); /* error where message text */
+                lua_pushfstring(L, "%s: %s", lua_tostring(L, -2),
+                                lua_tostring(L, -1)); /* error where message text */
                 return 1;
             }
             lua_replace(L, 1); /* message where */
@@ -78,7 +82,8 @@ static int place_error(lua_State *L)
     for (int level = 1; lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "Sl", &ar);
         if (ar.currentline > 0) {
-            lua_pushfstring(L, "%s:%d: %s", ar.short_src, ar.currentline, lua_tostring(L, -1)); /* … text text */
+            lua_pushfstring(L, "%s:%d: %s", ar.short_src, ar.currentline,
+                            lua_tostring(L, -1)); /* … text text */
             break;
         }
     }
@@ -86,17 +91,19 @@ static int place_error(lua_State *L)
 }
 
 /* Calls fn(arg) protected; 0, or MOIL_EINVAL with the error's line in errstr. */
-static int call_protected(lua_State *L, lua_CFunction fn, void *arg, const char *text, char *errstr, size_t errlen)
+static int call_protected(lua_State *L, lua_CFunction fn, void *arg, const char *text, char *errstr,
+                          size_t errlen)
 {
     int top = lua_gettop(L);
     int err = 0;
 
-    lua_pushcfunction(L, place_error); /* handler */
-    lua_pushcfunction(L, fn);          /* handler fn */
-    lua_pushlightuserdata(L, arg);     /* handler fn arg */
+    lua_pushcfunction(L, place_error);                 /* handler */
+    lua_pushcfunction(L, fn);                          /* handler fn */
+    lua_pushlightuserdata(L, arg);                     /* handler fn arg */
     lua_pushlightuserdata(L, (void *)(uintptr_t)text); /* handler fn arg text */
     if (lua_pcall(L, 2, 0, top + 1) != LUA_OK) {
-        const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error that cannot be shown";
+        const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                             : "an error that cannot be shown";
 
         snprintf(errstr, errlen, "%s", message);
         err = MOIL_EINVAL;
@@ -115,7 +122,8 @@ static bool copy_options(struct vm *vm, const struct vm_options *options)
     return config.n == 0 || (vm->config_json = strndup(config.p, config.n)) != NULL;
 }
 
-struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *host, char *errstr, size_t errlen)
+struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *host, char *errstr,
+                       size_t errlen)
 {
     struct vm *vm = calloc(1, sizeof *vm);
 

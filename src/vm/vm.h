@@ -1,7 +1,9 @@
-/* The Lua side of a worker: one lua_State with moil's library and the user's tasks, and the runs in it.
+/* The Lua side of a worker: one lua_State with moil's library and the user's tasks, and the runs in
+ * it.
  *
- * Called by worker/ (and by the check child). Knows no queue, no Redis, no loop: what it needs of them goes through
- * vm/host.h, and what becomes of a job is a run_outcome that worker/ turns into a verdict. */
+ * Called by worker/ (and by the check child). Knows no queue, no Redis, no loop: what it needs of
+ * them goes through vm/host.h, and what becomes of a job is a run_outcome that worker/ turns into a
+ * verdict. */
 #ifndef MOIL_VM_VM_H
 #define MOIL_VM_VM_H
 
@@ -16,18 +18,21 @@ struct vm;
 
 struct vm_options {
     const char *lua_dir;      /* where moil's own Lua library is; NULL: the embedded copy */
-    struct slice config_json; /* plain data of moil.lua that Lua needs ({"routes": …, "task_defaults": …}), or empty */
+    struct slice config_json; /* plain data of moil.lua that Lua needs ({"routes": …,
+                                 "task_defaults": …}), or empty */
 };
 
 /* NULL with one line in errstr. The host is copied. */
-struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *host, char *errstr, size_t errlen);
+struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *host, char *errstr,
+                       size_t errlen);
 void moil_vm_free(struct vm *vm);
 
-/* Loads a task file, or every *.lua of a folder and its sub-folders in the order of their names. 0, or MOIL_EINVAL with
- * "file:line: what is wrong" in errstr. Text only: bytecode is refused. */
+/* Loads a task file, or every *.lua of a folder and its sub-folders in the order of their names. 0,
+ * or MOIL_EINVAL with "file:line: what is wrong" in errstr. Text only: bytecode is refused. */
 int moil_vm_load(struct vm *vm, const char *path, char *errstr, size_t errlen);
 
-/* After the last load: seals the globals, so that a job that writes an undeclared one fails with its line. */
+/* After the last load: seals the globals, so that a job that writes an undeclared one fails with
+ * its line. */
 void moil_vm_seal(struct vm *vm);
 
 /* Bytes that the state holds now. */
@@ -36,26 +41,26 @@ size_t moil_vm_memory(const struct vm *vm);
 /* One step of garbage collection; worth calling when the loop is idle. */
 void moil_vm_collect(struct vm *vm);
 
-/* --- tasks --------------------------------------------------------------------------------------------- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 struct task {
     struct slice name;
-    struct slice queue;        /* where its jobs go by default (after routes) */
-    const char *where;         /* "file:line" of its registration */
-    bool bind;                 /* the function gets self first */
-    bool blocking;             /* runs alone in its worker */
+    struct slice queue; /* where its jobs go by default (after routes) */
+    const char *where;  /* "file:line" of its registration */
+    bool bind;          /* the function gets self first */
+    bool blocking;      /* runs alone in its worker */
     bool ignore_result;
-    bool has_before;           /* before_start */
-    bool has_success;          /* on_success or after_return: a good end runs Lua once more */
-    bool has_failure;          /* retry policy, on_failure, on_retry or after_return: a bad one does */
-    double time_limit_s;       /* 0: not said; < 0: none */
-    double soft_time_limit_s;  /* likewise */
-    double result_ttl_s;       /* < 0: not said; INFINITY: for ever */
-    int64_t memory_limit;      /* bytes; 0: not said */
-    int max_deliveries;        /* 0: not said */
-    double average_s;          /* worker/ keeps the moving average of its wall time here; 0: no history */
-    int fn_ref;                /* vm's own */
-    int table_ref;             /* vm's own */
+    bool has_before;     /* before_start */
+    bool has_success;    /* on_success or after_return: a good end runs Lua once more */
+    bool has_failure;    /* retry policy, on_failure, on_retry or after_return: a bad one does */
+    double time_limit_s; /* 0: not said; < 0: none */
+    double soft_time_limit_s; /* likewise */
+    double result_ttl_s;      /* < 0: not said; INFINITY: for ever */
+    int64_t memory_limit;     /* bytes; 0: not said */
+    int max_deliveries;       /* 0: not said */
+    double average_s; /* worker/ keeps the moving average of its wall time here; 0: no history */
+    int fn_ref;       /* vm's own */
+    int table_ref;    /* vm's own */
 };
 
 /* NULL when nobody registered it. Borrowed from the vm; `average_s` is the caller's to write. */
@@ -64,7 +69,7 @@ struct task *moil_vm_task(struct vm *vm, struct slice name);
 /* Calls fn for each task, by name; stops when it returns false. */
 void moil_vm_each_task(struct vm *vm, bool (*fn)(void *data, struct task *task), void *data);
 
-/* --- runs: one job's coroutine ------------------------------------------------------------------------- */
+/* --- runs: one job's coroutine ---------------------------------------------------------------- */
 
 enum outcome {
     OUTCOME_SUCCESS, /* value: JSON text of the result */
@@ -85,17 +90,20 @@ enum run_status {
     RUN_WAITING, /* for an answer of the host */
 };
 
-/* Makes a job ready to run. The task and the job's bytes are borrowed until moil_run_free; `worker` is shown as
- * self.worker; `owner` comes back from moil_run_owner. NULL when out of memory. */
-struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job, struct slice worker, void *owner);
+/* Makes a job ready to run. The task and the job's bytes are borrowed until moil_run_free; `worker`
+ * is shown as self.worker; `owner` comes back from moil_run_owner. NULL when out of memory. */
+struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job,
+                         struct slice worker, void *owner);
 
-/* Runs until the job ends or waits. The first call starts it, later ones go on after the host's answer. */
+/* Runs until the job ends or waits. The first call starts it, later ones go on after the host's
+ * answer. */
 enum run_status moil_run_resume(struct run *run);
 
 const struct run_outcome *moil_run_outcome(const struct run *run);
 void *moil_run_owner(const struct run *run);
 
-/* Ends the coroutine (its <close> variables run, when it has not ended by itself) and gives its parts back. */
+/* Ends the coroutine (its <close> variables run, when it has not ended by itself) and gives its
+ * parts back. */
 void moil_run_free(struct run *run);
 
 #endif
