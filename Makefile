@@ -51,7 +51,9 @@ CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LUA_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/api/lua_*.c))
 UNIT_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/units*.c))
 NATIVE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/native*.c))
-SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so
+PROBE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/*_probe.c))
+PROBES := $(PROBE_OBJ:$(BUILD)/obj/spec/support/%.o=$(BUILD)/spec/%)
+SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES)
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
@@ -129,6 +131,11 @@ $(BUILD)/spec/units.so: $(UNIT_OBJ) $(BUILD)/libmoil.a
 	@mkdir -p $(@D)
 	$(Q)$(lua_module_link)
 
+$(PROBES): $(BUILD)/spec/%: $(BUILD)/obj/spec/support/%.o $(BUILD)/libmoil.a
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 run-specs: all spec-modules
 	@BUILD='$(BUILD)' CC='$(CC)' SANITIZER='$(SANITIZER)' LUA='$(LUA)' .ci/specs $(SPEC)
 
@@ -151,7 +158,7 @@ lint: ## gcc, clang, clang-tidy, cppcheck, luacheck, format, layers, sizes, name
 	@BUILD='$(BUILD)' .ci/lint
 
 # What .ci/lint calls, each with BUILD and CC of its own. A file is tidied again when its object is newer.
-ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(NATIVE_OBJ)
+ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(NATIVE_OBJ) $(PROBE_OBJ)
 
 lint-objects: $(ALL_OBJ)
 
