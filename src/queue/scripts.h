@@ -22,6 +22,7 @@ enum script_id {
     SCRIPT_PROMOTE,    /* delayed -> pending */
     SCRIPT_PURGE,      /* drop the pending jobs of a queue */
     SCRIPT_QUEUES,     /* queues and their lengths */
+    SCRIPT_RECLAIM,    /* in flight with an incarnation that does not know it */
     SCRIPT_RETRY_DEAD, /* dead -> pending */
     SCRIPT_REVOKE,     /* waiting -> ended as REVOKED */
     SCRIPT_SCHEDULE,   /* new -> delayed */

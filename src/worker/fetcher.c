@@ -2,6 +2,7 @@
 #include "worker/fetcher.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -38,6 +39,38 @@ static unsigned ahead(const struct worker *w)
     return n > MOIL_FETCHER_AHEAD_MAX ? MOIL_FETCHER_AHEAD_MAX : (unsigned)n;
 }
 
+static void take(struct worker *w, const struct reply *pairs)
+{
+    for (size_t i = 0; i + 1 < moil_reply_count(pairs); i += 2)
+        moil_delivery_add(w, moil_reply_slice(moil_reply_at(pairs, i)), moil_reply_slice(moil_reply_at(pairs, i + 1)));
+}
+
+static void reclaimed(void *data, int err, const struct reply *reply)
+{
+    struct fetcher *f = data;
+    struct worker *w = f->worker;
+    f->reclaiming = false;
+    if (err == MOIL_EFENCED) {
+        moil_worker_fenced(w);
+    } else if (!err) {
+        f->lost = moil_reply_count(reply) > 0; /* once more, until there is none */
+        take(w, reply);
+    }
+}
+
+/* All verdicts are acknowledged, so what Redis has in flight with us is what we hold, and what was lost. */
+static void reclaim(struct fetcher *f)
+{
+    struct worker *w = f->worker;
+    struct args *a = &w->broker.args;
+    const struct delivery *d;
+    moil_args_clear(a);
+    moil_args_str(a, w->incarnation);
+    DL_FOREACH(w->running, d) moil_args_slice(a, d->job.id);
+    DL_FOREACH(w->reserved, d) moil_args_slice(a, d->job.id);
+    f->reclaiming = moil_broker_eval(&w->broker, SCRIPT_RECLAIM, reclaimed, f) == 0;
+}
+
 static void fetched(void *data, int err, const struct reply *reply)
 {
     struct fetch *call = data;
@@ -46,6 +79,7 @@ static void fetched(void *data, int err, const struct reply *reply)
     bool ours = strcmp(call->incarnation, w->incarnation) == 0;
     f->calls--;
     f->asked -= call->want;
+    f->lost = f->lost || (err && !reply);
     if (err == MOIL_EFENCED && ours)
         moil_worker_fenced(w);
     else if (err && reply && err != MOIL_ENOSCRIPT)
@@ -55,9 +89,8 @@ static void fetched(void *data, int err, const struct reply *reply)
     size_t pairs = err || !ours ? 0 : moil_reply_count(reply) / 2;
     if (!err && ours && pairs < call->want)
         f->empty = f->drained = f->wakes == call->wakes;
-    for (size_t i = 0; i < pairs; i++)
-        moil_delivery_add(w, moil_reply_slice(moil_reply_at(reply, 2 * i)),
-                          moil_reply_slice(moil_reply_at(reply, 2 * i + 1)));
+    if (!err && ours)
+        take(w, reply);
     free(call);
 }
 
@@ -175,9 +208,13 @@ void moil_fetcher_turn(struct fetcher *f)
 {
     struct worker *w = f->worker;
     bool serving = w->state == WORKER_SERVING;
-    if (serving)
+    bool knows_all = !f->lost && !f->reclaiming;
+    if (f->lost && !f->reclaiming && f->calls == 0 && w->state > WORKER_JOINING && w->state < WORKER_LEAVING &&
+        moil_settler_is_empty(&w->settler))
+        reclaim(f);
+    if (serving && knows_all)
         fetch_more(f);
-    bool want_wakes = serving && f->empty && f->calls == 0 && free_slots(w) > w->reserved_count;
+    bool want_wakes = serving && knows_all && f->empty && f->calls == 0 && free_slots(w) > w->reserved_count;
     bool want_inbox = w->state != WORKER_JOINING && !moil_inbox_is_empty(&w->inbox);
     if (f->blocked) {
         if (want_wakes && !f->on_wake_lists && !f->nudged)

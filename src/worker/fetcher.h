@@ -2,7 +2,8 @@
  *
  * It asks ahead of what can start now, by what the worker will start within 5 ms as its own jobs' times tell, in batches
  * of which two or more are under way, so that fetching overlaps running. When its queues are empty it waits in BLPOP on their
- * wake lists and on the worker's inbox, and asks once per MOIL_FETCHER_POLL_S without one. */
+ * wake lists and on the worker's inbox, and asks once per MOIL_FETCHER_POLL_S without one. After a link that broke under a
+ * fetch it first reclaims what that fetch may have taken. */
 #ifndef MOIL_WORKER_FETCHER_H
 #define MOIL_WORKER_FETCHER_H
 
@@ -26,6 +27,8 @@ struct fetcher {
     unsigned wakes;      /* wake-ups so far; one that comes during a fetch makes it count as not empty */
     bool empty;          /* the last fetch emptied the queues: wait for a wake-up */
     bool drained;        /* the same, and it was Redis that said so: a burst worker may end */
+    bool lost;           /* a fetch's reply was lost: its jobs are in flight with us, and we do not know them */
+    bool reclaiming;     /* reclaim.lua is under way */
     bool blocked;        /* BLPOP is under way … */
     bool on_wake_lists;  /* … and watches the wake lists too */
     bool nudged;         /* a message was sent to our own inbox to end it early */

@@ -90,6 +90,7 @@ void moil_worker_fenced(struct worker *w)
     log_error("this worker was declared dead while it lived; its %u jobs are run elsewhere", w->running_count);
     close_all(w);
     moil_settler_void(&w->settler);
+    w->fetcher.lost = false;
     if (w->state >= WORKER_STOPPING) {
         done(w);
         return;
@@ -122,10 +123,12 @@ static void busy_cb(struct ev_loop *loop, ev_idle *watcher, int events)
 
 static void stop_when_over(struct worker *w)
 {
-    bool idle = !w->reserved && !w->running && moil_settler_is_empty(&w->settler);
-    if (w->options.burst && w->state == WORKER_SERVING && idle && w->fetcher.drained && w->fetcher.calls == 0)
+    const struct fetcher *f = &w->fetcher;
+    bool idle = !w->reserved && !w->running && moil_settler_is_empty(&w->settler) && f->calls == 0 && !f->lost &&
+                !f->reclaiming;
+    if (w->options.burst && w->state == WORKER_SERVING && idle && f->drained)
         w->state = WORKER_STOPPING;
-    if (w->state == WORKER_STOPPING && idle && w->fetcher.calls == 0) {
+    if (w->state == WORKER_STOPPING && idle) {
         w->state = WORKER_LEAVING;
         leave(w);
     }
