@@ -3,7 +3,7 @@
  * DIR is 0700 and holds `lock`, `redis.sock`, the append-only file and the server's log. The server
  * inherits an flocked descriptor of DIR/lock, so that the lock lives exactly as long as it does:
  * whoever cannot lock attaches to the running server. It listens on the unix socket only. No Redis
- * client here: "up" means that the socket accepts.
+ * client here: "up" means that it answers a PING.
  *
  * Nothing here waits: super.c calls step when next_ms says, reaped when the pid died, and lost when
  * the watched connection is readable. */
@@ -19,7 +19,7 @@
 enum embedded_state {
     EMBEDDED_OFF,      /* never started, or stopped */
     EMBEDDED_STARTING, /* ours is coming up, or somebody else holds the lock */
-    EMBEDDED_UP,       /* its socket accepts */
+    EMBEDDED_UP,       /* it answers */
     EMBEDDED_DOWN,     /* died; tried again at due_ms */
     EMBEDDED_STOPPING, /* was told to leave; killed at due_ms */
     EMBEDDED_STATES
@@ -55,7 +55,8 @@ int64_t moil_embedded_next_ms(const struct embedded *e, int64_t now_ms);
 void moil_embedded_reaped(struct embedded *e, int wait_status, int64_t now_ms, char *errstr,
                           size_t errlen);
 
-/* watch_fd is readable: the server that we attached to has ended. */
+/* watch_fd is readable: in UP, the server that we attached to has ended; while STARTING, step
+ * should look. */
 void moil_embedded_lost(struct embedded *e, int64_t now_ms);
 
 /* Stops the server if we started it: SIGTERM, and SIGKILL after 10 s. It is OFF or STOPPING

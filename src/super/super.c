@@ -291,6 +291,22 @@ static void child_due(struct super *s, struct child *child)
     }
 }
 
+static void server_due(struct super *s)
+{
+    char reason[512];
+    struct embedded *e = &s->embedded;
+    enum embedded_state before = e->state;
+    if (moil_embedded_step(e, s->now_ms, reason, sizeof reason) != 0) {
+        log_error("%s", reason);
+        if (s->phase == PHASE_SERVER)
+            moil_phase_fail(s, STATUS_NO_REDIS);
+    } else if (before != EMBEDDED_UP && e->state == EMBEDDED_UP && e->pid > 0) {
+        log_info("the private redis-server in %s runs (pid %d)", e->dir, (int)e->pid);
+    } else if (before != EMBEDDED_UP && e->state == EMBEDDED_UP) {
+        log_info("attached to the private redis-server in %s", e->dir);
+    }
+}
+
 static void serve_due(struct super *s)
 {
     for (int i = 0; i < moil_children_count(&s->children); i++) {
@@ -298,14 +314,8 @@ static void serve_due(struct super *s)
         if (child->due_ms != 0 && s->now_ms >= child->due_ms)
             child_due(s, child);
     }
-    if (!s->options->embedded_dir)
-        return;
-    char reason[512];
-    if (moil_embedded_step(&s->embedded, s->now_ms, reason, sizeof reason) == 0)
-        return;
-    log_error("%s", reason);
-    if (s->phase == PHASE_SERVER)
-        moil_phase_fail(s, STATUS_NO_REDIS);
+    if (s->options->embedded_dir)
+        server_due(s);
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
