@@ -51,6 +51,7 @@ CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 LUA_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/api/lua_*.c))
 UNIT_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/units*.c))
 NATIVE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/native*.c))
+# spec/support/NAME_probe.c is a program of its own, linked with the library.
 PROBE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/*_probe.c))
 PROBES := $(PROBE_OBJ:$(BUILD)/obj/spec/support/%.o=$(BUILD)/spec/%)
 SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES)
@@ -144,13 +145,13 @@ deps: ## install the Debian packages that are missing
 
 test: ## build and run the specs; SPEC=path for some, SANITIZER=address,undefined
 	@.ci/deps run test
-	@$(submake) run-specs
+	+@$(submake) run-specs
 
 # --- targets for people ----------------------------------------------------------------------------------
 
 demo: ## real jobs on an embedded Redis, checked
 	@.ci/deps run
-	@$(submake) all
+	+@$(submake) all
 	@BUILD='$(BUILD)' sh examples/demo.sh
 
 lint: ## gcc, clang, clang-tidy, cppcheck, luacheck, format, layers, sizes, names
@@ -179,7 +180,7 @@ cover: ## line coverage of the specs, by file
 
 bench: ## moil beside the raw limit, in one run
 	@.ci/deps run
-	@$(submake) all
+	+@$(submake) all
 	@BUILD='$(BUILD)' sh bench/run
 
 bench-peers: ## the same workloads on Celery, RQ, BullMQ, bee-queue, asynq

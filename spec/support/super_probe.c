@@ -1,23 +1,26 @@
-/* A node whose children play a script: what spec/super/ drives the supervisor with. Built as
- * build/spec/super_probe.
+/* A node whose children play a script: what spec/super/ drives the supervisor with.
+ * Built as build/spec/super_probe.
  *
- *   super_probe [--workers N] [--burst 1] [--timeout MS] [--pidfile PATH] [--embedded DIR] [--ready
- * LINE]
- *               [--terminal 1] [--check SCRIPT] [--agent SCRIPT] [--worker SCRIPT] [--worker1
- * SCRIPT] … [--worker9 SCRIPT]
+ *   super_probe [--workers N] [--burst 1] [--timeout MS] [--pidfile PATH] [--embedded DIR]
+ *               [--ready LINE] [--terminal 1] [--check SCRIPT] [--agent SCRIPT]
+ *               [--worker SCRIPT] [--worker1 SCRIPT] … [--worker9 SCRIPT]
  *
- * A script is a list of steps with commas between them, after which the child waits for what it is
- * told:
+ * A script is a list of steps with commas between them, after which the child waits for what it
+ * is told:
  *
  *   ready        from here on signals are waited for; writes the ready byte
  *   page:A:B     incarnation A and the job on the CPU B go to its page
  *   after:MS     lets the time pass
- *   raise:N      sends itself a signal         exit:N   leaves with that status
+ *   raise:N      sends itself a signal
+ *   exit:N       leaves with that status
  *   once:FILE    skips the rest if FILE is there, and makes it if not: so a restarted child lives
  *   many:FILE:N  as once, but skips after N times
- *   loop         uses the CPU for ever         write:N  writes N bytes to the ready pipe
- *   status       says what it has inherited    spawn    starts a child of its own that would
- * outlive it stubborn     SIGTERM is noted only         deaf     SIGQUIT too
+ *   loop         uses the CPU for ever
+ *   write:N      writes N bytes to the ready pipe
+ *   status       says what it has inherited
+ *   spawn        starts a child of its own that would outlive it
+ *   stubborn     SIGTERM is noted only
+ *   deaf         SIGQUIT too
  *
  * Children say on stdout what happens to them, a line each, their name first. */
 #include <dirent.h>
