@@ -3,25 +3,22 @@
 
 local support = require "spec.support"
 local lfs = require "lfs"
+local super_node = require "spec.support.super_node"
+
 local native <const> = support.native
 local wait_until <const> = support.wait_until
-
-local PROBE <const> = support.build .. "/spec/super_probe"
-local BY <const> = 15 -- seconds that anything may take on a loaded machine
+local BY <const> = super_node.BY
+local is_there <const> = super_node.is_there
+local wait_gone <const> = super_node.wait_gone
 
 local function start(dir, options, spawn_options)
-  local argv = { PROBE, "--workers", "1", "--embedded", dir }
-  for name, value in pairs(options or {}) do
-    argv[#argv + 1] = "--" .. name
-    argv[#argv + 1] = tostring(value)
-  end
-  return support.spawn(argv, spawn_options)
+  local all = { workers = 1, embedded = dir }
+  for name, value in pairs(options or {}) do all[name] = value end
+  return super_node.start(all, spawn_options)
 end
 
 local function start_ready(dir, spawn_options)
-  local node = start(dir, nil, spawn_options)
-  node:read_until("ready: 1 worker", BY, "stderr")
-  return node
+  return super_node.start_ready({ workers = 1, embedded = dir }, spawn_options)
 end
 
 -- A connection once the server accepts and answers.
@@ -42,17 +39,6 @@ end
 
 local function server_pid(dir)
   return tonumber(call(dir, "INFO", "server"):match("process_id:(%d+)"))
-end
-
-local function is_there(pid)
-  local f = io.open(("/proc/%d/stat"):format(pid), "rb")
-  local state = f and f:read("a"):match("%) (%a)")
-  if f then f:close() end
-  return state ~= nil and state ~= "Z" and state ~= "X"
-end
-
-local function wait_gone(pid)
-  wait_until(function() return not is_there(pid) end, BY, "the end of process " .. pid)
 end
 
 local function new_dir(...)
