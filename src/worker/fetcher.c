@@ -87,6 +87,7 @@ static void fetched(void *data, int err, const struct reply *reply)
     if (err && err != MOIL_ENOSCRIPT)
         f->empty = true; /* the next wake-up or poll asks again */
     size_t pairs = err || !ours ? 0 : moil_reply_count(reply) / 2;
+    f->backlog = pairs == call->want;
     if (!err && ours && pairs < call->want)
         f->empty = f->drained = f->wakes == call->wakes;
     if (!err && ours)
@@ -117,7 +118,7 @@ static void fetch_more(struct fetcher *f)
     struct worker *w = f->worker;
     while (!f->empty && !moil_settler_is_full(&w->settler)) {
         unsigned held = w->reserved_count + f->asked, target = free_slots(w) + ahead(w);
-        if (held >= target)
+        if (held >= target || (f->calls > 0 && !f->backlog))
             return;
         unsigned want = target - held;
         if (want > MOIL_BATCH_MAX)

@@ -25,6 +25,7 @@ struct fetcher {
     unsigned asked;      /* jobs asked for and not answered yet */
     unsigned calls;      /* fetches under way */
     unsigned wakes;      /* wake-ups so far; one that comes during a fetch makes it count as not empty */
+    bool backlog;        /* the last fetch got all that it asked for: several at a time are worth it */
     bool empty;          /* the last fetch emptied the queues: wait for a wake-up */
     bool drained;        /* the same, and it was Redis that said so: a burst worker may end */
     bool lost;           /* a fetch's reply was lost: its jobs are in flight with us, and we do not know them */
