@@ -93,11 +93,11 @@ describe("options", function()
 
   it("name the option, the value and what is allowed", function()
     for message, args in pairs {
-      ['--workers: "0" is not a whole number from 1 to 1024'] = { "-w", "0" },
-      ['--workers: "-1" is not a whole number from 1 to 1024'] = { "-w", "-1" },
-      ['--workers: "2x" is not a whole number from 1 to 1024'] = { "--workers=2x" },
-      ['--workers: "" is not a whole number from 1 to 1024'] = { "--workers=" },
-      ['--workers: "99999999999999999999" is not a whole number from 1 to 1024'] = { "-w99999999999999999999" },
+      ['--workers: "0" is not a whole number from 1 to 256'] = { "-w", "0" },
+      ['--workers: "-1" is not a whole number from 1 to 256'] = { "-w", "-1" },
+      ['--workers: "2x" is not a whole number from 1 to 256'] = { "--workers=2x" },
+      ['--workers: "" is not a whole number from 1 to 256'] = { "--workers=" },
+      ['--workers: "99999999999999999999" is not a whole number from 1 to 256'] = { "-w99999999999999999999" },
       ['--shutdown-timeout: "nan" is not a number of seconds from 0.1 to 1000000000'] = { "--shutdown-timeout=nan" },
       ['--shutdown-timeout: "0x9" is not a number of seconds from 0.1 to 1000000000'] = { "--shutdown-timeout=0x9" },
       ['--log-level: "loud" is not one of debug, info, warning, error'] = { "--log-level", "loud" },
@@ -181,7 +181,7 @@ describe("the config file", function()
 
   it("is checked for every command", function()
     local path = config "return { workers = 'many' }"
-    assert.equal(path .. ': workers: "many" is not a whole number from 1 to 1024',
+    assert.equal(path .. ': workers: "many" is not a whole number from 1 to 256',
       refused("result", { "--config", path }))
   end)
 

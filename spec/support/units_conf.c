@@ -5,6 +5,7 @@
 
 #include "conf/instant.h"
 #include "conf/options.h"
+#include "conf/route.h"
 #include "conf/suggest.h"
 #include "conf/table.h"
 #include "conf/url.h"
@@ -219,14 +220,21 @@ static int unit_find_command(lua_State *L)
     return 1;
 }
 
+/* route(config_json or nil, task) -> queue | nil */
+static int unit_route(lua_State *L)
+{
+    char *queue = moil_route_find(luaL_optstring(L, 1, NULL), luaL_checkstring(L, 2));
+
+    lua_pushstring(L, queue);
+    free(queue);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"url_parse", unit_url_parse},
-    {"url_redact", unit_url_redact},
-    {"nearest", unit_nearest},
-    {"instant", unit_instant},
-    {"load", unit_load},
-    {"find_command", unit_find_command},
-    {NULL, NULL},
+    {"url_parse", unit_url_parse}, {"url_redact", unit_url_redact},
+    {"nearest", unit_nearest},     {"instant", unit_instant},
+    {"load", unit_load},           {"find_command", unit_find_command},
+    {"route", unit_route},         {NULL, NULL},
 };
 
 UNITS(conf, functions)

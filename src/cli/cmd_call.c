@@ -115,13 +115,13 @@ static void fill_job(struct call *c)
 static enum exit_status send_failed(const struct call *c, int rc)
 {
     const struct batch *b = &c->batch;
-    enum exit_status status = moil_connection_failed(c->client, rc, NULL);
-    if (b->accepted + b->count > 1) {
-        moil_complain("%zu job%s %s accepted before that; of the next %zu some may be, too",
-                      b->accepted, b->accepted == 1 ? "" : "s", b->accepted == 1 ? "was" : "were",
-                      b->count);
+    if (b->accepted + b->count <= 1) {
+        return moil_connection_failed(c->client, rc, NULL);
     }
-    return status;
+    moil_complain("%s; %zu job%s accepted before that, and of the next %zu some may be, too",
+                  moil_client_error(c->client), b->accepted, b->accepted == 1 ? " was" : "s were",
+                  b->count);
+    return moil_exit_status(rc);
 }
 
 static enum exit_status send_words(struct call *c)

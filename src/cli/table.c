@@ -119,7 +119,7 @@ static void add_value(struct buffer *out, enum cell_kind kind, const json_t *v)
         moil_buffer_addf(out, "%zu", json_array_size(v));
         break;
     case CELL_YES:
-        moil_buffer_add_str(out, json_is_true(v) ? "yes" : "");
+        moil_buffer_add_str(out, json_is_true(v) ? "yes" : "no");
         break;
     case CELL_ERROR:
         add_error(out, v);

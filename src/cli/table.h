@@ -13,7 +13,7 @@ enum cell_kind {
     CELL_SECONDS,  /* a duration: "5m 03s" */
     CELL_LIST,     /* strings with commas */
     CELL_COUNT,    /* how many elements a list has */
-    CELL_YES,      /* "yes" for true, nothing else */
+    CELL_YES,      /* "yes" for true, else "no" */
     CELL_ERROR,    /* an error object: its message, or its code */
 };
 
