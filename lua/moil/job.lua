@@ -148,13 +148,17 @@ function job.direct(name, task, ...)
   }, job.self_meta)
 end
 
+local function text_of(err)
+  return tostring(type(err) == "table" and rawget(err, "message") or err)
+end
+
 -- Hooks do not change the outcome.
 local function run_hook(self, name, ...)
   local hook = self.options[name]
   if not hook then return end
   local ok, err = pcall(hook, self, ...)
   if not ok then
-    log.error(("%s failed: %s"):format(name, type(err) == "table" and err.message or tostring(err)))
+    log.error(("%s failed: %s"):format(name, text_of(err)))
   end
 end
 
@@ -165,17 +169,24 @@ local function contains(list, code)
   return false
 end
 
--- Seconds until the next try, or nil.
-local function next_delay(self, err)
+-- The delay by the policy, or nil; raises where policy or data are broken.
+local function ask_policy(self, err)
   local task, policy = self.options, policy_of(self)
   if not policy then return nil end
   if task.retry_on and not contains(task.retry_on, err.code) then return nil end
   if task.dont_retry_on and contains(task.dont_retry_on, err.code) then return nil end
-  local ok, delay = pcall(policy, self.attempt, err)
-  if ok and delay == nil then return nil end
-  if ok and is_seconds(delay) then return delay end
-  log.error(("the retry policy of %s failed: %s"):format(self.task,
-    ok and ("it gave " .. tostring(delay) .. " for the seconds") or tostring(delay)))
+  local delay = policy(self.attempt, err)
+  if delay ~= nil and not is_seconds(delay) then
+    error(("it gave %s for the seconds"):format(tostring(delay)), 0)
+  end
+  return delay
+end
+
+-- Seconds until the next try, or nil.
+local function next_delay(self, err)
+  local ok, delay = pcall(ask_policy, self, err)
+  if ok then return delay end
+  log.error(("the retry policy failed: %s"):format(text_of(delay)))
   return nil
 end
 

@@ -100,7 +100,8 @@ function result:get(given)
     errors.bad("result:get: a job cannot wait for itself")
   end
   local state, text = wait(self.id, given.timeout, given.on_message)
-  local value = text and text ~= "" and decode(text) or nil
+  local value
+  if text and text ~= "" then value = decode(text) end
   if state == "SUCCESS" then
     if value == core.null then return nil end
     return value

@@ -262,9 +262,15 @@ static bool needs_conclusion(const struct run *run)
     return false;
 }
 
-static void log_hook_error(struct run *run, const char *what)
+/* Hooks and policies are called protected by `conclude`: what arrives here is short memory. The error
+ * is on the top of the thread. */
+static void log_conclude_error(struct run *run)
 {
-    moil_log_job(LOG_ERROR, run->job.id, run->job.task, slice_str(what), (struct slice){0});
+    char text[300];
+
+    snprintf(text, sizeof text, "hooks failed: %s",
+             lua_type(run->co, -1) == LUA_TSTRING ? lua_tostring(run->co, -1) : "?");
+    moil_log_job(LOG_ERROR, run->job.id, run->job.task, slice_str(text), (struct slice){0});
 }
 
 /* The second phase is over: a number is a retry, all else leaves the outcome as it was. */
@@ -277,8 +283,7 @@ static void end_conclude(struct run *run, int status)
         }
         return;
     }
-    log_hook_error(run, lua_type(run->co, -1) == LUA_TSTRING ? lua_tostring(run->co, -1)
-                                                             : "a hook failed");
+    log_conclude_error(run);
     close_threads(run);
 }
 

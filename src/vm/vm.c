@@ -63,7 +63,7 @@ static int place_error(lua_State *L)
 {
     lua_Debug ar;
 
-    if (lua_istable(L, 1) && luaL_getmetafield(L, 1, "__name") == LUA_TNIL) {
+    if (lua_istable(L, 1)) {
         lua_getfield(L, 1, "where");   /* error where */
         lua_getfield(L, 1, "message"); /* error where message */
         if (lua_type(L, -1) == LUA_TSTRING) {
