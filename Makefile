@@ -172,7 +172,7 @@ $(BUILD)/tidy/%.ok: $(BUILD)/obj/%.o .clang-tidy
 
 fmt: ## format the C sources
 	@.ci/deps lint
-	@clang-format -i $(wildcard src/*/*.[ch] spec/support/*.[ch] examples/*.c)
+	@.ci/fmt $(wildcard src/*/*.[ch] spec/support/*.[ch] examples/*.[ch])
 
 cover: ## line coverage of the specs, by file
 	@.ci/deps run test
