@@ -96,7 +96,7 @@ describe("start", function()
     assert.equal(3, count(out, "SigBlk 0000000000000000"))
     local ignoring = 0
     for mask in out:gmatch("SigIgn (%x+)") do
-      -- TTIN and TTOU; 32 and 33 are the C library's own, which make leaves ignored for what it runs
+      -- TTIN and TTOU; 32 and 33 are the C library's own, and ignored in what make runs
       assert.equal(0x300000, tonumber(mask, 16) & ~0x180000000)
       ignoring = ignoring + 1
     end
