@@ -15,9 +15,9 @@ struct backoff {
 enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 30000,
-    BACKOFF_STABLE_MS =
-        10000, /* a child that lived this long was healthy: its death is a single crash */
-    BACKOFF_LOOP_DEATHS = 5, /* quick deaths in a row that are called a crash loop */
+    BACKOFF_STABLE_MS = 10000, /* a child that lived this long was healthy: its death is a single
+                                  crash */
+    BACKOFF_LOOP_DEATHS = 5,   /* quick deaths in a row that are called a crash loop */
 };
 
 /* A child that lived lived_ms died; returns how many milliseconds to wait before the next start. */

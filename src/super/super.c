@@ -101,8 +101,8 @@ static void child_died(struct super *s, struct child *child, pid_t pid, int wait
 static void check_died(struct super *s, struct child *check, pid_t pid, int wait_status)
 {
     bool asked = check->state == CHILD_STOPPING;
-    bool too_long = check->due_ms == 0 ||
-                    (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGXCPU);
+    bool too_long =
+        check->due_ms == 0 || (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGXCPU);
     char how[96];
     moil_child_set_state(check, CHILD_NONE);
     if (asked)
@@ -348,8 +348,8 @@ static void wait_and_read(struct super *s)
     struct child *waiting[CHILDREN_MAX];
     nfds_t n = 0, children = 0;
     fds[n++] = (struct pollfd){.fd = s->signals.fds[0], .events = POLLIN};
-    fds[n++] = (struct pollfd){.fd = s->embedded.watch_fd,
-                               .events = POLLIN}; /* -1 is passed over */
+    fds[n++] = (struct pollfd){.fd = s->embedded.watch_fd, .events = POLLIN}; /* -1 is passed over
+                                                                               */
     for (int i = 0; i < moil_children_count(&s->children); i++) {
         struct child *child = &s->children.all[i];
         if (child->ready_fd < 0)
