@@ -292,7 +292,8 @@ describe("the rest", function()
     answers.spawn = { 3, nil, "out", "err\0", false, true, n = 6 }
     assert.same({ code = 3, stdout = "out", stderr = "err\0", timed_out = false, truncated = true },
       job [[
-        return moil.run { "wc", "-l", 7, input = "a\0b", timeout = 5, max_output = 100, cwd = "/tmp" }
+        return moil.run { "wc", "-l", 7,
+          input = "a\0b", timeout = 5, max_output = 100, cwd = "/tmp" }
       ]])
     assert.same({ "spawn", { "wc", "-l", "7", input = "a\0b", timeout = 5.0, max_output = 100,
       cwd = "/tmp" } }, asked[1])

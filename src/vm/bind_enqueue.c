@@ -63,8 +63,8 @@ static struct slice read_id(const struct reader *r)
 
 static lua_Number read_number(const struct reader *r, const char *field, lua_Number absent)
 {
-    lua_Number v = lua_getfield(r->L, r->idx, field) == LUA_TNUMBER ? lua_tonumber(r->L, -1)
-                                                                    : absent;
+    lua_Number v =
+        lua_getfield(r->L, r->idx, field) == LUA_TNUMBER ? lua_tonumber(r->L, -1) : absent;
 
     lua_pop(r->L, 1);
     return v;

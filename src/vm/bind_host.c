@@ -13,23 +13,17 @@
 /* The call to fill. Raises where the caller could not wait for an answer. */
 static struct vm_call *begin(lua_State *L, struct bind *bind)
 {
-    struct vm_call *call = &bind->call;
+    struct run *run = moil_bind_run(L, bind);
+    struct vm_call *call = run ? &run->call : &bind->call;
 
-    if (bind->vm) {
-        struct run *run = moil_thread_run(L);
-
-        if (!run) {
-            moil_bind_raise(L, "BadArgument",
-                            "this needs a running job: it cannot be called while files are loaded");
-        }
-        if (!lua_isyieldable(L) || run->barriers > 0) {
-            moil_bind_raise(
-                L, "BadArgument",
-                "cannot wait here: inside of a C function that calls back (table.sort, "
-                "string.gsub, "
-                "require) or of a metamethod or <close> variable that cannot be suspended");
-        }
-        call = &run->call;
+    if (bind->vm && !run) {
+        moil_bind_raise(L, "BadArgument",
+                        "this needs a running job: it cannot be called while files are loaded");
+    } else if (run && (!lua_isyieldable(L) || run->barriers > 0)) {
+        moil_bind_raise(L, "BadArgument",
+                        "cannot wait here: inside of a C function that calls back (table.sort, "
+                        "string.gsub, require), a metamethod or a <close> variable that cannot be "
+                        "suspended");
     }
     moil_call_clear(call);
     return call;

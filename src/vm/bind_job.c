@@ -32,10 +32,10 @@ static int core_lineage(lua_State *L)
     lua_pushlstring(L, run->job.id.p, run->job.id.n); /* id */
     lua_pushvalue(L, -1);                             /* id root */
     if (run->job.extra.n > 0 &&
-        moil_json_decode(L, run->job.extra, err, sizeof err) == 0 && /* id root extra */
-        lua_istable(L, -1) &&
-        lua_getfield(L, -1, "root_id") == LUA_TSTRING) { /* id root extra root */
-        lua_replace(L, 2);                               /* id root … */
+        moil_json_decode(L, run->job.extra, err, sizeof err) == 0 &&           /* id root extra */
+        lua_istable(L, -1) && lua_getfield(L, -1, "root_id") == LUA_TSTRING) { /* id root extra root
+                                                                                */
+        lua_replace(L, 2);                                                     /* id root … */
     }
     lua_settop(L, 2);
     return 2;

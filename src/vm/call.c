@@ -16,8 +16,8 @@ struct answer {
 };
 
 enum {
-    KEEP_BYTES =
-        16 * 1024, /* a call that needed more gives its memory back: thousands of runs may sleep */
+    KEEP_BYTES = 16 * 1024, /* a call that needed more gives its memory back: thousands of runs may
+                               sleep */
     KEEP_SUBS = 16,
 };
 

@@ -148,8 +148,8 @@ static int finish_wrap(lua_State *L, lua_State *co, int n)
     if (n >= 0) {
         return n;
     }
-    if (status != LUA_OK &&
-        status != LUA_YIELD) { /* it died of the error: its <close> variables run */
+    if (status != LUA_OK && status != LUA_YIELD) { /* it died of the error: its <close> variables
+                                                      run */
         status = moil_thread_close(co, L);
         lua_xmove(co, L, 1); /* … error */
     }

@@ -79,9 +79,9 @@ static void add_to_path(lua_State *L, const char *dir)
 {
     lua_getglobal(L, "package"); /* package */
     lua_getfield(L, -1, "path"); /* package path */
-    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", dir, dir,
-                    lua_tostring(L, -1)); /* package path path */
-    lua_setfield(L, -3, "path");          /* package path */
+    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", dir, dir, lua_tostring(L, -1)); /* package path
+                                                                                       path */
+    lua_setfield(L, -3, "path"); /* package path */
     lua_pop(L, 2);
 }
 
@@ -145,8 +145,8 @@ static int load_folder(lua_State *L, const char *dir, int depth)
     luaL_checkstack(L, 8, "folders");
     l = push_listing(L, dir); /* listing */
     for (int i = 0; i < l->count; i++) {
-        const char *path = lua_pushfstring(L, "%s/%s", dir,
-                                           l->entries[i]->d_name); /* listing path */
+        const char *path = lua_pushfstring(L, "%s/%s", dir, l->entries[i]->d_name); /* listing path
+                                                                                     */
         struct stat st;
 
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {

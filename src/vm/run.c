@@ -165,8 +165,8 @@ static int call_task(lua_State *L)
         return raise_bad_job(L, "arguments", err);
     }
     if (run->job.kwargs.n > 0) {
-        if (moil_json_decode(L, run->job.kwargs, err, sizeof err) !=
-            0) { /* fn (self) arguments… kwargs */
+        if (moil_json_decode(L, run->job.kwargs, err, sizeof err) != 0) { /* fn (self) arguments…
+                                                                             kwargs */
             return raise_bad_job(L, "kwargs", err);
         }
         n++;
@@ -189,8 +189,9 @@ static int call_conclude(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, run->vm->conclude_ref); /* fn */
     moil_self_push(L, run);                                   /* fn self */
     lua_pushstring(L, run->exhausted ? "exhausted" : outcome_names[run->outcome.kind]);
-    if (moil_json_decode(L, moil_buffer_slice(&run->value), err, sizeof err) !=
-        0) { /* fn self outcome value */
+    if (moil_json_decode(L, moil_buffer_slice(&run->value), err, sizeof err) != 0) { /* fn self
+                                                                                        outcome
+                                                                                        value */
         lua_pushnil(L);
     }
     lua_pushnumber(L, (lua_Number)run->outcome.delay_ms / 1000); /* … delay */
@@ -235,8 +236,8 @@ static void end_call(struct run *run, int status)
         close_threads(run);
     } else if (status == LUA_OK) {
         take_result(run);
-    } else if (status ==
-               LUA_YIELD) { /* not by us, not by coroutine.yield: a C library's lua_yield */
+    } else if (status == LUA_YIELD) { /* not by us, not by coroutine.yield: a C library's lua_yield
+                                       */
         close_threads(run);
         fail_with(run, "Error", "attempt to yield from outside a coroutine");
     } else {
@@ -262,8 +263,8 @@ static bool needs_conclusion(const struct run *run)
     return false;
 }
 
-/* Hooks and policies are called protected by `conclude`: what arrives here is short memory. The error
- * is on the top of the thread. */
+/* Hooks and policies are called protected by `conclude`: what arrives here is short memory. The
+ * error is on the top of the thread. */
 static void log_conclude_error(struct run *run)
 {
     char text[300];

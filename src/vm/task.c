@@ -26,12 +26,14 @@ static void free_entry(struct task_entry *entry)
 
 void moil_task_free_all(struct vm *vm)
 {
-    struct task_entry *entry;
-    struct task_entry *next;
+    struct task_entry *entry = vm->tasks;
 
-    HASH_ITER (hh, vm->tasks, entry, next) {
-        HASH_DEL(vm->tasks, entry);
+    HASH_CLEAR(hh, vm->tasks); /* the table; the entries stay linked */
+    while (entry) {
+        struct task_entry *next = entry->hh.next;
+
         free_entry(entry);
+        entry = next;
     }
 }
 
@@ -54,7 +56,7 @@ void moil_vm_each_task(struct vm *vm, bool (*fn)(void *data, struct task *task),
     struct task_entry *next;
 
     HASH_SORT(vm->tasks, by_name);
-    HASH_ITER (hh, vm->tasks, entry, next) {
+    HASH_ITER(hh, vm->tasks, entry, next) {
         if (!fn(data, &entry->task)) {
             return;
         }

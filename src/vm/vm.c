@@ -68,8 +68,10 @@ static int place_error(lua_State *L)
         lua_getfield(L, 1, "message"); /* error where message */
         if (lua_type(L, -1) == LUA_TSTRING) {
             if (lua_type(L, -2) == LUA_TSTRING) {
-                lua_pushfstring(L, "%s: %s", lua_tostring(L, -2),
-                                lua_tostring(L, -1)); /* error where message text */
+                lua_pushfstring(L, "%s: %s", lua_tostring(L, -2), lua_tostring(L, -1)); /* error
+                                                                                           where
+                                                                                           message
+                                                                                           text */
                 return 1;
             }
             lua_replace(L, 1); /* message where */
@@ -102,8 +104,8 @@ static int call_protected(lua_State *L, lua_CFunction fn, void *arg, const char 
     lua_pushlightuserdata(L, arg);                     /* handler fn arg */
     lua_pushlightuserdata(L, (void *)(uintptr_t)text); /* handler fn arg text */
     if (lua_pcall(L, 2, 0, top + 1) != LUA_OK) {
-        const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
-                                                             : "an error that cannot be shown";
+        const char *message =
+            lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error that cannot be shown";
 
         snprintf(errstr, errlen, "%s", message);
         err = MOIL_EINVAL;
