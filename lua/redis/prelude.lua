@@ -88,3 +88,12 @@ local function expire_at(minute, ids)
     call("ZADD", ns .. "expiries", minute, minute)
   end
 end
+
+-- The R record of a job that ends without its worker; `minute` is when it expires ("0": never), `body` the J record to keep or "".
+local function outcome_of(record, state, value, now, minute, body)
+  local queue, level, retries, crashes, losses, enqueued, task =
+    record:match("^J1 (%S+) (%d) (%d+) (%d+) (%d+) (%d+) (%S+) ")
+  return table.concat({ "R1", state, queue or "-", level or "0", retries or "0",
+    string.format("%d", (crashes or 0) + (losses or 0)), enqueued or "0", "0", string.format("%.0f000", now), minute,
+    "-", task or "-", #value, #body }, " ") .. "\n" .. value .. body
+end

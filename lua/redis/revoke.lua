@@ -17,12 +17,8 @@ if not was_delayed then
   call("HINCRBY", ns .. "stale", id, 1)
 end
 local now = now_ms()
-local queue, level, retries, crashes, losses, enqueued, task =
-  record:match("^J1 (%S+) (%d) (%d+) (%d+) (%d+) (%d+) (%S+) ")
 local minute = tostring(math.ceil((now / 1000 + ARGV[3]) / 60))
-local ended = table.concat({ "R1 REVOKED", queue or "-", level or "0", retries or "0",
-  string.format("%d", (crashes or 0) + (losses or 0)), enqueued or "0", "0", string.format("%.0f000", now), minute,
-  "-", task or "-", #value, "0" }, " ") .. "\n" .. value
+local ended = outcome_of(record, "REVOKED", value, now, minute, "")
 call("HSET", jobs, id, ended)
 expire_at(minute, { id })
 notify_end(id, "F", ended)

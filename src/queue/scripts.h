@@ -6,9 +6,11 @@
 
 /* In the order of the alphabet, as the generator writes them. */
 enum script_id {
+    SCRIPT_CONDEMN,    /* a worker incarnation is dead */
     SCRIPT_DEAD,       /* page through the dead set */
     SCRIPT_DELETE,     /* remove a job that is not running, record and all */
     SCRIPT_ENQUEUE,    /* new -> pending */
+    SCRIPT_EVICT,      /* a node is gone, with its workers */
     SCRIPT_FETCH,      /* pending -> in flight */
     SCRIPT_FORGET,     /* drop an ended job's result */
     SCRIPT_HEARTBEAT,  /* a node's lease and its report */
@@ -23,6 +25,7 @@ enum script_id {
     SCRIPT_PURGE,      /* drop the pending jobs of a queue */
     SCRIPT_QUEUES,     /* queues and their lengths */
     SCRIPT_RECLAIM,    /* in flight with an incarnation that does not know it */
+    SCRIPT_RECOVER,    /* in flight with the dead -> pending, or dead */
     SCRIPT_RETRY_DEAD, /* dead -> pending */
     SCRIPT_REVOKE,     /* waiting -> ended as REVOKED */
     SCRIPT_SCHEDULE,   /* new -> delayed */

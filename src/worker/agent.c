@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -11,6 +12,7 @@ enum { CALL_TIMEOUT_MS = 10000 };
 static void link_up(void *data)
 {
     struct agent *a = data;
+    a->up_since_us = moil_clock_monotonic_us();
     if (!a->ready) {
         a->ready = true;
         moil_redis_check(a);
@@ -20,6 +22,7 @@ static void link_up(void *data)
     moil_heartbeat_start(a);
     moil_promoter_start(a);
     moil_sweeper_start(a);
+    moil_recoverer_start(a);
 }
 
 static void waiting_up(void *data)
@@ -32,6 +35,7 @@ static void link_down(void *data, int err)
     (void)err;
     struct agent *a = data;
     a->promoting = false;
+    a->up_since_us = 0;
     if (a->stopping)
         ev_break(a->loop, EVBREAK_ALL);
 }
@@ -54,6 +58,7 @@ void moil_agent_fini(struct agent *a)
     ev_timer_stop(a->loop, &a->heartbeat);
     ev_timer_stop(a->loop, &a->promote);
     ev_timer_stop(a->loop, &a->sweep);
+    moil_recoverer_fini(a);
     moil_link_free(a->link);
     moil_link_free(a->waiting);
     moil_broker_fini(&a->broker);

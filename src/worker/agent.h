@@ -3,9 +3,10 @@
  *   heartbeat.c  the node's lease and its report
  *   promoter.c   delayed jobs that are due
  *   sweeper.c    results past their time, the dead set's bounds
+ *   recoverer.c  the jobs of workers that died, and of nodes that vanished
  *   redis_check.c  a look at the server's INFO, with warnings
  *
- * Each part is given the agent and has the same verbs: start, stop. Recovery, beat and control commands will be parts too. */
+ * Each part is given the agent and starts anew with each connection. Beat and control commands will be parts too. */
 #ifndef MOIL_WORKER_AGENT_H
 #define MOIL_WORKER_AGENT_H
 
@@ -24,9 +25,12 @@ struct agent_options {
     struct slice report; /* JSON members of the node's report that do not change, without braces */
     struct page *(*page_at)(void *data, int slot); /* of the worker slots below slots() */
     int (*slots)(void *data);
+    int word_fd; /* what the supervisor says of deaths (super/child.h), non-blocking; -1: nobody says anything */
     void (*on_ready)(void *data);
     void *data;
 };
+
+struct lease_seen;
 
 struct agent {
     struct agent_options options;
@@ -41,6 +45,11 @@ struct agent {
     ev_timer sweep;
     bool promoting;       /* a promote script is under way … */
     bool promote_again;   /* … and a tick came meanwhile */
+    ev_io words;
+    ev_timer leases;      /* looks at the other nodes' leases */
+    struct buffer word;   /* the part of a line that has come */
+    struct lease_seen *seen;
+    int64_t up_since_us;  /* monotonic; of the link; 0: it is down */
     struct buffer text;
 };
 
@@ -57,6 +66,8 @@ void moil_agent_stop(struct agent *a);
 void moil_heartbeat_start(struct agent *a); /* also after each reconnect */
 void moil_promoter_start(struct agent *a);
 void moil_sweeper_start(struct agent *a);
+void moil_recoverer_start(struct agent *a);
+void moil_recoverer_fini(struct agent *a);
 void moil_redis_check(struct agent *a); /* once: asks INFO, and warns of what it sees */
 
 /* What INFO's text tells that a user must know, one log line each. Pure but for the log; for redis_check.c and its spec. */

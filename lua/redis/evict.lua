@@ -1,0 +1,18 @@
+-- evict: a node whose lease counter has not moved for a lease is gone, and all its workers with it.
+-- ARGV: node, the counter seen, error (JSON text, as for condemn)
+-- Returns how many workers were condemned; -1 when the counter has moved, and then nothing has changed.
+local node = ARGV[1]
+if call("HGET", ns .. "leases", node) ~= ARGV[2] then
+  return -1
+end
+call("HDEL", ns .. "leases", node)
+call("HDEL", ns .. "nodes", node)
+local workers, condemned = call("HGETALL", ns .. "workers"), 0
+for i = 1, #workers, 2 do
+  if workers[i + 1]:sub(1, #node + 1) == node .. " " then
+    call("HDEL", ns .. "workers", workers[i])
+    call("HSET", ns .. "recovering", workers[i], "loss - " .. ARGV[3])
+    condemned = condemned + 1
+  end
+end
+return condemned

@@ -1,0 +1,86 @@
+-- recover: in flight with a condemned incarnation -> pending again, in front and in the order of enqueueing; or dead.
+-- ARGV: incarnation, crashes_max, losses_max
+-- Returns 1 when there is more to do, else 0. Any agent may go on where another stopped.
+-- First at most 250 ids a call move from the set to a list sorted by age, then at most 250 a call go back, the youngest
+-- first. A crash is charged to the job that was on the CPU alone, a loss to each job that the node ran for long enough to say so
+-- (`running`); the others go back free. Begins with a removal, so that Redis lets it through over maxmemory.
+local incarnation = ARGV[1]
+local case = call("HGET", ns .. "recovering", incarnation)
+if not case then
+  return 0
+end
+local kind, on_cpu, value = case:match("^(%S+) (%S+) (.*)$")
+local inflight, sorted = ns .. "inflight:" .. incarnation, ns .. "recovering:" .. incarnation
+
+local ids = call("SPOP", inflight, 250)
+if #ids > 0 then
+  local records, ages = call("HMGET", jobs, unpack(ids)), {}
+  for i, id in ipairs(ids) do
+    local record = records[i]
+    if record and record:byte(1) ~= 82 then
+      ages[#ages + 1] = record:match("^J1 %S+ %d %d+ %d+ %d+ (%d+) ") or "0"
+      ages[#ages + 1] = id
+    end
+  end
+  if #ages > 0 then
+    call("ZADD", sorted, unpack(ages))
+  end
+  return 1
+end
+
+-- The record with one of its counts raised, and that count.
+local function charge(record, position)
+  local count
+  local charged = record:gsub("^(J1 %S+ %d " .. ("%d+ "):rep(position - 1) .. ")(%d+)", function(head, n)
+    count = n + 1
+    return head .. string.format("%d", count)
+  end, 1)
+  return charged, count
+end
+
+local function bury(id, record)
+  local now = now_ms()
+  local ended = outcome_of(record, "FAILURE", value, now, "0", record)
+  call("HSET", jobs, id, ended)
+  call("ZADD", ns .. "dead", now, id)
+  notify_end(id, "F", ended)
+end
+
+local function give_back(id)
+  local record = call("HGET", jobs, id)
+  local queue, level = place_of(record or "")
+  if not queue then
+    if record then
+      bury(id, record)
+    end
+    return
+  end
+  local count, max = 0, 1
+  if kind == "crash" and id == on_cpu then
+    record, count = charge(record, 2)
+    max = tonumber(ARGV[2])
+  elseif kind == "loss" and call("HEXISTS", ns .. "running", id) == 1 then
+    record, count = charge(record, 3)
+    max = tonumber(ARGV[3])
+  end
+  call("HDEL", ns .. "running", id)
+  if count >= max then
+    bury(id, record)
+    return
+  end
+  if count > 0 then
+    call("HSET", jobs, id, record)
+  end
+  push(queue, level, { id }, true)
+end
+
+local back = call("ZPOPMAX", sorted, 250)
+for i = 1, #back, 2 do
+  give_back(back[i])
+end
+if #back > 0 then
+  return 1
+end
+call("DEL", ns .. "inbox:" .. incarnation)
+call("HDEL", ns .. "recovering", incarnation)
+return 0
