@@ -74,9 +74,11 @@ describe("moil call", function()
 
   it("takes each argument as JSON, else as a string, and loses no digit", function()
     assert.equal('[4.0,9007199254740993,{"a":[1]},"foo","{broken","8","",true]',
-      done { "call", "echo", "4.0", "9007199254740993", '{"a":[1]}', "foo", "{broken", '"8"', "", "true", "--wait" })
+      done { "call", "echo", "4.0", "9007199254740993", '{"a":[1]}', "foo", "{broken", '"8"', "",
+        "true", "--wait" })
     assert.equal("[0.1]", done { "call", "echo", "0.1", "--wait" })
-    refused(2, "argument 2: 99999999999999999999 has a number that does not fit", { "call", "echo", "1", "99999999999999999999" })
+    refused(2, "argument 2: 99999999999999999999 has a number that does not fit",
+      { "call", "echo", "1", "99999999999999999999" })
     refused(2, "argument 1 is not UTF%-8", { "call", "echo", "\255" })
     assert.equal('[1,{"b":2}]', done { "call", "echo", "1", "--kwargs", '{"b":2}', "--wait" })
     refused(2, "%-%-kwargs is not a JSON object", { "call", "echo", "--kwargs", "[1]" })
@@ -90,7 +92,8 @@ describe("moil call", function()
     local out = moil { "call", "refuse", "--wait", "--json" }
     assert.equal(1, out.code)
     local job = support.json_decode(out.stdout)
-    assert.same({ "FAILURE", "NO_SUCH", "not here", "refuse" }, { job.state, job.error.code, job.error.message, job.task })
+    assert.same({ "FAILURE", "NO_SUCH", "not here", "refuse" },
+      { job.state, job.error.code, job.error.message, job.task })
   end)
 
   it("follows what the job tells of its progress", function()
@@ -109,17 +112,20 @@ describe("moil call", function()
     local again = moil { "call", "math.add", "2", "2", "--id", "mine", "--wait" }
     assert.same({ 0, "2\n" }, { again.code, again.stdout })
     assert.equal("moil: a job has the id mine already; nothing was enqueued\n", again.stderr)
-    assert.is_false(support.json_decode(moil({ "call", "math.add", "--id", "mine", "--json" }).stdout).created)
+    again = moil { "call", "math.add", "--id", "mine", "--json" }
+    assert.is_false(support.json_decode(again.stdout).created)
   end)
 
   it("repeats", function()
     assert.equal("3\n3\n3", done { "call", "math.add", "1", "2", "--repeat", "3", "--wait" })
     assert.equal(2500, #json_lines(done { "call", "nothing", "--repeat", "2500", "--json" }))
-    refused(2, "%-%-id and %-%-repeat do not go together", { "call", "nothing", "--repeat", "2", "--id", "x" })
+    refused(2, "%-%-id and %-%-repeat do not go together",
+      { "call", "nothing", "--repeat", "2", "--id", "x" })
   end)
 
   it("reads jobs from stdin", function()
-    assert.equal("3\n7", done { "call", "math.add", "--stdin", "--wait", stdin = "[1,2]\n\n  [3, 4]\r\n" })
+    assert.equal("3\n7", done { "call", "math.add", "--stdin", "--wait",
+      stdin = "[1,2]\n\n  [3, 4]\r\n" })
     local lines = {}
     for i = 1, 3000 do lines[i] = ("[%d,1]\n"):format(i) end
     local ids = done { "call", "math.add", "--stdin", stdin = table.concat(lines) }
@@ -129,19 +135,24 @@ describe("moil call", function()
   end)
 
   it("sends nothing after a bad line", function()
-    local out = moil { "call", "echo", "--stdin", "--queue", "lines", stdin = "[1]\n[2]\n{}\n[4]\n" }
+    local out = moil { "call", "echo", "--stdin", "--queue", "lines",
+      stdin = "[1]\n[2]\n{}\n[4]\n" }
     assert.equal(2, out.code)
     assert.equal(2, #json_lines((out.stdout:gsub("[^\n]+", "1"))))
-    assert.equal("moil: line 3 of the input is not a JSON array, but other JSON; 2 jobs before it were accepted, nothing after it was sent\n",
-      out.stderr)
-    refused(2, "line 1 of the input is over 1 MB; 0 jobs", { "call", "echo", "--stdin", stdin = "[" .. ("1"):rep(1 << 20) .. "]\n" })
-    refused(2, "line 1 of the input is not a JSON array: ", { "call", "echo", "--stdin", stdin = "[1,\n2]" })
-    refused(2, "line 1 of the input is not a JSON array: ", { "call", "echo", "--stdin", stdin = "\0\n" })
-    assert.same({ 2, "2\n" }, { 2, done({ "purge", "lines", "--json" }):match('"purged":(%d+)') .. "\n" })
+    assert.equal("moil: line 3 of the input is not a JSON array, but other JSON; " ..
+      "2 jobs before it were accepted, nothing after it was sent\n", out.stderr)
+    refused(2, "line 1 of the input is over 1 MB; 0 jobs",
+      { "call", "echo", "--stdin", stdin = "[" .. ("1"):rep(1 << 20) .. "]\n" })
+    refused(2, "line 1 of the input is not a JSON array: ",
+      { "call", "echo", "--stdin", stdin = "[1,\n2]" })
+    refused(2, "line 1 of the input is not a JSON array: ",
+      { "call", "echo", "--stdin", stdin = "\0\n" })
+    assert.equal(2, support.json_decode(done { "purge", "lines", "--json" }).purged)
   end)
 
   it("does not hold back what a slow producer wrote", function()
-    local child = support.start_moil { "call", "math.add", "--stdin", redis = redis, cwd = dir, stdin = "pipe", stdout = "pipe" }
+    local child = support.start_moil { "call", "math.add", "--stdin", redis = redis, cwd = dir,
+      stdin = "pipe", stdout = "pipe" }
     child:write("[1,2]\n")
     local id = child:read_until("(%S+)\n", 5)
     assert.equal("SUCCESS 3", done { "result", id, "--wait" })
@@ -162,10 +173,12 @@ describe("moil call", function()
   it("gives up at its timeout, and says when nobody serves the queue", function()
     local out = moil { "call", "echo", "--queue", "lonely", "--wait", "--timeout", "1.2" }
     assert.equal(4, out.code)
-    assert.matches('^moil: no worker serves the queue "lonely" [^\n]+\nmoil: the job did not end within 1%.2 s;[^\n]+\n$', out.stderr)
+    assert.matches('^moil: no worker serves the queue "lonely" [^\n]+\n' ..
+      "moil: the job did not end within 1%.2 s;[^\n]+\n$", out.stderr)
     out = moil { "call", "sleep", "1.2", "--wait" }
     assert.same({ 0, "1.2\n", "" }, { out.code, out.stdout, out.stderr })
-    refused(4, "did not end within 0%.05 s", { "call", "sleep", "1", "--wait", "--timeout", "0.05" })
+    refused(4, "did not end within 0%.05 s",
+      { "call", "sleep", "1", "--wait", "--timeout", "0.05" })
   end)
 
   it("goes where the config file's routes say, unless told", function()
@@ -181,9 +194,11 @@ describe("moil call", function()
   end)
 
   it("carries its options", function()
-    local id = done { "call", "sleep", "0", "--queue", "options", "--priority", "9", "--at-front", "--expires", "60", "--result-ttl", "30" }
+    local id = done { "call", "sleep", "0", "--queue", "options", "--priority", "9", "--at-front",
+      "--expires", "60", "--result-ttl", "30" }
     local job = support.json_decode(done { "inspect", "job", id, "--json" })
-    assert.same({ "options", 9, 30, "PENDING" }, { job.queue, job.priority, job.options.result_ttl, job.state })
+    assert.same({ "options", 9, 30, "PENDING" },
+      { job.queue, job.priority, job.options.result_ttl, job.state })
     assert.is_true(job.options.expires > os.time() + 50)
     id = done { "call", "sleep", "0", "--eta", "2100-01-01T00:00:00Z" }
     job = support.json_decode(done { "inspect", "job", id, "--json" })
@@ -252,7 +267,8 @@ describe("queues", function()
     assert.equal("resumed steered", done { "resume", "steered" })
     assert.is_false(row("steered").paused)
     assert.equal("purged 3 jobs from steered", done { "purge", "steered" })
-    assert.same({ queue = "steered", purged = 0 }, support.json_decode(done { "purge", "steered", "--json" }))
+    assert.same({ queue = "steered", purged = 0 },
+      support.json_decode(done { "purge", "steered", "--json" }))
     assert.equal(0, row("steered").pending)
   end)
 
@@ -267,30 +283,35 @@ describe("moil inspect", function()
     local node = json_lines(done { "inspect", "nodes", "--json" })[1]
     assert.same({ true, 1 }, { node.alive, #node.workers })
     assert.matches("^NODE +ALIVE", done { "inspect", "nodes" })
-    assert.matches("\nmath%.add +" .. node.node:gsub("%p", "%%%0"), done { "inspect", "registered" })
+    assert.matches("\nmath%.add +" .. node.node:gsub("%p", "%%%0"),
+      done { "inspect", "registered" })
   end)
 
   it("shows jobs that run and jobs to come", function()
-    local id = done { "call", "sleep", "30", "--id", "long.one" }
-    finally(function() redis:call("DEL", "x") end)
+    local id = done { "call", "sleep", "2", "--id", "long.one" }
     support.wait_until(function()
       return done({ "inspect", "active" }):find("long.one", 1, true)
     end, 5, "the job runs")
     assert.matches("^ID +TASK", done { "inspect", "active" })
     local found
-    for _, job in ipairs(json_lines(done { "inspect", "active", "--json" })) do found = found or job.id == id end
+    for _, job in ipairs(json_lines(done { "inspect", "active", "--json" })) do
+      found = found or job.id == id
+    end
     assert.is_true(found)
     done { "call", "echo", "x", "--countdown", "90", "--id", "later.one" }
     assert.matches("later%.one +echo +default +SCHEDULED +in 1m", done { "inspect", "scheduled" })
   end)
 
   it("shows a page at a time", function()
-    for i = 1, 3 do done { "call", "echo", "--countdown", tostring(1000 + i), "--id", "page." .. i } end
+    for i = 1, 3 do
+      done { "call", "echo", "--countdown", tostring(1000 + i), "--id", "page." .. i }
+    end
     local rows = json_lines(done { "inspect", "scheduled", "--json", "--limit", "2" })
     assert.equal(2, #rows)
     local out = moil { "inspect", "scheduled", "--limit", "2" }
     assert.matches("2 shown; %-%-limit and %-%-offset show others", out.stderr)
-    local next_rows = json_lines(done { "inspect", "scheduled", "--json", "--limit", "1", "--offset", "1" })
+    local next_rows = json_lines(done { "inspect", "scheduled", "--json", "--limit", "1",
+      "--offset", "1" })
     assert.equal(rows[2].id, next_rows[1].id)
   end)
 
@@ -309,8 +330,10 @@ describe("moil inspect", function()
   end)
 
   it("keeps a table in the terminal's width, and its control characters out", function()
-    done { "call", "echo", ("long "):rep(50) .. "\27[31m", "--countdown", "5000", "--id", "wide.one" }
-    local out = support.sh(("script -qec 'stty cols 70; %s inspect scheduled' /dev/null"):format(support.binary),
+    done { "call", "echo", ("long "):rep(50) .. "\27[31m", "--countdown", "5000", "--id",
+      "wide.one" }
+    local command = ("script -qec 'stty cols 70; %s inspect scheduled' /dev/null")
+    local out = support.sh(command:format(support.binary),
       { redis = redis, cwd = dir, env = { NO_COLOR = "1", TERM = "xterm" } })
     local seen = false
     for line in out.stdout:gmatch("[^\r\n]+") do
@@ -335,7 +358,8 @@ describe("moil dead", function()
     local text = done { "dead", "list" }
     assert.matches("^ID +TASK", text)
     assert.matches("fail%.dead%.2 .*\nfail%.dead%.1 ", text)
-    assert.equal(text:gsub("%d+%.%ds ago", ""), (done({ "inspect", "dead" }):gsub("%d+%.%ds ago", "")))
+    assert.equal(text:gsub("%d+%.%ds ago", ""),
+      (done({ "inspect", "dead" }):gsub("%d+%.%ds ago", "")))
     assert.equal("FAILURE", json_lines(done { "dead", "list", "--json" })[1].state)
   end)
 
@@ -400,7 +424,8 @@ describe("moil worker", function()
 
   it("writes a log file, in JSON where told", function()
     local log = dir .. "/worker.log"
-    local out = moil { "worker", "-w", "1", "-q", "empty", "--burst", "--log-file", log, "--log-format", "json", timeout = 20 }
+    local out = moil { "worker", "-w", "1", "-q", "empty", "--burst", "--log-file", log,
+      "--log-format", "json", timeout = 20 }
     assert.equal(0, out.code, out.stderr)
     assert.equal("", out.stderr)
     for line in support.read(log):gmatch("[^\n]+") do support.json_decode(line) end

@@ -11,7 +11,8 @@ local function usage_error(pattern, ...)
   assert.matches(pattern, out.stderr)
 end
 
-local commands = { "worker", "dev", "call", "result", "revoke", "purge", "pause", "resume", "inspect", "dead", "check" }
+local commands = { "worker", "dev", "call", "result", "revoke", "purge", "pause", "resume",
+  "inspect", "dead", "check" }
 
 describe("moil", function()
   it("prints help", function()
@@ -51,7 +52,8 @@ describe("moil", function()
   it("prints every option as Markdown, which is docs/options.md", function()
     local out = moil { "--help=markdown" }
     assert.equal(0, out.code)
-    assert.matches("\n| `%-c` `%-%-concurrency N` | [^\n]+ | `16` | `MOIL_CONCURRENCY` | `concurrency` | worker, dev |\n", out.stdout)
+    assert.matches("\n| `%-c` `%-%-concurrency N` | [^\n]+ | `16` | " ..
+      "`MOIL_CONCURRENCY` | `concurrency` | worker, dev |\n", out.stdout)
     local columns
     for row in out.stdout:gmatch("\n(|[^\n]+)") do
       local _, bars = row:gsub("\\|", ""):gsub("|", "")
@@ -69,8 +71,10 @@ describe("moil", function()
   end)
 
   it("names the nearest option", function()
-    usage_error("unknown option %-%-concurency: did you mean %-%-concurrency%?", "worker", "--concurency", "2")
-    usage_error("%-%-concurrency is no option of `moil call`; it belongs to worker dev", "call", "t", "--concurrency=2")
+    usage_error("unknown option %-%-concurency: did you mean %-%-concurrency%?", "worker",
+      "--concurency", "2")
+    usage_error("%-%-concurrency is no option of `moil call`; it belongs to worker dev", "call",
+      "t", "--concurrency=2")
     usage_error('%-%-concurrency: "0" is not a whole number from 1 to 100000', "worker", "-c", "0")
     usage_error("unknown option %-%-beat", "worker", "--beat", "b.lua")
     usage_error("unknown option %-%-watch", "worker", "--watch")
@@ -106,7 +110,8 @@ describe("moil", function()
 
   it("ends with 3 where there is no Redis, within the deadline", function()
     local before = support.now()
-    local out = moil { "inspect", "queues", "--redis", "redis://:hush@127.0.0.1:1", "--deadline", "1" }
+    local out = moil { "inspect", "queues", "--redis", "redis://:hush@127.0.0.1:1", "--deadline",
+      "1" }
     assert.equal(3, out.code)
     assert.matches("^moil: [^\n]*127%.0%.0%.1:1[^\n]*\n$", out.stderr)
     assert.is_nil(out.stderr:find("hush", 1, true))
@@ -128,8 +133,11 @@ describe("moil", function()
       support.write(dir .. "/moil.lua", 'return { redis = "redis://127.0.0.1:1" }')
       support.write(dir .. "/other.lua", 'return { redis = "redis://127.0.0.1:4" }')
       assert.matches("127.0.0.1:1/", inspect {}, 1, true)
-      assert.matches("127.0.0.1:2/", inspect { env = { MOIL_REDIS = "redis://127.0.0.1:2" } }, 1, true)
-      assert.matches("127.0.0.1:3/", inspect { "--redis=redis://127.0.0.1:3", env = { MOIL_REDIS = "redis://127.0.0.1:2" } }, 1, true)
+      assert.matches("127.0.0.1:2/", inspect { env = { MOIL_REDIS = "redis://127.0.0.1:2" } }, 1,
+        true)
+      assert.matches("127.0.0.1:3/",
+        inspect { "--redis=redis://127.0.0.1:3", env = { MOIL_REDIS = "redis://127.0.0.1:2" } }, 1,
+        true)
       assert.matches("127.0.0.1:4/", inspect { "--config", "other.lua" }, 1, true)
       assert.matches("127.0.0.1:4/", inspect { env = { MOIL_CONFIG = "other.lua" } }, 1, true)
     end)
@@ -138,14 +146,16 @@ describe("moil", function()
       support.write(dir .. "/moil.lua", "return {\n  redis = = 1\n}")
       assert.matches("^moil: moil%.lua:2: unexpected symbol", inspect {})
       support.write(dir .. "/moil.lua", "return { rediss = 'x' }")
-      assert.matches('^moil: moil%.lua: unknown option "rediss": did you mean "redis"%?', inspect {})
+      assert.matches('^moil: moil%.lua: unknown option "rediss": did you mean "redis"%?',
+        inspect {})
       support.write(dir .. "/moil.lua", "return { workers = 'many' }")
       assert.matches('^moil: moil%.lua: workers: "many" is not a whole number', inspect {})
     end)
   end)
 
   it("leaves quietly when nobody reads", function()
-    local out = support.sh(support.binary .. " --help | true; " .. support.binary .. " --help >&-; echo $?")
+    local out = support.sh(support.binary .. " --help | true; " .. support.binary ..
+      " --help >&-; echo $?")
     assert.equal("0\n", out.stdout)
     assert.equal("", out.stderr)
   end)

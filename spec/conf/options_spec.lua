@@ -30,13 +30,15 @@ describe("options", function()
     assert.same({ -1, false }, { o.workers, o.burst })
     assert.same({ nil, nil }, { o.redis, o.queues })
     assert.same({}, o.operands)
-    assert.same({ -1, -1, 1 }, { load("call").priority, load("call").timeout, load("call")["repeat"] })
+    assert.same({ -1, -1, 1 },
+      { load("call").priority, load("call").timeout, load("call")["repeat"] })
   end)
 
   it("come from the config file, then the environment, then flags", function()
     local path = config [[return { concurrency = 2, workers = 3, namespace = "file" }]]
     local flags = { "--config", path }
-    assert.same({ 2, 3, "file" }, (function(o) return { o.concurrency, o.workers, o.namespace } end)(load("worker", flags)))
+    assert.same({ 2, 3, "file" },
+      (function(o) return { o.concurrency, o.workers, o.namespace } end)(load("worker", flags)))
     local env = { MOIL_CONCURRENCY = "4", MOIL_NAMESPACE = "env" }
     local o = load("worker", flags, env)
     assert.same({ 4, 3, "env" }, { o.concurrency, o.workers, o.namespace })
@@ -73,7 +75,8 @@ describe("options", function()
       refused("worker", { "--concurency", "2" }))
     assert.equal("unknown option --concurency: did you mean --concurrency?",
       refused("worker", { "--concurency=2" }))
-    assert.matches("unknown option %-%-frobnicate %(`moil help worker`", refused("worker", { "--frobnicate" }))
+    assert.matches("unknown option %-%-frobnicate %(`moil help worker`",
+      refused("worker", { "--frobnicate" }))
     assert.matches("unknown option %-x", refused("worker", { "-x" }))
     assert.matches("unknown option %-1x", refused("call", { "-1x" }))
   end)
@@ -84,7 +87,8 @@ describe("options", function()
   end)
 
   it("refuse what is not built yet", function()
-    for _, option in ipairs { "--beat", "--watch", "--depends-on", "--time-limit", "--terminate" } do
+    for _, option in ipairs { "--beat", "--watch", "--depends-on", "--time-limit",
+      "--terminate" } do
       for _, command in ipairs { "worker", "call", "dev", "revoke" } do
         assert.matches("unknown option", refused(command, { option, "x" }))
       end
@@ -97,21 +101,27 @@ describe("options", function()
       ['--workers: "-1" is not a whole number from 1 to 256'] = { "-w", "-1" },
       ['--workers: "2x" is not a whole number from 1 to 256'] = { "--workers=2x" },
       ['--workers: "" is not a whole number from 1 to 256'] = { "--workers=" },
-      ['--workers: "99999999999999999999" is not a whole number from 1 to 256'] = { "-w99999999999999999999" },
-      ['--shutdown-timeout: "nan" is not a number of seconds from 0.1 to 1000000000'] = { "--shutdown-timeout=nan" },
-      ['--shutdown-timeout: "0x9" is not a number of seconds from 0.1 to 1000000000'] = { "--shutdown-timeout=0x9" },
+      ['--workers: "99999999999999999999" is not a whole number from 1 to 256'] =
+        { "-w99999999999999999999" },
+      ['--shutdown-timeout: "nan" is not a number of seconds from 0.1 to 1000000000'] =
+        { "--shutdown-timeout=nan" },
+      ['--shutdown-timeout: "0x9" is not a number of seconds from 0.1 to 1000000000'] =
+        { "--shutdown-timeout=0x9" },
       ['--log-level: "loud" is not one of debug, info, warning, error'] = { "--log-level", "loud" },
       ["--burst takes no value"] = { "--burst=yes" },
       ["--workers needs a value: --workers N"] = { "--workers" },
-      ["--workers needs a value: --workers N (or --workers=VALUE where it begins with dashes)"] = { "-w", "--burst" },
-      ["--redis: the port in the Redis URL must be a number from 1 to 65535, after a \":\" (redis://host:6379)"] =
-        { "--redis", "redis://:hush@h:x" },
+      ["--workers needs a value: --workers N (or --workers=VALUE where it begins with dashes)"] =
+        { "-w", "--burst" },
+      ["--redis: the port in the Redis URL must be a number from 1 to 65535, after a \":\" " ..
+        "(redis://host:6379)"] = { "--redis", "redis://:hush@h:x" },
       ['--pidfile: "" is not a value: it is empty'] = { "--pidfile=" },
     } do
       assert.equal(message, refused("worker", args))
     end
-    assert.matches('^MOIL_CONCURRENCY: "many" is not', refused("worker", {}, { MOIL_CONCURRENCY = "many" }))
-    assert.matches("--priority: \"10\" is not a whole number from 0 to 9", refused("call", { "--priority", "10" }))
+    assert.matches('^MOIL_CONCURRENCY: "many" is not',
+      refused("worker", {}, { MOIL_CONCURRENCY = "many" }))
+    assert.matches("--priority: \"10\" is not a whole number from 0 to 9",
+      refused("call", { "--priority", "10" }))
     assert.matches("--eta: \"tomorrow\" is not a time", refused("call", { "--eta", "tomorrow" }))
     assert.matches("--namespace: \"a{b\" is not", refused("call", { "--namespace", "a{b" }))
     assert.matches("--queue: \"a b\" is not a name", refused("call", { "--queue", "a b" }))
@@ -142,8 +152,10 @@ describe("options", function()
 
   it("survive any arguments", function()
     math.randomseed(11)
-    local words = { "--", "-", "--wait", "--wait=1", "-w", "-q", "--eta", "=", "--=", "-=", "x", "-1", "--queue",
-      "--priority=9", "--timeout", "1e999", "\255", "--\255=", "-\255", "", "--redis", "embedded", "--id=" .. ("i"):rep(300) }
+    local words = { "--", "-", "--wait", "--wait=1", "-w", "-q", "--eta", "=", "--=", "-=", "x",
+      "-1", "--queue",
+      "--priority=9", "--timeout", "1e999", "\255", "--\255=", "-\255", "", "--redis", "embedded",
+        "--id=" .. ("i"):rep(300) }
     for _ = 1, 5000 do
       local args = {}
       for i = 1, math.random(0, 8) do args[i] = words[math.random(#words)] end
@@ -156,27 +168,31 @@ end)
 describe("the config file", function()
   local function refused_file(text)
     local path = config(text)
-    return (refused("worker", { "--config", path }):gsub(path, "FILE", 1, true):gsub(path:gsub("%p", "%%%0"), "FILE"))
+    return (refused("worker", { "--config", path }):gsub(path, "FILE", 1,
+      true):gsub(path:gsub("%p", "%%%0"), "FILE"))
   end
 
   it("gives options, routes and task defaults", function()
     local o = load("worker", { "--config", config [[
       local per_core = 8
       return {
-        redis = "redis://cache:7000/1", workers = 2.0, concurrency = per_core * 4, shutdown_timeout = 2.5,
+        redis = "redis://cache:7000/1", workers = 2.0, concurrency = per_core * 4,
+          shutdown_timeout = 2.5,
         queues = { "high", "default" }, log_format = "json",
         routes = { ["img.*"] = "images", ["mail.send"] = "mail" },
-        task_defaults = { result_ttl = 60, ignore_result = true, headers = { list = { 1, 2.5, "x" }, none = {} } },
+        task_defaults = { result_ttl = 60, ignore_result = true,
+          headers = { list = { 1, 2.5, "x" }, none = {} } },
       }]] })
     assert.same({ "redis://cache:7000/1", 2, 32, 2.5, "high,default", "json" },
       { o.redis, o.workers, o.concurrency, o["shutdown-timeout"], o.queues, o["log-format"] })
-    assert.equal('{"routes":{"img.*":"images","mail.send":"mail"},"task_defaults":{"headers":{"list":[1,2.5,"x"],' ..
-      '"none":[]},"ignore_result":true,"result_ttl":60}}', o.config_json)
+    assert.equal('{"routes":{"img.*":"images","mail.send":"mail"},"task_defaults":{"headers":' ..
+      '{"list":[1,2.5,"x"],"none":[]},"ignore_result":true,"result_ttl":60}}', o.config_json)
   end)
 
   it("may be empty of anything", function()
     assert.is_nil(load("worker", { "--config", config "return {}" }).config_json)
-    assert.equal('{"routes":{}}', load("worker", { "--config", config "return { routes = {} }" }).config_json)
+    assert.equal('{"routes":{}}',
+      load("worker", { "--config", config "return { routes = {} }" }).config_json)
   end)
 
   it("is checked for every command", function()
@@ -195,14 +211,20 @@ describe("the config file", function()
   end)
 
   it("names the file and the key of what it does not know", function()
-    assert.equal('FILE: unknown option "concurency": did you mean "concurrency"?', refused_file "return { concurency = 2 }")
-    assert.equal('FILE: unknown option "route": did you mean "routes"?', refused_file "return { route = {} }")
+    assert.equal('FILE: unknown option "concurency": did you mean "concurrency"?',
+      refused_file "return { concurency = 2 }")
+    assert.equal('FILE: unknown option "route": did you mean "routes"?',
+      refused_file "return { route = {} }")
     assert.matches('FILE: unknown option "frobnicate" %(', refused_file "return { frobnicate = 1 }")
-    assert.equal("FILE: the table's keys must be names of options", refused_file "return { 'workers' }")
+    assert.equal("FILE: the table's keys must be names of options",
+      refused_file "return { 'workers' }")
     assert.equal("FILE: it must return a table of options, and returned nothing", refused_file "")
-    assert.equal("FILE: it must return a table of options, and returned number", refused_file "return 1")
-    assert.equal("FILE: workers: a table is no value for this option", refused_file "return { workers = {} }")
-    assert.equal("FILE: queues: it must be a string, or a list of strings", refused_file "return { queues = { 1 } }")
+    assert.equal("FILE: it must return a table of options, and returned number",
+      refused_file "return 1")
+    assert.equal("FILE: workers: a table is no value for this option",
+      refused_file "return { workers = {} }")
+    assert.equal("FILE: queues: it must be a string, or a list of strings",
+      refused_file "return { queues = { 1 } }")
     assert.equal("FILE: name: it has a NUL byte in it", refused_file "return { name = 'a\\0b' }")
   end)
 
@@ -211,29 +233,37 @@ describe("the config file", function()
       refused_file "return { task_defaults = { retry = function() end } }")
     assert.equal("FILE: routes: it must be a table", refused_file "return { routes = 'images' }")
     assert.matches("^FILE: routes: it is {", refused_file "return { routes = { a = 1 } }")
-    assert.matches("nested too deeply", refused_file "local t = {} t.t = t return { task_defaults = t }")
-    assert.matches("^FILE: task_defaults.x: it cannot be JSON", refused_file "return { task_defaults = { x = 0/0 } }")
-    assert.matches("^FILE: task_defaults.x: it cannot be JSON", refused_file "return { task_defaults = { x = '\\255' } }")
+    assert.matches("nested too deeply",
+      refused_file "local t = {} t.t = t return { task_defaults = t }")
+    assert.matches("^FILE: task_defaults.x: it cannot be JSON",
+      refused_file "return { task_defaults = { x = 0/0 } }")
+    assert.matches("^FILE: task_defaults.x: it cannot be JSON",
+      refused_file "return { task_defaults = { x = '\\255' } }")
     assert.matches("keys must be", refused_file "return { task_defaults = { x = { 1, a = 2 } } }")
     assert.matches("keys must be", refused_file "return { task_defaults = { 1 } }")
   end)
 
   it("has no files, no code from outside and no way to catch its bounds", function()
-    for _, name in ipairs { "os", "io", "require", "load", "loadfile", "dofile", "pcall", "print", "setmetatable", "debug" } do
+    for _, name in ipairs { "os", "io", "require", "load", "loadfile", "dofile", "pcall", "print",
+      "setmetatable", "debug" } do
       assert.equal('{"task_defaults":{"there":false}}',
-        load("worker", { "--config", config("return { task_defaults = { there = " .. name .. " ~= nil } }") }).config_json)
+        load("worker", { "--config",
+          config("return { task_defaults = { there = " .. name .. " ~= nil } }") }).config_json)
     end
   end)
 
   it("is bounded in time and memory", function()
     assert.matches("^FILE:1: the config file took more than 1 s$", refused_file "while true do end")
-    assert.equal("FILE: the config file needs more than 16 MB of memory", refused_file "return { name = ('x'):rep(1 << 25) }")
+    assert.equal("FILE: the config file needs more than 16 MB of memory",
+      refused_file "return { name = ('x'):rep(1 << 25) }")
     assert.equal("FILE: the config file needs more than 16 MB of memory",
       refused_file "local t = {} for i = 1, 1e7 do t[i] = { i } end return {}")
   end)
 
   it("must be readable where it was named", function()
-    assert.matches("cannot read the config file /nonexistent: No such file", refused("worker", { "--config", "/nonexistent" }))
-    assert.matches("cannot read the config file /tmp: Is a directory", refused("worker", { "--config", "/tmp" }))
+    assert.matches("cannot read the config file /nonexistent: No such file",
+      refused("worker", { "--config", "/nonexistent" }))
+    assert.matches("cannot read the config file /tmp: Is a directory",
+      refused("worker", { "--config", "/tmp" }))
   end)
 end)

@@ -1,13 +1,15 @@
 local conf = require("spec.support").units.conf
 
 describe("moil_route_find", function()
-  local config = [[{"routes":{"*":"rest","img.*":"images","img.big.*":"big","img.big.logo":"logos","*.send":"mail",
-    "a*b*c":"abc"}}]]
+  local config = [[{"routes":{"*":"rest","img.*":"images","img.big.*":"big",
+    "img.big.logo":"logos","*.send":"mail","a*b*c":"abc"}}]]
 
   it("prefers the full name, then the longest pattern", function()
     for task, queue in pairs {
-      ["img.big.logo"] = "logos", ["img.big.x"] = "big", ["img.small"] = "images", ["img."] = "images",
-      ["sms.send"] = "mail", ["img"] = "rest", ["x"] = "rest", ["abc"] = "abc", ["a.b.b.c"] = "abc", ["acb"] = "rest",
+      ["img.big.logo"] = "logos", ["img.big.x"] = "big", ["img.small"] = "images",
+        ["img."] = "images",
+      ["sms.send"] = "mail", ["img"] = "rest", ["x"] = "rest", ["abc"] = "abc", ["a.b.b.c"] = "abc",
+        ["acb"] = "rest",
     } do
       assert.equal(queue, conf.route(config, task), task)
     end

@@ -1,5 +1,4 @@
-/* src/conf for the specs: the URL parser, name suggestions, instants, and the loading of options.
- */
+/* src/conf for the specs: URLs, name suggestions, instants, routes, the loading of options. */
 #include <stdlib.h>
 #include <string.h>
 

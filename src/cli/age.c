@@ -1,5 +1,4 @@
-/* Formatting of ages and instants for tables. The only place in cli/ that reads the clock for show.
- */
+/* Formatting of ages and instants for tables. The only place that reads the clock for show. */
 #include "cli/age.h"
 
 #include <math.h>

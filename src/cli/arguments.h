@@ -12,8 +12,7 @@
 int moil_arguments_add(struct buffer *out, const char *const *words, size_t count, char *errstr,
                        size_t errlen);
 
-/* 0 when the text is one JSON value of that kind ('[' or '{'), else MOIL_EINVAL with why in errstr.
- */
+/* 0 when the text is one JSON value of that kind ('[' or '{'), else MOIL_EINVAL, and why. */
 int moil_arguments_check(const char *text, size_t len, char kind, char *errstr, size_t errlen);
 
 #endif

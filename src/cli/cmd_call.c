@@ -28,8 +28,7 @@ struct call {
     struct batch batch;
 };
 
-/* --- what goes together --------------------------------------------------------------------------
- */
+/* --- what goes together ---------------------------------------------------------------------- */
 
 static enum exit_status check_stdin(const struct options *o)
 {
@@ -71,8 +70,7 @@ static enum exit_status check(const struct options *o)
     return o->from_stdin ? check_stdin(o) : STATUS_DONE;
 }
 
-/* --- the job -------------------------------------------------------------------------------------
- */
+/* --- the job --------------------------------------------------------------------------------- */
 
 /* {"expires": …, "result_ttl": …}; NULL when nothing was said. */
 static char *rare_options(const struct options *o)
@@ -109,8 +107,7 @@ static void fill_job(struct call *c)
     };
 }
 
-/* --- sending -------------------------------------------------------------------------------------
- */
+/* --- sending --------------------------------------------------------------------------------- */
 
 static enum exit_status send_failed(const struct call *c, int rc)
 {
@@ -223,8 +220,7 @@ static enum exit_status send_stdin(struct call *c)
     return status;
 }
 
-/* --- waiting -------------------------------------------------------------------------------------
- */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 /* For each job in the order of sending. The first failure of a job gives the exit status; when
  * waiting itself fails, it ends. */

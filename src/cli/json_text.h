@@ -24,8 +24,7 @@ bool moil_json_next(struct json_cursor *c, struct slice *key, struct slice *valu
 /* A member of an object; absent when it is not there. */
 struct slice moil_json_member(struct slice object, const char *key);
 
-/* The string that a JSON string is, decoded, appended as by moil_output_clean; other JSON as it is.
- */
+/* A JSON string decoded, as by moil_output_clean; other JSON as it is. */
 void moil_json_add_clean(struct buffer *out, struct slice value);
 
 /* Appends the text without the white space between its tokens: one line. */

@@ -1,5 +1,4 @@
-/* Translation of struct options to moil_runtime_options: there, 0 is what the table here calls -1.
- */
+/* Translation of struct options to moil_runtime_options: there, 0 is what is -1 here. */
 #include "cli/runtime.h"
 
 #include <errno.h>

@@ -10,13 +10,11 @@ struct runtime {
     const char **paths; /* ours; the strings are borrowed from the options */
 };
 
-/* STATUS_DONE, or complains of a path that cannot be read. Free with moil_runtime_fini in any case.
- */
+/* STATUS_DONE, or complains of a path that cannot be read. Always free with moil_runtime_fini. */
 enum exit_status moil_runtime_init(struct runtime *r, const struct options *o);
 void moil_runtime_fini(struct runtime *r);
 
-/* Opens the log and becomes the supervisor; `redis` and `workers` stand in for what was not said.
- */
+/* Opens the log and becomes the supervisor; `redis` and `workers` are for when it was not said. */
 enum exit_status moil_runtime_start(const struct options *o, const char *redis, int workers);
 
 #endif

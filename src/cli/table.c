@@ -33,8 +33,7 @@ struct table {
     size_t row_count;
 };
 
-/* --- characters ----------------------------------------------------------------------------------
- */
+/* --- characters ------------------------------------------------------------------------------ */
 
 static bool starts_char(char c)
 {
@@ -61,8 +60,7 @@ static size_t chars_to_bytes(const char *s, size_t len, size_t chars)
     return i;
 }
 
-/* --- cells ---------------------------------------------------------------------------------------
- */
+/* --- cells ----------------------------------------------------------------------------------- */
 
 static void add_text(struct buffer *out, const json_t *v)
 {
@@ -149,8 +147,7 @@ static void make_cell(struct table *t, size_t column, const json_t *row, struct 
     }
 }
 
-/* --- columns -------------------------------------------------------------------------------------
- */
+/* --- columns --------------------------------------------------------------------------------- */
 
 static bool is_used(const struct table_column *column, const json_t *rows)
 {
@@ -203,8 +200,7 @@ static void fit(struct table *t, size_t width)
     }
 }
 
-/* --- printing ------------------------------------------------------------------------------------
- */
+/* --- printing -------------------------------------------------------------------------------- */
 
 static bool is_right_aligned(enum cell_kind kind)
 {

@@ -1,5 +1,4 @@
-/* Waiting in two slices: one second, then a look whether anybody serves the queue, then the rest.
- */
+/* Waiting in two slices: one second, a look whether anybody serves the queue, the rest. */
 #include "cli/waiting.h"
 
 #include <jansson.h>
@@ -118,14 +117,13 @@ enum exit_status moil_waiting_run(const struct waiting *w, moil_result *out)
     return rc < 0 ? moil_connection_failed(w->client, rc, w->id) : STATUS_DONE;
 }
 
-/* --- the outcome ---------------------------------------------------------------------------------
- */
+/* --- the outcome ----------------------------------------------------------------------------- */
 
 /* What the result alone tells, for a job whose record has gone meanwhile. */
 static void print_json_of_result(const struct waiting *w, const moil_result *result)
 {
     struct buffer line;
-    bool ok = strcmp(result->state, "SUCCESS") == 0;
+    bool ok = moil_job_exit_status(slice_str(result->state)) == STATUS_DONE;
     moil_buffer_init(&line);
     moil_buffer_addf(&line, "{\"id\":\"%s\",\"state\":\"%s\",\"%s\":", w->id, result->state,
                      ok ? "result" : "error");

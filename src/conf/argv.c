@@ -34,8 +34,7 @@ static bool is_operand(const char *arg)
     return arg[0] != '-' || arg[1] == '\0' || looks_like_number(arg);
 }
 
-/* --- messages ------------------------------------------------------------------------------------
- */
+/* --- messages -------------------------------------------------------------------------------- */
 
 static void append(struct splitter *s, const char *text)
 {
@@ -78,8 +77,7 @@ static int refuse_unknown(struct splitter *s, const char *shown, size_t shown_le
     return MOIL_EINVAL;
 }
 
-/* --- flags ---------------------------------------------------------------------------------------
- */
+/* --- flags ----------------------------------------------------------------------------------- */
 
 static void add_flag(struct splitter *s, const struct option_row *row, const char *value)
 {

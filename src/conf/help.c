@@ -7,8 +7,7 @@
 
 enum { NAME_COLUMN = 28, LINE_WIDTH = 100 };
 
-/* --- --help --------------------------------------------------------------------------------------
- */
+/* --- --help ---------------------------------------------------------------------------------- */
 
 /* Words of s from column `column` on, broken before LINE_WIDTH. */
 static void add_wrapped(struct buffer *out, const char *s, size_t column)
@@ -90,8 +89,7 @@ void moil_options_help(enum command command, struct buffer *out)
     help_group(command, true, out);
 }
 
-/* --- docs/options.md -----------------------------------------------------------------------------
- */
+/* --- docs/options.md ------------------------------------------------------------------------- */
 
 /* Text for a cell: "|" would end it. */
 static void add_cell(struct buffer *out, const char *s)

@@ -1,6 +1,5 @@
 /* Filling struct options in the order defaults < config file < environment < flags. Owns the order
- * and the struct's memory; the grammar is argv.c's, the values are value.c's, the file is file.c's.
- */
+ * and the struct's memory; the grammar is argv.c's, values are value.c's, the file is file.c's. */
 #include "conf/options.h"
 
 #include <stdio.h>

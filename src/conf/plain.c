@@ -1,8 +1,7 @@
 /* Reading the config file's table: option keys to text, `routes` and `task_defaults` to JSON.
  *
  * Runs in the protected call of conf/file.c and raises what it refuses. The JSON being built hangs
- * on a userdata with a finalizer, the rest on struct config_file: nothing leaks when Lua unwinds.
- */
+ * on a userdata with a finalizer, the rest on struct config_file: nothing leaks when it unwinds. */
 #include "conf/plain.h"
 
 #include <jansson.h>
@@ -21,8 +20,7 @@ struct reader {
     struct config_file *out;
 };
 
-/* --- JSON ----------------------------------------------------------------------------------------
- */
+/* --- JSON ------------------------------------------------------------------------------------ */
 
 static json_t *to_json(struct reader *r, int depth, const char *where);
 
@@ -158,8 +156,7 @@ static json_t *to_json(struct reader *r, int depth, const char *where)
     return v;
 }
 
-/* --- routes and task_defaults --------------------------------------------------------------------
- */
+/* --- routes and task_defaults ---------------------------------------------------------------- */
 
 static bool is_plain_key(const char *key)
 {
@@ -201,8 +198,7 @@ static void read_plain(struct reader *r, json_t *object, const char *key)
     }
 }
 
-/* --- options -------------------------------------------------------------------------------------
- */
+/* --- options --------------------------------------------------------------------------------- */
 
 /* A list of strings on the top becomes one string with commas. [-1, +1, e] */
 static void join_list(struct reader *r, const char *key)
@@ -264,20 +260,20 @@ static void read_option(struct reader *r, const struct option_row *row)
 {
     value_to_text(r, row);
     size_t n;
-    const char *text = lua_tolstring(r->lua, -1,
-                                     &n); /* a copy on the stack: not the table's value */
+    const char *text = lua_tolstring(r->lua, -1, &n); /* of a copy: the table stays as it is */
     if (strlen(text) != n) {
         refuse_plain(r, row->key, "it has a NUL byte in it");
     }
-    char *copy = strdup(text);
-    if (!copy) {
+    struct config_setting *setting = &r->out->settings[r->out->count];
+    setting->row = row;
+    setting->text = strdup(text);
+    if (!setting->text) {
         refuse_plain(r, row->key, "out of memory");
     }
-    r->out->settings[r->out->count++] = (struct config_setting){row, copy};
+    r->out->count++;
 }
 
-/* --- the whole -----------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static void refuse_key(struct reader *r, const char *key)
 {
@@ -318,6 +314,7 @@ void moil_plain_read(lua_State *lua, const char *path, struct config_file *out)
     box->json = json_object();
     if (!out->settings || !box->json) {
         luaL_error(lua, "%s: out of memory", path);
+        return; /* not reached */
     }
     lua_pushvalue(lua, -2);     /* +1: the table */
     lua_pushnil(lua);           /* +1 */

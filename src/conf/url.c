@@ -43,8 +43,7 @@ static int complain(struct complaint c, const char *fmt, ...)
     return MOIL_EINVAL;
 }
 
-/* --- characters ----------------------------------------------------------------------------------
- */
+/* --- characters ------------------------------------------------------------------------------ */
 
 static bool is_digit(char c)
 {
@@ -123,8 +122,7 @@ static int parse_int(struct slice s, int max)
     return v <= max ? (int)v : -1;
 }
 
-/* --- the parts -----------------------------------------------------------------------------------
- */
+/* --- the parts ------------------------------------------------------------------------------- */
 
 static int parse_credentials(struct slice s, struct url *url, struct complaint c)
 {
@@ -294,8 +292,8 @@ static int parse_hierarchy(struct slice s, struct url *url, struct complaint c)
         return complain(c, "a unix:// URL has three slashes before the path: "
                            "unix:///run/redis/redis.sock");
     }
-    int rc = url->kind == URL_UNIX ? parse_unix_path(path, url, c)
-                                   : parse_host_port(authority, url, c);
+    int rc =
+        url->kind == URL_UNIX ? parse_unix_path(path, url, c) : parse_host_port(authority, url, c);
     if (rc == 0 && url->kind != URL_UNIX) {
         rc = parse_tcp_path(path, url, c);
     }
@@ -321,8 +319,7 @@ static int parse_embedded(struct slice s, struct url *url, struct complaint c)
     return 0;
 }
 
-/* --- the whole -----------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static const struct scheme {
     const char *prefix;
@@ -350,8 +347,8 @@ static const struct scheme *find_scheme(struct slice s)
 
 int moil_url_parse(const char *text, struct url *out, char *errstr, size_t errlen)
 {
-    struct complaint c = {errstr, errlen};
-    struct slice s = slice_str(text);
+    struct complaint c = {.str = errstr, .len = errlen};
+    struct slice s = slice_str(text ? text : "");
     struct url url = {0};
 
     if (s.n > URL_BYTES_MAX) {
@@ -376,8 +373,7 @@ int moil_url_parse(const char *text, struct url *out, char *errstr, size_t errle
     return rc;
 }
 
-/* --- showing -------------------------------------------------------------------------------------
- */
+/* --- showing --------------------------------------------------------------------------------- */
 
 struct writer {
     char *out;

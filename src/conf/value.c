@@ -65,8 +65,7 @@ static int refuse_range(const struct value *v, const char *kind)
     return refuse(v, expected);
 }
 
-/* --- one parser per type -------------------------------------------------------------------------
- */
+/* --- one parser per type --------------------------------------------------------------------- */
 
 static int parse_int(const struct value *v, long *out)
 {
@@ -131,8 +130,7 @@ static int parse_instant(const struct value *v, double *out)
     return 0;
 }
 
-/* --- checks of strings ---------------------------------------------------------------------------
- */
+/* --- checks of strings ----------------------------------------------------------------------- */
 
 static int check_url(const struct value *v)
 {
@@ -224,8 +222,7 @@ static int check_string(const struct value *v)
     return v->text[0] != '\0' ? 0 : refuse(v, "a value: it is empty");
 }
 
-/* --- the fields ----------------------------------------------------------------------------------
- */
+/* --- the fields ------------------------------------------------------------------------------ */
 
 static int set_string(const struct value *v, char **field)
 {
@@ -257,7 +254,7 @@ static int set_help(const struct value *v, struct options *o)
 int moil_option_set(struct options *o, const struct option_row *row, const char *text,
                     const char *where, char *errstr, size_t errlen)
 {
-    struct value v = {row, text, where, errstr, errlen};
+    struct value v = {.row = row, .text = text, .where = where, .errstr = errstr, .errlen = errlen};
     void *field = field_of(o, row);
     switch (row->type) {
     case OPTION_BOOL:
