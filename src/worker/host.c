@@ -1,10 +1,12 @@
 /* host.c: see host.h. What a run waits for is an `operation`; it outlives the run when the run is closed while
- * Redis still owes a reply, and then the reply is dropped. */
+ * Redis still owes a reply, and then the reply is dropped. A question that Redis could not take, as it was away or
+ * busy, is put again until a producer's deadline: a restart of Redis is no reason for a job to fail. */
 #include "worker/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "queue/describe.h"
 #include "queue/message.h"
@@ -13,20 +15,29 @@
 #include "worker/verdict.h"
 #include "worker/worker.h"
 
+enum {
+    PATIENCE_US = 5000 * 1000, /* a producer's deadline */
+    AGAIN_MS = 20,
+    SUSPENDED_MAX = 10000,
+};
+
 struct operation {
     struct delivery *delivery; /* NULL: given up */
     struct worker *worker;
-    struct vm_call *call;
+    struct vm_call *call; /* what the slices below lie in; as old as the delivery */
     void (*cancel)(struct operation *op); /* lets go of timers, waits and programs */
+    int (*send)(struct operation *op);    /* puts the question; NULL: it cannot be put again */
+    int64_t patience_end_us;              /* of putting it again */
     struct inbox_wait wait;
     ev_timer timer;
     struct program *program;
     enum vm_query query;
-    char seen[1024];       /* of a wait: the progress it has seen */
     bool wants_progress;
     size_t count;
-    struct submission *subs; /* of an enqueue: own copy */
-    char id[MOIL_NAME_MAX + 1];
+    struct submission *subs;  /* of an enqueue: own copy */
+    struct slice id;          /* of a query */
+    struct slice seen;        /* of a wait: the progress it has seen */
+    struct slice state, meta; /* of update_state */
 };
 
 static struct operation *operation_new(struct worker *w, struct vm_call *call)
@@ -80,6 +91,22 @@ void moil_host_abandon(struct delivery *d)
     }
 }
 
+static void stop_timer(struct operation *op)
+{
+    ev_timer_stop(op->worker->loop, &op->timer);
+}
+
+static void start_timer(struct operation *op, void (*cb)(struct ev_loop *, ev_timer *, int), double seconds)
+{
+    struct ev_loop *loop = op->worker->loop;
+    ev_timer_init(&op->timer, cb, seconds > 0 ? seconds : 0, 0);
+    op->timer.data = op;
+    ev_now_update(loop); /* the job may have computed for long since the loop last looked at the clock */
+    ev_timer_start(loop, &op->timer);
+}
+
+/* --- putting a question to Redis ------------------------------------------------------------------------ */
+
 static void fail_reply(struct vm_call *call, int err, const struct reply *reply)
 {
     struct slice text = moil_reply_slice(reply);
@@ -89,11 +116,45 @@ static void fail_reply(struct vm_call *call, int err, const struct reply *reply)
     moil_call_fail(call, moil_error_code(err), message);
 }
 
-/* A call that could not be sent fails at once. */
-static enum vm_answer refuse(struct operation *op, int err)
+static void fail_unsent(struct operation *op, int err)
 {
-    struct worker *w = op->worker;
-    moil_call_fail(op->call, moil_error_code(err), err == MOIL_EREDIS ? moil_link_error(w->link) : moil_strerror(err));
+    moil_call_fail(op->call, moil_error_code(err),
+                   err == MOIL_EREDIS ? moil_link_error(op->worker->link) : moil_strerror(err));
+}
+
+static void again_cb(struct ev_loop *loop, ev_timer *timer, int events);
+
+/* True when the question will be put again, as what went wrong may pass. */
+static bool tries_again(struct operation *op, int err)
+{
+    if (!op->delivery || !op->send || !moil_link_is_transient(err) || moil_clock_monotonic_us() >= op->patience_end_us)
+        return false;
+    op->cancel = stop_timer;
+    start_timer(op, again_cb, err == MOIL_ENOSCRIPT ? 0 : AGAIN_MS / 1000.0);
+    return true;
+}
+
+static void again_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct operation *op = timer->data;
+    op->cancel = NULL;
+    int err = op->send(op);
+    if (!err || tries_again(op, err))
+        return;
+    fail_unsent(op, err);
+    go_on(op);
+}
+
+static enum vm_answer ask(struct operation *op, int (*send)(struct operation *op))
+{
+    op->send = send;
+    op->patience_end_us = moil_clock_monotonic_us() + PATIENCE_US;
+    int err = send(op);
+    if (!err || tries_again(op, err))
+        return VM_WAIT;
+    fail_unsent(op, err);
     operation_free(op);
     return VM_READY;
 }
@@ -103,11 +164,18 @@ static enum vm_answer refuse(struct operation *op, int err)
 static void enqueued(void *data, int err, const struct reply *reply)
 {
     struct operation *op = data;
+    if (err && tries_again(op, err))
+        return;
     if (op->delivery && err)
         fail_reply(op->call, err, reply);
     for (size_t i = 0; op->delivery && !err && i < op->count; i++)
         moil_call_add_bool(op->call, op->subs[i].created);
     go_on(op);
+}
+
+static int send_enqueue(struct operation *op)
+{
+    return moil_broker_enqueue(&op->worker->broker, op->subs, op->count, enqueued, op);
 }
 
 static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct submission *subs, size_t count)
@@ -117,18 +185,20 @@ static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct subm
         return VM_READY;
     op->count = count;
     op->subs = malloc((count ? count : 1) * sizeof *subs);
-    if (!op->subs)
-        return refuse(op, MOIL_ENOMEM);
+    if (!op->subs) {
+        fail_unsent(op, MOIL_ENOMEM);
+        operation_free(op);
+        return VM_READY;
+    }
     memcpy(op->subs, subs, count * sizeof *subs);
-    int err = moil_broker_enqueue(&op->worker->broker, op->subs, count, enqueued, op);
-    return err ? refuse(op, err) : VM_WAIT;
+    return ask(op, send_enqueue);
 }
 
 /* --- waiting for a result ------------------------------------------------------------------------------- */
 
 static void wait_cancel(struct operation *op)
 {
-    ev_timer_stop(op->worker->loop, &op->timer);
+    stop_timer(op);
     moil_inbox_cancel(&op->worker->inbox, &op->wait);
 }
 
@@ -142,7 +212,7 @@ static void wait_progress(struct operation *op, struct slice text)
 {
     struct note note;
     if (!op->wants_progress || moil_note_decode(text, &note) != 0 || slice_is(note.state, "STARTED") ||
-        slice_is(text, op->seen))
+        slice_eq(text, op->seen))
         return;
     wait_cancel(op);
     moil_call_add_string(op->call, note.state);
@@ -159,7 +229,7 @@ static void wait_event(struct inbox_wait *wait, enum inbox_event event, int err,
         wait_progress(op, text);
         return;
     }
-    ev_timer_stop(op->worker->loop, &op->timer);
+    stop_timer(op);
     if (event == INBOX_FAILED)
         moil_call_fail(op->call, moil_error_code(err), moil_strerror(err));
     else if (event == INBOX_UNKNOWN)
@@ -182,8 +252,6 @@ static void wait_timeout(struct ev_loop *loop, ev_timer *timer, int events)
     go_on(op);
 }
 
-enum { SUSPENDED_MAX = 10000 };
-
 static enum vm_answer host_wait(void *data, struct vm_call *call, const struct vm_wait *wait)
 {
     struct worker *w = data;
@@ -192,15 +260,16 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
         return VM_READY;
     op->wait = (struct inbox_wait){.cb = wait_event, .data = op};
     op->wants_progress = wait->progress;
-    snprintf(op->seen, sizeof op->seen, "%.*s", (int)wait->seen.n, wait->seen.p ? wait->seen.p : "");
+    op->seen = wait->seen;
     int err = moil_inbox_wait(&w->inbox, &op->wait, wait->id);
-    if (err)
-        return refuse(op, err);
+    if (err) {
+        fail_unsent(op, err);
+        operation_free(op);
+        return VM_READY;
+    }
     op->cancel = wait_cancel;
-    ev_timer_init(&op->timer, wait_timeout, wait->timeout_s > 0 ? wait->timeout_s : 0, 0);
-    op->timer.data = op;
     if (wait->timeout_s >= 0)
-        ev_timer_start(w->loop, &op->timer);
+        start_timer(op, wait_timeout, wait->timeout_s);
     if (w->suspended < SUSPENDED_MAX) { /* beyond that it keeps its slot */
         op->delivery->suspended = true;
         w->suspended++;
@@ -221,7 +290,7 @@ static void answer_query(struct operation *op, const struct reply *reply)
     switch (op->query) {
     case VM_INSPECT:
         moil_buffer_init(&json);
-        if (moil_describe_job(slice_str(op->id), reply, &json) == 0)
+        if (moil_describe_job(op->id, reply, &json) == 0)
             moil_call_add_string(op->call, moil_buffer_slice(&json));
         else
             moil_call_fail(op->call, "BadMessage", "the job's record is damaged");
@@ -240,6 +309,8 @@ static void answer_query(struct operation *op, const struct reply *reply)
 static void queried(void *data, int err, const struct reply *reply)
 {
     struct operation *op = data;
+    if (err && tries_again(op, err))
+        return;
     if (op->delivery && err)
         fail_reply(op->call, err, reply);
     else if (op->delivery)
@@ -254,30 +325,29 @@ static const enum script_id query_scripts[] = {
     [VM_DELETE] = SCRIPT_DELETE,
 };
 
+static int send_query(struct operation *op)
+{
+    struct worker *w = op->worker;
+    struct args *a = &w->broker.args;
+    moil_args_clear(a);
+    moil_args_slice(a, op->id);
+    if (op->query == VM_REVOKE)
+        moil_revoke_args(a, w->options.result_ttl_s);
+    return moil_broker_eval(&w->broker, query_scripts[op->query], queried, op);
+}
+
 static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag)
 {
     (void)flag; /* terminate: stopping a running job comes with the limits */
-    struct worker *w = data;
-    struct operation *op = operation_new(w, call);
+    struct operation *op = operation_new(data, call);
     if (!op)
         return VM_READY;
     op->query = query;
-    snprintf(op->id, sizeof op->id, "%.*s", (int)id.n, id.p);
-    struct args *a = &w->broker.args;
-    moil_args_clear(a);
-    moil_args_slice(a, id);
-    if (query == VM_REVOKE)
-        moil_revoke_args(a, w->options.result_ttl_s);
-    int err = moil_broker_eval(&w->broker, query_scripts[query], queried, op);
-    return err ? refuse(op, err) : VM_WAIT;
+    op->id = id;
+    return ask(op, send_query);
 }
 
 /* --- sleep, programs, progress -------------------------------------------------------------------------- */
-
-static void sleep_cancel(struct operation *op)
-{
-    ev_timer_stop(op->worker->loop, &op->timer);
-}
 
 static void sleep_over(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -292,11 +362,8 @@ static enum vm_answer host_sleep(void *data, struct vm_call *call, double second
     struct operation *op = operation_new(w, call);
     if (!op)
         return VM_READY;
-    op->cancel = sleep_cancel;
-    ev_timer_init(&op->timer, sleep_over, seconds > 0 ? seconds : 0, 0);
-    op->timer.data = op;
-    ev_now_update(w->loop); /* the job may have computed for long since the loop last looked at the clock */
-    ev_timer_start(w->loop, &op->timer);
+    op->cancel = stop_timer;
+    start_timer(op, sleep_over, seconds);
     return VM_WAIT;
 }
 
@@ -334,28 +401,35 @@ static enum vm_answer host_spawn(void *data, struct vm_call *call, const struct 
 static void noted(void *data, int err, const struct reply *reply)
 {
     struct operation *op = data;
+    if (err && tries_again(op, err))
+        return;
     if (op->delivery && err)
         fail_reply(op->call, err, reply);
     go_on(op);
 }
 
-static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state, struct slice meta)
+static int send_note(struct operation *op)
 {
-    struct worker *w = data;
-    struct operation *op = operation_new(w, call);
-    if (!op)
-        return VM_READY;
-    struct broker *b = &w->broker;
+    struct broker *b = &op->worker->broker;
     moil_buffer_clear(&b->text);
-    moil_verdict_add_note(op->delivery, state, meta, &b->text);
-    op->delivery->noted = true;
+    moil_verdict_add_note(op->delivery, op->state, op->meta, &b->text);
     moil_args_clear(&b->args);
-    moil_args_str(&b->args, w->incarnation);
+    moil_args_str(&b->args, op->worker->incarnation);
     moil_args_str(&b->args, "1");
     moil_args_slice(&b->args, op->delivery->job.id);
     moil_args_slice(&b->args, moil_buffer_slice(&b->text));
-    int err = b->text.failed ? MOIL_ENOMEM : moil_broker_eval(b, SCRIPT_PROGRESS, noted, op);
-    return err ? refuse(op, err) : VM_WAIT;
+    return b->text.failed ? MOIL_ENOMEM : moil_broker_eval(b, SCRIPT_PROGRESS, noted, op);
+}
+
+static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state, struct slice meta)
+{
+    struct operation *op = operation_new(data, call);
+    if (!op)
+        return VM_READY;
+    op->state = state;
+    op->meta = meta;
+    op->delivery->noted = true;
+    return ask(op, send_note);
 }
 
 static enum vm_answer host_connect(void *data, struct vm_call *call, struct slice url)
@@ -364,63 +438,6 @@ static enum vm_answer host_connect(void *data, struct vm_call *call, struct slic
     (void)url;
     moil_call_fail(call, "BadArgument", "inside a worker moil talks to the worker's own Redis: moil.connect is for other programs");
     return VM_READY;
-}
-
-/* --- while loading -------------------------------------------------------------------------------------- */
-
-static enum vm_answer refuse_loading(struct vm_call *call)
-{
-    moil_call_fail(call, "BadArgument", "only a job can do this, not a script that is being loaded");
-    return VM_READY;
-}
-
-static enum vm_answer check_enqueue(void *data, struct vm_call *call, struct submission *subs, size_t count)
-{
-    (void)data, (void)subs, (void)count;
-    return refuse_loading(call);
-}
-
-static enum vm_answer check_wait(void *data, struct vm_call *call, const struct vm_wait *wait)
-{
-    (void)data, (void)wait;
-    return refuse_loading(call);
-}
-
-static enum vm_answer check_query(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag)
-{
-    (void)data, (void)query, (void)id, (void)flag;
-    return refuse_loading(call);
-}
-
-static enum vm_answer check_sleep(void *data, struct vm_call *call, double seconds)
-{
-    (void)data, (void)seconds;
-    return refuse_loading(call);
-}
-
-static enum vm_answer check_spawn(void *data, struct vm_call *call, const struct vm_spawn *spawn)
-{
-    (void)data, (void)spawn;
-    return refuse_loading(call);
-}
-
-static enum vm_answer check_update_state(void *data, struct vm_call *call, struct slice state, struct slice meta)
-{
-    (void)data, (void)state, (void)meta;
-    return refuse_loading(call);
-}
-
-struct vm_host moil_host_of_check(void)
-{
-    return (struct vm_host){
-        .enqueue = check_enqueue,
-        .wait = check_wait,
-        .query = check_query,
-        .sleep = check_sleep,
-        .spawn = check_spawn,
-        .update_state = check_update_state,
-        .connect = host_connect,
-    };
 }
 
 struct vm_host moil_host_of(struct worker *w)
