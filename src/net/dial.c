@@ -2,6 +2,7 @@
 #include "net/dial.h"
 
 #include <ev.h>
+#include <fcntl.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ struct redisAsyncContext *moil_dial(const struct url *url, char *why, size_t len
         redisAsyncFree(ac);
         return NULL;
     }
+    fcntl(ac->c.fd, F_SETFD, FD_CLOEXEC); /* not for programs that a task starts; hiredis does not set it */
     if (url->kind != URL_UNIX)
         redisEnableKeepAlive(&ac->c);
     if (url->kind == URL_TLS && moil_tls_start(ac, url, why, len) != 0) {

@@ -100,6 +100,7 @@ static void arm(struct program *p, double seconds)
 {
     ev_timer_stop(p->loop, &p->timer);
     ev_timer_set(&p->timer, seconds, 0);
+    ev_now_update(p->loop); /* the job may have computed for long since the loop last looked at the clock */
     ev_timer_start(p->loop, &p->timer);
 }
 
@@ -137,6 +138,8 @@ static void child_cb(struct ev_loop *loop, ev_child *w, int events)
     p->result.code = WIFEXITED(w->rstatus) ? WEXITSTATUS(w->rstatus) : -1;
     p->result.signal = WIFSIGNALED(w->rstatus) ? WTERMSIG(w->rstatus) : 0;
     close_stream(p, &p->in);
+    if (p->result.timed_out || p->result.truncated) /* it was told to end: what it left behind ends too */
+        kill(-p->pid, SIGKILL);
     arm(p, PIPES_AFTER_S);
     finish_if_over(p);
 }
@@ -191,7 +194,7 @@ static void watch(struct program *p, struct stream *s, int fd, int events)
     ev_io_start(p->loop, &s->io);
 }
 
-/* The child's side: pipes to 0-2, its own group, default signals. 0 or an errno. */
+/* The child's side: pipes to 0-2 and no other descriptor, its own group, default signals. 0 or an errno. */
 static int spawn_child(const struct vm_spawn *spawn, const int in[2], const int out[2], const int err[2], pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -205,6 +208,7 @@ static int spawn_child(const struct vm_spawn *spawn, const int in[2], const int 
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
     posix_spawn_file_actions_adddup2(&actions, err[1], 2);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     if (spawn->cwd)
         posix_spawn_file_actions_addchdir_np(&actions, spawn->cwd);
     posix_spawnattr_init(&attr);
