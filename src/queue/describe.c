@@ -87,8 +87,8 @@ static void add_waiting(struct buffer *out, const struct job *job, struct slice 
 {
     struct note note = {0};
     bool noted = text.n && moil_note_decode(text, &note) == 0;
-    bool delayed = slice_is(place, "delayed");
-    const char *waits = !delayed ? "PENDING" : job->retries ? "RETRY" : "SCHEDULED";
+    bool delayed = slice_is(place, "delayed"), held = slice_is(place, "inflight");
+    const char *waits = held ? "STARTED" : !delayed ? "PENDING" : job->retries ? "RETRY" : "SCHEDULED";
     add_string(out, "task", job->task);
     add_string(out, "queue", job->queue);
     add_int(out, "priority", job->priority);
@@ -96,10 +96,10 @@ static void add_waiting(struct buffer *out, const struct job *job, struct slice 
     add_text(out, "meta", note.meta);
     add_arguments(out, job);
     add_int(out, "retries", job->retries);
-    add_int(out, "deliveries", (int64_t)job->crashes + job->losses + (noted ? 1 : 0));
+    add_int(out, "deliveries", (int64_t)job->crashes + job->losses + (held ? 1 : 0));
     add_time(out, "enqueued_at", job->enqueued_us);
     add_time(out, "started_at", note.started_us);
-    if (slice_is(place, "inflight"))
+    if (held)
         add_string(out, "worker", detail);
 }
 

@@ -96,9 +96,15 @@ static void answer(struct inbox *in, struct slice id, const struct reply *r)
         tell(in, id, INBOX_PROGRESS, 0, slice_of(text.p + 1, text.n - 1));
 }
 
+static int ask(struct question *q);
+
 static void answered(void *data, int err, const struct reply *reply)
 {
     struct question *q = data;
+    if (err == MOIL_ENOSCRIPT) { /* somebody flushed the scripts: the next one brings its text along */
+        ask(q);
+        return;
+    }
     for (size_t i = 0; i < q->count; i++) {
         struct slice id = slice_str(q->ids[i]);
         if (!err)
@@ -157,7 +163,7 @@ int moil_inbox_wait(struct inbox *in, struct inbox_wait *wait, struct slice id)
     }
     add_id(q, id.p, id.n);
     int err = ask(q);
-    if (err) {
+    if (err && !moil_link_is_transient(err)) { /* without a link it waits for the next refresh */
         if (fresh)
             free(job);
         return err;

@@ -35,7 +35,8 @@ struct inbox {
 void moil_inbox_init(struct inbox *in, struct broker *broker, const char *owner);
 void moil_inbox_fini(struct inbox *in); /* waiters are forgotten without a call */
 
-/* Starts waiting. 0, MOIL_ENOMEM, or the link's error when the question cannot be sent now: then it does not wait. */
+/* Starts waiting. 0 also when the link is down: the refresh that follows its coming up asks. Else a negative code, and it
+ * does not wait. */
 int moil_inbox_wait(struct inbox *in, struct inbox_wait *wait, struct slice id);
 void moil_inbox_cancel(struct inbox *in, struct inbox_wait *wait);
 
