@@ -88,6 +88,8 @@ static void write_page(struct actor *a, const char *words)
 {
     struct page *page = a->context->page;
     const char *colon = strchr(words, ':');
+    if (!colon)
+        _exit(96);
     snprintf(page->incarnation, sizeof page->incarnation, "%.*s", (int)(colon - words), words);
     snprintf(page->on_cpu, sizeof page->on_cpu, "%s", colon + 1);
 }
@@ -109,6 +111,8 @@ static bool was_there(const char *path, int times)
 static bool was_often_there(char *path_and_times)
 {
     char *times = strchr(path_and_times, ':');
+    if (!times)
+        _exit(96);
     *times++ = '\0';
     return was_there(path_and_times, atoi(times));
 }
@@ -167,6 +171,8 @@ static bool play(struct actor *a, char *step)
     char *arg = strchr(step, ':');
     if (arg)
         *arg++ = '\0';
+    else
+        arg = step + strlen(step);
     if (strcmp(step, "ready") == 0)
         get_ready(a);
     else if (strcmp(step, "page") == 0)
