@@ -113,7 +113,7 @@ describe("moil", function()
     local out = moil { "inspect", "queues", "--redis", "redis://:hush@127.0.0.1:1", "--deadline",
       "1" }
     assert.equal(3, out.code)
-    assert.matches("^moil: [^\n]*127%.0%.0%.1:1[^\n]*\n$", out.stderr)
+    assert.matches("^moil: [^\n]*127%.0%.0%.1:1[^\n]*MOIL_REDIS[^\n]*\n$", out.stderr)
     assert.is_nil(out.stderr:find("hush", 1, true))
     assert.is_true(support.now() - before < 3)
   end)

@@ -25,7 +25,7 @@ enum exit_status moil_connection_failed(const moil_client *client, int status, c
     if (status == MOIL_STATUS_UNKNOWN && id) {
         moil_complain("no job has the id %s: it was never enqueued, or its result has expired", id);
     } else if (status == MOIL_STATUS_UNAVAILABLE) {
-        moil_complain("%s (is it running? --redis or MOIL_REDIS names another)",
+        moil_complain("%s (--redis or MOIL_REDIS says which Redis to use)",
                       why[0] ? why : moil_status_text(status));
     } else {
         moil_complain("%s", why[0] ? why : moil_status_text(status));
