@@ -49,18 +49,21 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 }
 
 /* The members of the node's report that do not change: who and where it is, what it serves. */
-static void add_report(const struct runtime *r, const struct child_context *context, struct buffer *out)
+static void add_report(const struct runtime *r, const struct child_context *context,
+                       struct buffer *out)
 {
     char host[128] = "";
     gethostname(host, sizeof host - 1);
-    json_t *check = json_loadb(context->check_result, context->check_len, 0, NULL), *task, *names = json_array();
+    json_t *check = json_loadb(context->check_result, context->check_len, 0, NULL), *task,
+           *names = json_array();
     size_t i;
     json_array_foreach(json_object_get(check, "tasks"), i, task)
         json_array_append(names, json_object_get(task, "name"));
     json_t *queues = json_object_get(check, "queues");
-    json_t *report = json_pack("{s:s, s:i, s:s, s:f, s:i, s:O?, s:o}", "host", host, "pid", (int)getppid(), "version",
-                               MOIL_VERSION, "started_at", (double)moil_clock_wall_us() / 1e6, "concurrency",
-                               r->options.concurrency, "queues", queues, "tasks", names);
+    json_t *report =
+        json_pack("{s:s, s:i, s:s, s:f, s:i, s:O?, s:o}", "host", host, "pid", (int)getppid(),
+                  "version", MOIL_VERSION, "started_at", (double)moil_clock_wall_us() / 1e6,
+                  "concurrency", r->options.concurrency, "queues", queues, "tasks", names);
     char *text = json_dumps(report, JSON_COMPACT);
     if (text && strlen(text) > 2)
         moil_buffer_add(out, text + 1, strlen(text) - 2);
@@ -75,7 +78,8 @@ int moil_agent_role(struct child_context *context)
     static struct process p;
     struct url url = r->url;
     char errstr[256];
-    if (url.kind == URL_EMBEDDED && moil_locate_embedded(r->url.path, &url, errstr, sizeof errstr) != 0) {
+    if (url.kind == URL_EMBEDDED &&
+        moil_locate_embedded(r->url.path, &url, errstr, sizeof errstr) != 0) {
         log_error("%s", errstr);
         return MOIL_EXIT_USAGE;
     }

@@ -1,4 +1,5 @@
-/* check_role.c: loads everything that a worker would load, in a process of its own, and says what is there (roles.h). */
+/* check_role.c: loads everything that a worker would load, in a process of its own, and says what
+ * is there (roles.h). */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -47,9 +48,10 @@ static void add_queues(const struct runtime *r, struct vm *vm, struct buffer *ou
 int moil_check_load(const struct runtime *r, struct buffer *json, char *errstr, size_t errlen)
 {
     struct vm_host host = moil_host_of_check();
-    struct vm *vm = moil_vm_new(
-        &(struct vm_options){.lua_dir = r->options.lua_dir, .config_json = slice_str(r->options.config_json)}, &host,
-        errstr, errlen);
+    struct vm *vm =
+        moil_vm_new(&(struct vm_options){.lua_dir = r->options.lua_dir,
+                                         .config_json = slice_str(r->options.config_json)},
+                    &host, errstr, errlen);
     if (!vm)
         return MOIL_EINVAL;
     int err = 0;

@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-_Static_assert((int)MOIL_STATUS_STATE == (int)MOIL_ESTATE && (int)MOIL_STATUS_UNKNOWN == (int)MOIL_EUNKNOWN &&
-                   (int)MOIL_STATUS_UNAVAILABLE == (int)MOIL_EREDIS && (int)MOIL_STATUS_TIMEOUT == (int)MOIL_ETIMEOUT,
+_Static_assert((int)MOIL_STATUS_STATE == (int)MOIL_ESTATE &&
+                   (int)MOIL_STATUS_UNKNOWN == (int)MOIL_EUNKNOWN &&
+                   (int)MOIL_STATUS_UNAVAILABLE == (int)MOIL_EREDIS &&
+                   (int)MOIL_STATUS_TIMEOUT == (int)MOIL_ETIMEOUT,
                "the public codes are the internal ones");
 
 const char *moil_version(void)
@@ -58,7 +60,8 @@ const char *moil_client_error(const moil_client *c)
     return c->errstr;
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------- */
+/* --- the loop
+ * ------------------------------------------------------------------------------------------- */
 
 static void deadline_cb(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -91,7 +94,8 @@ static bool is_hopeless(const struct moil_client *c)
 {
     int err = moil_link_error_code(c->link);
     bool refused = err == MOIL_EREDIS && !c->was_up;
-    return moil_link_state(c->link) == LINK_DOWN && (err == MOIL_EAUTH || err == MOIL_EREPLY || refused);
+    return moil_link_state(c->link) == LINK_DOWN &&
+           (err == MOIL_EAUTH || err == MOIL_EREPLY || refused);
 }
 
 int moil_client_connect(struct moil_client *c)
@@ -146,8 +150,8 @@ static void pause_briefly(struct moil_client *c, int err)
     ev_run(c->loop, EVRUN_NOWAIT);
 }
 
-int moil_client_call(struct moil_client *c, enum script_id script, void (*fill)(struct args *a, void *data),
-                     moil_take_fn *take, void *data)
+int moil_client_call(struct moil_client *c, enum script_id script,
+                     void (*fill)(struct args *a, void *data), moil_take_fn *take, void *data)
 {
     for (;;) {
         int status = moil_client_connect(c);
@@ -163,7 +167,8 @@ int moil_client_call(struct moil_client *c, enum script_id script, void (*fill)(
         int err = moil_broker_eval(&c->broker, script, attempted, at);
         if (err == 0 && !moil_client_run(c, &at->done)) {
             at->abandoned = true;
-            return moil_client_fail(c, MOIL_STATUS_UNAVAILABLE, "Redis did not answer within %g s", c->deadline_s);
+            return moil_client_fail(c, MOIL_STATUS_UNAVAILABLE, "Redis did not answer within %g s",
+                                    c->deadline_s);
         }
         err = err ? err : at->err;
         status = at->status;
@@ -176,9 +181,11 @@ int moil_client_call(struct moil_client *c, enum script_id script, void (*fill)(
     }
 }
 
-/* --- life ---------------------------------------------------------------------------------------------- */
+/* --- life
+ * ---------------------------------------------------------------------------------------------- */
 
-static int init_links(struct moil_client *c, const moil_client_options *o, char *errstr, size_t errlen)
+static int init_links(struct moil_client *c, const moil_client_options *o, char *errstr,
+                      size_t errlen)
 {
     struct link_hooks quiet = {0};
     c->loop = ev_loop_new(EVFLAG_AUTO);
@@ -191,7 +198,8 @@ static int init_links(struct moil_client *c, const moil_client_options *o, char 
     const char *ns = o->ns && *o->ns ? o->ns : "moil";
     int err = moil_broker_init(&c->broker, c->link, ns, (int)(c->deadline_s * 1000));
     if (err) {
-        snprintf(errstr, errlen, "namespace \"%.80s\": 1 to 64 printable characters without space, { and }", ns);
+        snprintf(errstr, errlen,
+                 "namespace \"%.80s\": 1 to 64 printable characters without space, { and }", ns);
         return err;
     }
     char owner[MOIL_ID_LEN + 1];
@@ -202,7 +210,8 @@ static int init_links(struct moil_client *c, const moil_client_options *o, char 
     return 0;
 }
 
-int moil_client_open(moil_client **out, const moil_client_options *options, char *errstr, size_t errlen)
+int moil_client_open(moil_client **out, const moil_client_options *options, char *errstr,
+                     size_t errlen)
 {
     static const moil_client_options defaults;
     const moil_client_options *o = options ? options : &defaults;

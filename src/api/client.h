@@ -6,7 +6,8 @@
  *   inspect.c    looking
  *   steer.c      revoke, purge, pause, the dead set
  *
- * A client has its own libev loop, which runs only inside its calls. lua_module.c uses this header too. */
+ * A client has its own libev loop, which runs only inside its calls. lua_module.c uses this header
+ * too. */
 #ifndef MOIL_API_CLIENT_H
 #define MOIL_API_CLIENT_H
 
@@ -28,15 +29,16 @@ struct moil_client {
     struct broker broker;
     struct inbox inbox;
     ev_timer deadline;
-    bool expired;      /* the deadline of the call under way has passed */
-    bool was_up;       /* it has been connected once: a lost link is waited for, a wrong address is not */
+    bool expired; /* the deadline of the call under way has passed */
+    bool was_up; /* it has been connected once: a lost link is waited for, a wrong address is not */
     bool blocked;      /* BLPOP is under way */
     double deadline_s; /* of each call */
     size_t max_payload;
     char errstr[512];
 };
 
-/* Handles a good reply of a call; its return value is the call's. The reply is borrowed for the call. */
+/* Handles a good reply of a call; its return value is the call's. The reply is borrowed for the
+ * call. */
 typedef int moil_take_fn(void *data, const struct reply *reply);
 
 /* Begins a call: clears the error and starts its deadline. seconds < 0: none. */
@@ -48,25 +50,29 @@ bool moil_client_run(struct moil_client *c, const bool *done);
 /* Waits until the link is up. 0, or a status with the sentence set. */
 int moil_client_connect(struct moil_client *c);
 
-/* Runs a script whose ARGV `fill` adds (again for each attempt: it is repeated after transient errors until the deadline,
- * so it must be harmless twice), and hands the reply to take. moil_client_begin comes first. */
-int moil_client_call(struct moil_client *c, enum script_id script, void (*fill)(struct args *a, void *data),
-                     moil_take_fn *take, void *data);
+/* Runs a script whose ARGV `fill` adds (again for each attempt: it is repeated after transient
+ * errors until the deadline, so it must be harmless twice), and hands the reply to take.
+ * moil_client_begin comes first. */
+int moil_client_call(struct moil_client *c, enum script_id script,
+                     void (*fill)(struct args *a, void *data), moil_take_fn *take, void *data);
 
 /* Sets the sentence of the last failure and returns the status. */
-int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The public status for an internal code. */
 int moil_client_status(int err);
 
-/* --- the parts, as lua_module.c uses them --------------------------------------------------------------- */
+/* --- the parts, as lua_module.c uses them
+ * --------------------------------------------------------------- */
 
 /* Enqueues what is valid already; sets created. A status. */
 int moil_client_submit(struct moil_client *c, struct submission *subs, size_t count);
 
-/* Waits for the end of a job or, with on_progress, tells custom states. *record: a copy of the R record, owned by the caller. */
+/* Waits for the end of a job or, with on_progress, tells custom states. *record: a copy of the R
+ * record, owned by the caller. */
 int moil_client_await(struct moil_client *c, struct slice id, double timeout_s,
-                      int (*on_progress)(void *data, struct slice state, struct slice meta), void *data,
-                      struct buffer *record);
+                      int (*on_progress)(void *data, struct slice state, struct slice meta),
+                      void *data, struct buffer *record);
 
 #endif

@@ -11,7 +11,8 @@
 
 enum { CHUNK = 1000 }; /* jobs per wait for acknowledgement: four scripts under way at once */
 
-/* One attempt at a chunk. It has its own copy of the submissions: the deadline may pass before the reply comes. */
+/* One attempt at a chunk. It has its own copy of the submissions: the deadline may pass before the
+ * reply comes. */
 struct attempt {
     struct moil_client *client;
     bool done, abandoned;
@@ -83,14 +84,16 @@ int moil_client_submit(struct moil_client *c, struct submission *subs, size_t co
     return 0;
 }
 
-/* --- checking what a program hands over ----------------------------------------------------------------- */
+/* --- checking what a program hands over
+ * ----------------------------------------------------------------- */
 
 static int bad(struct moil_client *c, size_t i, const char *what)
 {
     return moil_client_fail(c, MOIL_STATUS_INVALID, "job %zu: %s", i + 1, what);
 }
 
-/* True when text is JSON of that type. "[]" and absent text are so often there that they are not parsed. */
+/* True when text is JSON of that type. "[]" and absent text are so often there that they are not
+ * parsed. */
 static bool is_json(const char *text, json_type type)
 {
     if (!text || (type == JSON_ARRAY && strcmp(text, "[]") == 0))
@@ -111,8 +114,10 @@ static int check_job(struct moil_client *c, const moil_job *job, size_t i)
         return bad(c, i, "id must be 1 to 200 printable characters without space");
     if (job->has_priority && (job->priority < 0 || job->priority >= MOIL_PRIORITIES))
         return bad(c, i, "priority must be 0 to 9");
-    if (job->countdown < 0 || !isfinite(job->countdown) || !isfinite(job->eta) || job->countdown > 1e10 || job->eta > 1e11)
-        return bad(c, i, "countdown and eta must be times that a calendar knows, countdown not negative");
+    if (job->countdown < 0 || !isfinite(job->countdown) || !isfinite(job->eta) ||
+        job->countdown > 1e10 || job->eta > 1e11)
+        return bad(c, i,
+                   "countdown and eta must be times that a calendar knows, countdown not negative");
     if (job->countdown > 0 && job->eta > 0)
         return bad(c, i, "countdown and eta exclude each other");
     if (!is_json(job->args, JSON_ARRAY))
@@ -124,7 +129,8 @@ static int check_job(struct moil_client *c, const moil_job *job, size_t i)
     size_t size = (job->args ? strlen(job->args) : 2) + (job->kwargs ? strlen(job->kwargs) : 0) +
                   (job->options ? strlen(job->options) : 0);
     if (size > c->max_payload)
-        return moil_client_fail(c, MOIL_STATUS_TOO_LARGE, "job %zu: %zu bytes of arguments, at most %zu are taken", i + 1,
+        return moil_client_fail(c, MOIL_STATUS_TOO_LARGE,
+                                "job %zu: %zu bytes of arguments, at most %zu are taken", i + 1,
                                 size, c->max_payload);
     return 0;
 }
@@ -138,7 +144,8 @@ static void fill_submission(struct submission *s, const moil_job *job, const cha
                 .task = slice_str(job->task),
                 .queue = slice_str(job->queue ? job->queue : "default"),
                 .args = slice_str(job->args ? job->args : "[]"),
-                .kwargs = job->kwargs && strcmp(job->kwargs, "{}") != 0 ? slice_str(job->kwargs) : slice_of("", 0),
+                .kwargs = job->kwargs && strcmp(job->kwargs, "{}") != 0 ? slice_str(job->kwargs)
+                                                                        : slice_of("", 0),
                 .extra = slice_str(job->options ? job->options : ""),
                 .priority = job->has_priority ? job->priority : MOIL_PRIORITY_DEFAULT,
                 .enqueued_us = moil_clock_stamp_us(),

@@ -49,7 +49,9 @@ int moil_inspect_job(moil_client *c, const char *id, char **json)
     moil_client_begin(c, c->deadline_s);
     int status = moil_client_call(c, SCRIPT_INSPECT, fill_id, take_job, &look);
     if (status == MOIL_STATUS_UNKNOWN)
-        moil_client_fail(c, status, "no job under this id: never enqueued, or its result expired or was not kept");
+        moil_client_fail(
+            c, status,
+            "no job under this id: never enqueued, or its result expired or was not kept");
     return give(c, status, &text, json);
 }
 
@@ -76,13 +78,15 @@ static int take_page(void *data, const struct reply *reply)
     return 0;
 }
 
-static int list(struct moil_client *c, enum listing kind, size_t offset, size_t limit, struct buffer *out)
+static int list(struct moil_client *c, enum listing kind, size_t offset, size_t limit,
+                struct buffer *out)
 {
     struct look look = {.out = out, .kind = kind, .offset = offset, .limit = limit};
     moil_buffer_add_char(out, '[');
     while (look.limit > 0) {
         moil_client_begin(c, c->deadline_s);
-        int status = moil_client_call(c, kind == LISTING_DEAD ? SCRIPT_DEAD : SCRIPT_LIST, fill_page, take_page, &look);
+        int status = moil_client_call(c, kind == LISTING_DEAD ? SCRIPT_DEAD : SCRIPT_LIST,
+                                      fill_page, take_page, &look);
         if (status)
             return status;
         if (look.found < MOIL_BATCH_MAX)
@@ -200,13 +204,14 @@ int moil_is_served(moil_client *c, const char *queue)
     size_t i, k;
     json_array_foreach(array, i, node)
     {
-        if (!json_is_true(json_object_get(node, "alive")) || json_array_size(json_object_get(node, "workers")) == 0)
+        if (!json_is_true(json_object_get(node, "alive")) ||
+            json_array_size(json_object_get(node, "workers")) == 0)
             continue;
         if (!queue)
             served = 1;
-        json_array_foreach(json_object_get(node, "queues"), k, name) if (queue && json_is_string(name) &&
-                                                                        strcmp(json_string_value(name), queue) == 0)
-            served = 1;
+        json_array_foreach(json_object_get(node, "queues"), k,
+                           name) if (queue && json_is_string(name) &&
+                                     strcmp(json_string_value(name), queue) == 0) served = 1;
     }
     json_decref(array);
     return status ? status : served;

@@ -22,7 +22,9 @@ int moil_locate_embedded(const char *dir, struct url *out, char *errstr, size_t 
 {
     struct url socket = {.kind = URL_UNIX};
     if (moil_embedded_socket(dir, socket.path, sizeof socket.path) != 0) {
-        snprintf(errstr, errlen, "no embedded server's folder at %.200s: start `moil worker --redis embedded` there first",
+        snprintf(errstr, errlen,
+                 "no embedded server's folder at %.200s: start `moil worker --redis embedded` "
+                 "there first",
                  dir);
         return MOIL_EINVAL;
     }

@@ -1,7 +1,8 @@
-/* lua_module.c: `moil.core` for a plain Lua program: the same bindings as in a worker, over a blocking client.
+/* lua_module.c: `moil.core` for a plain Lua program: the same bindings as in a worker, over a
+ * blocking client.
  *
- * require "moil" in lua5.4 finds lua/moil/init.lua, which requires this. One client per program, opened at the first use
- * or by moil.connect; it lives as long as the Lua state. */
+ * require "moil" in lua5.4 finds lua/moil/init.lua, which requires this. One client per program,
+ * opened at the first use or by moil.connect; it lives as long as the Lua state. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ static const char *code_of(int status)
 
 static enum vm_answer fail(struct vm_call *call, const struct moil_client *c, int status)
 {
-    moil_call_fail(call, code_of(status), c && moil_client_error(c)[0] ? moil_client_error(c) : moil_strerror(status));
+    moil_call_fail(call, code_of(status),
+                   c && moil_client_error(c)[0] ? moil_client_error(c) : moil_strerror(status));
     return VM_READY;
 }
 
@@ -36,7 +38,9 @@ static struct moil_client *client_of(struct program_host *h, struct vm_call *cal
 {
     char errstr[512];
     const char *ns = getenv("MOIL_NAMESPACE");
-    int status = h->client ? 0 : moil_client_open(&h->client, &(moil_client_options){.ns = ns}, errstr, sizeof errstr);
+    int status = h->client ? 0
+                           : moil_client_open(&h->client, &(moil_client_options){.ns = ns}, errstr,
+                                              sizeof errstr);
     if (status)
         moil_call_fail(call, code_of(status), errstr);
     return h->client;
@@ -59,7 +63,8 @@ static enum vm_answer host_connect(void *data, struct vm_call *call, struct slic
     return VM_READY;
 }
 
-static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct submission *subs, size_t count)
+static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct submission *subs,
+                                   size_t count)
 {
     struct moil_client *c = client_of(data, call);
     if (!c)
@@ -72,9 +77,11 @@ static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct subm
     return VM_READY;
 }
 
-/* --- waiting -------------------------------------------------------------------------------------------- */
+/* --- waiting
+ * -------------------------------------------------------------------------------------------- */
 
-/* The first progress that differs from the one seen ends the wait: Lua calls on_message and waits again. */
+/* The first progress that differs from the one seen ends the wait: Lua calls on_message and waits
+ * again. */
 struct progress {
     struct slice seen;
     struct buffer state, meta, text;
@@ -107,7 +114,8 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
     struct buffer record;
     struct outcome_record o;
     moil_buffer_init(&record);
-    int status = moil_client_await(c, wait->id, wait->timeout_s, wait->progress ? take_progress : NULL, &p, &record);
+    int status = moil_client_await(c, wait->id, wait->timeout_s,
+                                   wait->progress ? take_progress : NULL, &p, &record);
     if (p.state.len) {
         moil_call_add_string(call, moil_buffer_slice(&p.state));
         moil_call_add_string(call, moil_buffer_slice(&p.meta));
@@ -127,9 +135,11 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
     return VM_READY;
 }
 
-/* --- questions ------------------------------------------------------------------------------------------ */
+/* --- questions
+ * ------------------------------------------------------------------------------------------ */
 
-static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag)
+static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query,
+                                 struct slice id, bool flag)
 {
     (void)flag; /* terminate comes with the limits; lua/moil refuses it */
     struct moil_client *c = client_of(data, call);
@@ -166,7 +176,8 @@ static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query
     return status < 0 ? fail(call, c, status) : VM_READY;
 }
 
-/* --- without Redis -------------------------------------------------------------------------------------- */
+/* --- without Redis
+ * -------------------------------------------------------------------------------------- */
 
 static enum vm_answer host_sleep(void *data, struct vm_call *call, double seconds)
 {
@@ -204,7 +215,8 @@ static enum vm_answer host_spawn(void *data, struct vm_call *call, const struct 
     return VM_READY;
 }
 
-static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state, struct slice meta)
+static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state,
+                                        struct slice meta)
 {
     (void)data;
     (void)state;
@@ -230,8 +242,8 @@ int luaopen_moil_core(lua_State *L)
     lua_createtable(L, 0, 1); /* host, metatable */
     lua_pushcfunction(L, host_gc);
     lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);                                         /* host */
-    lua_setfield(L, LUA_REGISTRYINDEX, "moil.program_host");         /* kept alive by the registry */
+    lua_setmetatable(L, -2);                                 /* host */
+    lua_setfield(L, LUA_REGISTRYINDEX, "moil.program_host"); /* kept alive by the registry */
     return moil_bind_open(L, &(struct vm_host){
                                  .data = h,
                                  .enqueue = host_enqueue,

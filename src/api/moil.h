@@ -3,11 +3,12 @@
  *   client   open a connection, enqueue jobs, wait for results, inspect and steer queues
  *   runtime  be a `moil worker`: supervisor, worker processes, agent
  *
- * Strings are UTF-8 and NUL-terminated unless a length goes with them. Times are seconds (double) unless a name says
- * otherwise. Functions that can fail return 0 or a negative MOIL_E… code and leave their out-parameters alone on
- * failure; moil_client_error has the sentence for people. What a function allocates for the caller is freed by
- * moil_free or by the free function named at it. A client belongs to one thread; clients share nothing. No signal
- * is touched, nothing is printed, and the process is never exited, except by moil_runtime_run as documented there.
+ * Strings are UTF-8 and NUL-terminated unless a length goes with them. Times are seconds (double)
+ * unless a name says otherwise. Functions that can fail return 0 or a negative MOIL_E… code and
+ * leave their out-parameters alone on failure; moil_client_error has the sentence for people. What
+ * a function allocates for the caller is freed by moil_free or by the free function named at it. A
+ * client belongs to one thread; clients share nothing. No signal is touched, nothing is printed,
+ * and the process is never exited, except by moil_runtime_run as documented there.
  */
 #ifndef MOIL_H
 #define MOIL_H
@@ -30,7 +31,8 @@ extern "C" {
 /* "0.1.0" of the library that is linked. */
 MOIL_API const char *moil_version(void);
 
-/* --- errors -------------------------------------------------------------------------------------------- */
+/* --- errors
+ * -------------------------------------------------------------------------------------------- */
 
 enum moil_status {
     MOIL_STATUS_OK = 0,
@@ -42,7 +44,7 @@ enum moil_status {
     MOIL_STATUS_TIMEOUT = -6,     /* the job did not end within the time given */
     MOIL_STATUS_UNKNOWN = -7,     /* no job under that id: never enqueued, or its result expired */
     MOIL_STATUS_BAD_RECORD = -8,  /* a record that is damaged or not moil's */
-    MOIL_STATUS_STATE = -16       /* the job is in no state for this (e.g. deleting a running one) */
+    MOIL_STATUS_STATE = -16 /* the job is in no state for this (e.g. deleting a running one) */
 };
 
 /* A sentence for a code; never NULL. */
@@ -51,39 +53,46 @@ MOIL_API const char *moil_status_text(int status);
 /* Frees what this library allocated for the caller; NULL is fine. */
 MOIL_API void moil_free(void *p);
 
-/* --- client -------------------------------------------------------------------------------------------- */
+/* --- client
+ * -------------------------------------------------------------------------------------------- */
 
 typedef struct moil_client moil_client;
 
 typedef struct moil_client_options {
-    const char *url;        /* redis://…, unix:///…, embedded:DIR; NULL: MOIL_REDIS, .moil/redis.sock, or localhost */
-    const char *ns;         /* the namespace; NULL: "moil" */
-    double deadline;        /* of each call, connecting included; 0: 5 s */
-    size_t max_payload;     /* bytes of arguments of one job; 0: 1 MB */
+    const char *url; /* redis://…, unix:///…, embedded:DIR; NULL: MOIL_REDIS, .moil/redis.sock, or
+                        localhost */
+    const char *ns;     /* the namespace; NULL: "moil" */
+    double deadline;    /* of each call, connecting included; 0: 5 s */
+    size_t max_payload; /* bytes of arguments of one job; 0: 1 MB */
 } moil_client_options;
 
-/* Makes a client. Connects at the first call, and again whenever the connection was lost. MOIL_STATUS_INVALID for a bad URL
- * or namespace, with the sentence in errstr (may be NULL). Close with moil_client_close. */
-MOIL_API int moil_client_open(moil_client **out, const moil_client_options *options, char *errstr, size_t errlen);
+/* Makes a client. Connects at the first call, and again whenever the connection was lost.
+ * MOIL_STATUS_INVALID for a bad URL or namespace, with the sentence in errstr (may be NULL). Close
+ * with moil_client_close. */
+MOIL_API int moil_client_open(moil_client **out, const moil_client_options *options, char *errstr,
+                              size_t errlen);
 MOIL_API void moil_client_close(moil_client *client); /* NULL is fine */
 
-/* The last failure of this client in one line; "" when there was none. Valid until its next call. */
+/* The last failure of this client in one line; "" when there was none. Valid until its next call.
+ */
 MOIL_API const char *moil_client_error(const moil_client *client);
 
 /* One job. Zeroed fields mean their defaults. Everything is borrowed for the call. */
 typedef struct moil_job {
-    const char *task;      /* required */
-    const char *args;      /* JSON array of positional arguments; NULL: [] */
-    const char *kwargs;    /* JSON object; NULL: none */
-    const char *queue;     /* NULL: "default" */
-    const char *id;        /* NULL: a new UUID; with an id that exists the existing job is meant (created = 0) */
-    int has_priority;      /* 0: priority is 5 */
-    int priority;          /* 0-9, higher first */
-    int at_front;          /* not 0: in front of its priority level */
-    double countdown;      /* seconds from now; 0: at once */
-    double eta;            /* seconds since the epoch; 0: none. Not together with countdown */
-    const char *options;   /* JSON object with the rarer options: expires (epoch seconds), result_ttl, ignore_result,
-                              time_limit, soft_time_limit, headers, …; NULL: none (docs/protocol.md, "extra") */
+    const char *task;   /* required */
+    const char *args;   /* JSON array of positional arguments; NULL: [] */
+    const char *kwargs; /* JSON object; NULL: none */
+    const char *queue;  /* NULL: "default" */
+    const char *id; /* NULL: a new UUID; with an id that exists the existing job is meant (created =
+                       0) */
+    int has_priority;    /* 0: priority is 5 */
+    int priority;        /* 0-9, higher first */
+    int at_front;        /* not 0: in front of its priority level */
+    double countdown;    /* seconds from now; 0: at once */
+    double eta;          /* seconds since the epoch; 0: none. Not together with countdown */
+    const char *options; /* JSON object with the rarer options: expires (epoch seconds), result_ttl,
+                            ignore_result, time_limit, soft_time_limit, headers, …; NULL: none
+                            (docs/protocol.md, "extra") */
 } moil_job;
 
 typedef struct moil_enqueued {
@@ -91,10 +100,11 @@ typedef struct moil_enqueued {
     int created; /* 0: a job with this id was there already, and nothing was enqueued */
 } moil_enqueued;
 
-/* Enqueues `count` jobs, in order within each queue and priority, a few round trips per thousand. 0: Redis acknowledged
- * all of them. After MOIL_STATUS_UNAVAILABLE some may be in; `out` (count entries, may be NULL) holds the ids, and
- * the same call with the same ids is safe. */
-MOIL_API int moil_enqueue(moil_client *client, const moil_job *jobs, size_t count, moil_enqueued *out);
+/* Enqueues `count` jobs, in order within each queue and priority, a few round trips per thousand.
+ * 0: Redis acknowledged all of them. After MOIL_STATUS_UNAVAILABLE some may be in; `out` (count
+ * entries, may be NULL) holds the ids, and the same call with the same ids is safe. */
+MOIL_API int moil_enqueue(moil_client *client, const moil_job *jobs, size_t count,
+                          moil_enqueued *out);
 
 typedef struct moil_result {
     char state[201]; /* "SUCCESS", "FAILURE", "REVOKED" */
@@ -102,16 +112,17 @@ typedef struct moil_result {
     size_t value_len;
 } moil_result;
 
-/* Called for each change of a custom state while waiting; `meta` is JSON text. Return 0 to go on, else waiting ends with
- * MOIL_STATUS_TIMEOUT. May not use the client. */
+/* Called for each change of a custom state while waiting; `meta` is JSON text. Return 0 to go on,
+ * else waiting ends with MOIL_STATUS_TIMEOUT. May not use the client. */
 typedef int moil_progress_fn(void *data, const char *state, const char *meta, size_t meta_len);
 
-/* Waits until the job ends. timeout < 0: as long as it takes. on_progress may be NULL. The link being down while
- * waiting is no error until the timeout: it reconnects and asks again. */
-MOIL_API int moil_wait(moil_client *client, const char *id, double timeout, moil_progress_fn *on_progress, void *data,
-                       moil_result *out);
+/* Waits until the job ends. timeout < 0: as long as it takes. on_progress may be NULL. The link
+ * being down while waiting is no error until the timeout: it reconnects and asks again. */
+MOIL_API int moil_wait(moil_client *client, const char *id, double timeout,
+                       moil_progress_fn *on_progress, void *data, moil_result *out);
 
-/* Everything known about a job, as one JSON object (CONTRACT: `--json` of a job). *json: moil_free. */
+/* Everything known about a job, as one JSON object (CONTRACT: `--json` of a job). *json: moil_free.
+ */
 MOIL_API int moil_inspect_job(moil_client *client, const char *id, char **json);
 
 typedef enum moil_view {
@@ -124,10 +135,12 @@ typedef enum moil_view {
 } moil_view;
 
 /* A JSON array of objects, at most `limit` (0: 1,000) after `offset`. *json: moil_free. */
-MOIL_API int moil_inspect(moil_client *client, moil_view view, size_t offset, size_t limit, char **json);
+MOIL_API int moil_inspect(moil_client *client, moil_view view, size_t offset, size_t limit,
+                          char **json);
 
-/* Cancels a waiting job: it ends as REVOKED and never runs. state (201 bytes, may be NULL) gets the job's state afterwards:
- * "REVOKED", an ended job's own state, or "STARTED" when a worker holds it already and it was too late. */
+/* Cancels a waiting job: it ends as REVOKED and never runs. state (201 bytes, may be NULL) gets the
+ * job's state afterwards: "REVOKED", an ended job's own state, or "STARTED" when a worker holds it
+ * already and it was too late. */
 MOIL_API int moil_revoke(moil_client *client, const char *id, char *state);
 
 /* Drops an ended job's result (1) or tells that there was none to drop (0). */
@@ -136,43 +149,52 @@ MOIL_API int moil_forget(moil_client *client, const char *id);
 /* Removes a job that is not running, wherever it is. */
 MOIL_API int moil_delete(moil_client *client, const char *id);
 
-/* Queues. purge drops what is pending and sets *purged (may be NULL) to how many; pause stops the fetching of new jobs. */
+/* Queues. purge drops what is pending and sets *purged (may be NULL) to how many; pause stops the
+ * fetching of new jobs. */
 MOIL_API int moil_purge(moil_client *client, const char *queue, size_t *purged);
 MOIL_API int moil_pause(moil_client *client, const char *queue);
 MOIL_API int moil_resume(moil_client *client, const char *queue);
 
-/* The dead set. An id, or NULL for all (of one task when `task` is not NULL). *count (may be NULL): how many were moved or removed. */
+/* The dead set. An id, or NULL for all (of one task when `task` is not NULL). *count (may be NULL):
+ * how many were moved or removed. */
 MOIL_API int moil_dead_retry(moil_client *client, const char *id, const char *task, size_t *count);
 MOIL_API int moil_dead_delete(moil_client *client, const char *id, const char *task, size_t *count);
 
-/* 1 when a live worker serves the queue (or, NULL, any queue), 0 when none does, or a negative code. */
+/* 1 when a live worker serves the queue (or, NULL, any queue), 0 when none does, or a negative
+ * code. */
 MOIL_API int moil_is_served(moil_client *client, const char *queue);
 
-/* --- runtime ------------------------------------------------------------------------------------------- */
+/* --- runtime
+ * ------------------------------------------------------------------------------------------- */
 
 typedef struct moil_runtime_options {
-    const char *url, *ns;            /* as for a client; "embedded[:DIR]" also runs the server */
-    const char *const *paths;        /* task files and folders, NULL-terminated */
-    const char *queues;              /* "high,default,low" or "a:3,b:1"; NULL: default and those the tasks name */
-    const char *name;                /* of the node; NULL: host name and pid */
-    const char *pidfile;             /* NULL: none */
-    const char *lua_dir;             /* NULL: the embedded library */
-    const char *config_json;         /* plain data of moil.lua for tasks (routes, task_defaults); NULL: none */
-    int workers;                     /* 0: one per core */
-    int concurrency;                 /* jobs at a time in each; 0: 16 */
-    int burst;                       /* not 0: exit when the queues are empty */
-    double shutdown_timeout;         /* 0: 25 s */
-    double result_ttl;               /* 0: 86,400 s */
-    size_t max_payload;              /* 0: 1 MB */
+    const char *url, *ns;     /* as for a client; "embedded[:DIR]" also runs the server */
+    const char *const *paths; /* task files and folders, NULL-terminated */
+    const char *queues;  /* "high,default,low" or "a:3,b:1"; NULL: default and those the tasks name
+                          */
+    const char *name;    /* of the node; NULL: host name and pid */
+    const char *pidfile; /* NULL: none */
+    const char *lua_dir; /* NULL: the embedded library */
+    const char *config_json; /* plain data of moil.lua for tasks (routes, task_defaults); NULL: none
+                              */
+    int workers;             /* 0: one per core */
+    int concurrency;         /* jobs at a time in each; 0: 16 */
+    int burst;               /* not 0: exit when the queues are empty */
+    double shutdown_timeout; /* 0: 25 s */
+    double result_ttl;       /* 0: 86,400 s */
+    size_t max_payload;      /* 0: 1 MB */
 } moil_runtime_options;
 
-/* Becomes the supervisor: forks workers and an agent, handles signals, returns the exit status when all is done (CONTRACT,
- * "Exit codes"). Main thread only, before other threads start. Its children leave by _exit. */
+/* Becomes the supervisor: forks workers and an agent, handles signals, returns the exit status when
+ * all is done (CONTRACT, "Exit codes"). Main thread only, before other threads start. Its children
+ * leave by _exit. */
 MOIL_API int moil_runtime_run(const moil_runtime_options *options);
 
-/* Loads the paths in a child process as a worker would, within 1 s; 0, or MOIL_STATUS_INVALID with "file:line: …" in errstr.
- * *json (may be NULL; moil_free) gets {"tasks":[{"name","queue","where",…}],"queues":[…]}. */
-MOIL_API int moil_runtime_check(const moil_runtime_options *options, char **json, char *errstr, size_t errlen);
+/* Loads the paths in a child process as a worker would, within 1 s; 0, or MOIL_STATUS_INVALID with
+ * "file:line: …" in errstr. *json (may be NULL; moil_free) gets
+ * {"tasks":[{"name","queue","where",…}],"queues":[…]}. */
+MOIL_API int moil_runtime_check(const moil_runtime_options *options, char **json, char *errstr,
+                                size_t errlen);
 
 #ifdef __cplusplus
 }

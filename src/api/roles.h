@@ -1,4 +1,5 @@
-/* What the processes of a runtime do, one function per role; runtime.c hands them to the supervisor.
+/* What the processes of a runtime do, one function per role; runtime.c hands them to the
+ * supervisor.
  *
  *   check_role.c   loads everything once, and says what is there
  *   worker_role.c  a worker on the default loop, with its signals
@@ -25,7 +26,8 @@ struct runtime {
     char node[256];
 };
 
-/* Loads the tasks as a worker would and appends {"tasks": […], "queues": […]}. 0, or a negative code with one line in errstr. */
+/* Loads the tasks as a worker would and appends {"tasks": […], "queues": […]}. 0, or a negative
+ * code with one line in errstr. */
 int moil_check_load(const struct runtime *r, struct buffer *json, char *errstr, size_t errlen);
 
 /* Each returns the child's exit status. */

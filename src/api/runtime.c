@@ -58,11 +58,14 @@ static int check_options(const struct runtime *r, char *errstr, size_t errlen)
     struct keys keys;
     struct queue_set queues;
     if (moil_keys_init(&keys, r->options.ns) != 0) {
-        snprintf(errstr, errlen, "namespace \"%.80s\": 1 to 64 printable characters without space, { and }", r->options.ns);
+        snprintf(errstr, errlen,
+                 "namespace \"%.80s\": 1 to 64 printable characters without space, { and }",
+                 r->options.ns);
         return MOIL_EINVAL;
     }
     if (!moil_name_is_valid(slice_str(r->node))) {
-        snprintf(errstr, errlen, "name \"%.80s\": 1 to 200 printable characters without space", r->node);
+        snprintf(errstr, errlen, "name \"%.80s\": 1 to 200 printable characters without space",
+                 r->node);
         return MOIL_EINVAL;
     }
     if (r->options.workers > SUPER_SLOTS_MAX) {
@@ -106,7 +109,8 @@ int moil_runtime_run(const moil_runtime_options *options)
     });
 }
 
-/* --- check alone ---------------------------------------------------------------------------------------- */
+/* --- check alone
+ * ---------------------------------------------------------------------------------------- */
 
 /* In the child: the report, or '!' and the error, to the pipe. */
 static void check_child(const struct runtime *r, int fd)
@@ -150,12 +154,15 @@ static bool read_all(int fd, struct buffer *out)
     }
 }
 
-static int judge(struct buffer *text, bool in_time, int wait_status, char **json, char *errstr, size_t errlen)
+static int judge(struct buffer *text, bool in_time, int wait_status, char **json, char *errstr,
+                 size_t errlen)
 {
     const char *answer = moil_buffer_cstr(text);
     if (!in_time) {
-        snprintf(errstr, errlen, "loading took more than %d ms: scripts must only register tasks when they are loaded",
-                 CHECK_TIMEOUT_MS);
+        snprintf(
+            errstr, errlen,
+            "loading took more than %d ms: scripts must only register tasks when they are loaded",
+            CHECK_TIMEOUT_MS);
         return MOIL_STATUS_INVALID;
     }
     if (answer[0] == '!') {
@@ -163,7 +170,8 @@ static int judge(struct buffer *text, bool in_time, int wait_status, char **json
         return MOIL_STATUS_INVALID;
     }
     if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0) {
-        snprintf(errstr, errlen, "loading ended by %s %d", WIFSIGNALED(wait_status) ? "signal" : "exit",
+        snprintf(errstr, errlen, "loading ended by %s %d",
+                 WIFSIGNALED(wait_status) ? "signal" : "exit",
                  WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
         return MOIL_STATUS_INVALID;
     }
@@ -172,7 +180,8 @@ static int judge(struct buffer *text, bool in_time, int wait_status, char **json
     return 0;
 }
 
-int moil_runtime_check(const moil_runtime_options *options, char **json, char *errstr, size_t errlen)
+int moil_runtime_check(const moil_runtime_options *options, char **json, char *errstr,
+                       size_t errlen)
 {
     struct runtime r = {0};
     int fds[2];

@@ -1,4 +1,5 @@
-/* steer.c: revoke, forget, delete, purge, pause, and the dead set. A part of the client (client.h). */
+/* steer.c: revoke, forget, delete, purge, pause, and the dead set. A part of the client (client.h).
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@ struct ask {
     char state[MOIL_NAME_MAX + 1];
 };
 
-static const char *const unknown_job = "no job under this id: never enqueued, or its result expired or was not kept";
+static const char *const unknown_job =
+    "no job under this id: never enqueued, or its result expired or was not kept";
 
 static void fill_strings(struct args *a, void *data)
 {
@@ -39,7 +41,8 @@ static int call(struct moil_client *c, enum script_id script, struct ask *ask)
 {
     moil_client_begin(c, c->deadline_s);
     if (!moil_name_is_valid(slice_str(ask->first)))
-        return moil_client_fail(c, MOIL_STATUS_INVALID, "an id or queue is 1 to 200 printable characters without space");
+        return moil_client_fail(c, MOIL_STATUS_INVALID,
+                                "an id or queue is 1 to 200 printable characters without space");
     int status = moil_client_call(c, script, fill_strings, take_number, ask);
     return status == MOIL_STATUS_UNKNOWN ? moil_client_fail(c, status, "%s", unknown_job) : status;
 }
@@ -65,7 +68,8 @@ int moil_revoke(moil_client *c, const char *id, char *state)
     struct ask ask = {.first = id};
     moil_client_begin(c, c->deadline_s);
     if (!moil_name_is_valid(slice_str(id)))
-        return moil_client_fail(c, MOIL_STATUS_INVALID, "an id is 1 to 200 printable characters without space");
+        return moil_client_fail(c, MOIL_STATUS_INVALID,
+                                "an id is 1 to 200 printable characters without space");
     int status = moil_client_call(c, SCRIPT_REVOKE, fill_revoke, take_state, &ask);
     if (status == MOIL_STATUS_UNKNOWN)
         moil_client_fail(c, status, "%s", unknown_job);
@@ -86,7 +90,8 @@ int moil_delete(moil_client *c, const char *id)
     struct ask ask = {.first = id};
     int status = call(c, SCRIPT_DELETE, &ask);
     if (!status && ask.number == 0)
-        return moil_client_fail(c, MOIL_STATUS_STATE, "a worker holds this job: revoke it, or wait until it has ended");
+        return moil_client_fail(c, MOIL_STATUS_STATE,
+                                "a worker holds this job: revoke it, or wait until it has ended");
     return status;
 }
 
@@ -100,7 +105,8 @@ int moil_resume(moil_client *c, const char *queue)
     return call(c, SCRIPT_PAUSE, &(struct ask){.first = queue, .second = "r"});
 }
 
-/* --- purge ---------------------------------------------------------------------------------------------- */
+/* --- purge
+ * ---------------------------------------------------------------------------------------------- */
 
 static int take_purged(void *data, const struct reply *reply)
 {
@@ -114,7 +120,8 @@ int moil_purge(moil_client *c, const char *queue, size_t *purged)
 {
     struct ask ask = {.first = queue, .second = "250"};
     if (!moil_name_is_valid(slice_str(queue)))
-        return moil_client_fail(c, MOIL_STATUS_INVALID, "a queue is 1 to 200 printable characters without space");
+        return moil_client_fail(c, MOIL_STATUS_INVALID,
+                                "a queue is 1 to 200 printable characters without space");
     do {
         moil_client_begin(c, c->deadline_s);
         int status = moil_client_call(c, SCRIPT_PURGE, fill_strings, take_purged, &ask);
@@ -126,7 +133,8 @@ int moil_purge(moil_client *c, const char *queue, size_t *purged)
     return 0;
 }
 
-/* --- the dead set --------------------------------------------------------------------------------------- */
+/* --- the dead set
+ * --------------------------------------------------------------------------------------- */
 
 /* The ids that a call on the dead set is about, one after the other, each with its NUL. */
 struct dead {
@@ -152,7 +160,8 @@ static int take_page(void *data, const struct reply *reply)
     for (size_t i = 0; i < d->found; i++) {
         struct outcome_record o;
         struct slice id = moil_reply_slice(moil_reply_at(reply, 3 * i));
-        bool known = moil_outcome_decode(moil_reply_slice(moil_reply_at(reply, 3 * i + 1)), &o) == 0;
+        bool known =
+            moil_outcome_decode(moil_reply_slice(moil_reply_at(reply, 3 * i + 1)), &o) == 0;
         if (d->task && (!known || !slice_is(o.task, d->task)))
             continue;
         moil_buffer_add_slice(&d->ids, id);
@@ -206,8 +215,8 @@ static int move(struct moil_client *c, struct dead *d, enum script_id script, si
     return 0;
 }
 
-static int on_dead(struct moil_client *c, const char *id, const char *task, size_t *count, enum script_id script,
-                   size_t batch)
+static int on_dead(struct moil_client *c, const char *id, const char *task, size_t *count,
+                   enum script_id script, size_t batch)
 {
     struct dead d = {.task = task};
     int status = 0;

@@ -33,7 +33,8 @@ static void progress(struct waiting *w, struct slice text)
     if (w->on_progress(w->data, note.state, note.meta) != 0) {
         moil_inbox_cancel(&w->client->inbox, &w->wait);
         w->done = true;
-        w->status = moil_client_fail(w->client, MOIL_STATUS_TIMEOUT, "waiting was ended by the caller");
+        w->status =
+            moil_client_fail(w->client, MOIL_STATUS_TIMEOUT, "waiting was ended by the caller");
     }
 }
 
@@ -49,11 +50,12 @@ static void event_cb(struct inbox_wait *wait, enum inbox_event event, int err, s
         moil_buffer_add_slice(w->record, text);
         w->status = w->record->failed ? MOIL_STATUS_NOMEM : 0;
     } else if (event == INBOX_UNKNOWN) {
-        w->status = moil_client_fail(w->client, MOIL_STATUS_UNKNOWN,
-                                     "no job under this id: never enqueued, or its result expired or was not kept");
+        w->status = moil_client_fail(
+            w->client, MOIL_STATUS_UNKNOWN,
+            "no job under this id: never enqueued, or its result expired or was not kept");
     } else {
-        w->status = moil_client_fail(w->client, moil_client_status(err), "Redis refused: %.*s", (int)text.n,
-                                     text.p ? text.p : "");
+        w->status = moil_client_fail(w->client, moil_client_status(err), "Redis refused: %.*s",
+                                     (int)text.n, text.p ? text.p : "");
     }
 }
 
@@ -107,15 +109,17 @@ static void run_wait(struct moil_client *c, struct waiting *w, struct slice id)
         ev_run(c->loop, EVRUN_ONCE); /* BLPOP returns every 5 s at the latest */
     }
     if (!w->done)
-        w->status = moil_client_fail(c, MOIL_STATUS_TIMEOUT, "the job did not end within the time given");
+        w->status =
+            moil_client_fail(c, MOIL_STATUS_TIMEOUT, "the job did not end within the time given");
 }
 
 int moil_client_await(struct moil_client *c, struct slice id, double timeout_s,
-                      int (*on_progress)(void *data, struct slice state, struct slice meta), void *data,
-                      struct buffer *record)
+                      int (*on_progress)(void *data, struct slice state, struct slice meta),
+                      void *data, struct buffer *record)
 {
     if (!moil_name_is_valid(id))
-        return moil_client_fail(c, MOIL_STATUS_INVALID, "an id is 1 to 200 printable characters without space");
+        return moil_client_fail(c, MOIL_STATUS_INVALID,
+                                "an id is 1 to 200 printable characters without space");
     moil_client_begin(c, c->deadline_s);
     int status = moil_client_connect(c);
     if (status)
@@ -130,7 +134,8 @@ int moil_client_await(struct moil_client *c, struct slice id, double timeout_s,
     return w.status;
 }
 
-/* --- the public face ------------------------------------------------------------------------------------ */
+/* --- the public face
+ * ------------------------------------------------------------------------------------ */
 
 struct progress_fn {
     moil_progress_fn *fn;
@@ -148,15 +153,18 @@ static int call_progress(void *data, struct slice state, struct slice meta)
     return stop;
 }
 
-int moil_wait(moil_client *c, const char *id, double timeout, moil_progress_fn *on_progress, void *data, moil_result *out)
+int moil_wait(moil_client *c, const char *id, double timeout, moil_progress_fn *on_progress,
+              void *data, moil_result *out)
 {
     struct progress_fn fn = {on_progress, data};
     struct buffer record;
     struct outcome_record o;
     moil_buffer_init(&record);
-    int status = moil_client_await(c, slice_str(id), timeout, on_progress ? call_progress : NULL, &fn, &record);
+    int status = moil_client_await(c, slice_str(id), timeout, on_progress ? call_progress : NULL,
+                                   &fn, &record);
     if (!status && moil_outcome_decode(moil_buffer_slice(&record), &o) != 0)
-        status = moil_client_fail(c, MOIL_STATUS_BAD_RECORD, "the job's record is damaged or not moil's");
+        status = moil_client_fail(c, MOIL_STATUS_BAD_RECORD,
+                                  "the job's record is damaged or not moil's");
     if (!status) {
         char *value = malloc(o.value.n + 1);
         if (!value) {

@@ -1,4 +1,5 @@
-/* worker_role.c: a worker process: a worker on the default loop (child programs need SIGCHLD), steered by signals (roles.h). */
+/* worker_role.c: a worker process: a worker on the default loop (child programs need SIGCHLD),
+ * steered by signals (roles.h). */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,8 @@ int moil_worker_role(struct child_context *context)
     static struct process p; /* too large for comfort on the stack */
     struct url url = r->url;
     char errstr[256];
-    if (url.kind == URL_EMBEDDED && moil_locate_embedded(r->url.path, &url, errstr, sizeof errstr) != 0) {
+    if (url.kind == URL_EMBEDDED &&
+        moil_locate_embedded(r->url.path, &url, errstr, sizeof errstr) != 0) {
         log_error("%s", errstr);
         return MOIL_EXIT_USAGE;
     }

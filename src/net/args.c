@@ -1,4 +1,5 @@
-/* args.c: see args.h. Integers live in fixed blocks, so that growing never moves a pointer in argv. */
+/* args.c: see args.h. Integers live in fixed blocks, so that growing never moves a pointer in argv.
+ */
 #include "net/args.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* dial.c: see dial.h. hiredis's own libev adapter is used; it is a header of static functions, so it lives here alone. */
+/* dial.c: see dial.h. hiredis's own libev adapter is used; it is a header of static functions, so
+ * it lives here alone. */
 #include "net/dial.h"
 
 #include <ev.h>
@@ -41,7 +42,8 @@ struct redisAsyncContext *moil_dial(const struct url *url, char *why, size_t len
         redisAsyncFree(ac);
         return NULL;
     }
-    fcntl(ac->c.fd, F_SETFD, FD_CLOEXEC); /* not for programs that a task starts; hiredis does not set it */
+    fcntl(ac->c.fd, F_SETFD, FD_CLOEXEC); /* not for programs that a task starts; hiredis does not
+                                             set it */
     if (url->kind != URL_UNIX)
         redisEnableKeepAlive(&ac->c);
     if (url->kind == URL_TLS && moil_tls_start(ac, url, why, len) != 0) {

@@ -9,7 +9,8 @@
 struct ev_loop;
 struct redisAsyncContext;
 
-/* A context that connects without blocking (but for the resolver), or NULL with the reason. The caller frees it with redisAsyncFree. */
+/* A context that connects without blocking (but for the resolver), or NULL with the reason. The
+ * caller frees it with redisAsyncFree. */
 struct redisAsyncContext *moil_dial(const struct url *url, char *why, size_t len);
 
 /* Hands its socket's events to the loop. */

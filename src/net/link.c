@@ -1,7 +1,8 @@
 /* link.c: one connection's life: DOWN -> CONNECTING -> UP -> DOWN …, and the calls in flight on it.
  *
- * hiredis owns the socket and the protocol, we own the deadlines, the reconnecting and the script cache. A call is a
- * `struct call` from a free list, in the order of sending, which is the order of replies. */
+ * hiredis owns the socket and the protocol, we own the deadlines, the reconnecting and the script
+ * cache. A call is a `struct call` from a free list, in the order of sending, which is the order of
+ * replies. */
 #include "net/link.h"
 
 #include <errno.h>
@@ -67,7 +68,8 @@ static void retry_later(struct link *l)
     l->delay_ms = l->delay_ms ? l->delay_ms * 2 : RECONNECT_FIRST_MS;
     if (l->delay_ms > RECONNECT_MAX_MS)
         l->delay_ms = RECONNECT_MAX_MS;
-    /* Half of the delay is drawn by lot, so that a thousand workers do not come back in one millisecond. */
+    /* Half of the delay is drawn by lot, so that a thousand workers do not come back in one
+     * millisecond. */
     double s = l->delay_ms * (0.5 + 0.5 * drand48()) / 1000;
     ev_timer_stop(l->loop, &l->reconnect);
     ev_timer_set(&l->reconnect, s, 0);
@@ -104,7 +106,8 @@ static void went_down(struct link *l)
         l->hooks.on_down(l->hooks.data, l->err ? l->err : MOIL_EREDIS);
 }
 
-/* Takes the connection down from our side. Safe inside a hiredis callback: the freeing is put off there, and disconnect_cb ends it. */
+/* Takes the connection down from our side. Safe inside a hiredis callback: the freeing is put off
+ * there, and disconnect_cb ends it. */
 static void drop(struct link *l)
 {
     redisAsyncContext *ac = l->ac;
@@ -127,7 +130,8 @@ static void disconnect_cb(const redisAsyncContext *ac, int status)
     went_down(l);
 }
 
-/* --- calls --------------------------------------------------------------------------------------------- */
+/* --- calls
+ * --------------------------------------------------------------------------------------------- */
 
 static void arm_deadline(struct link *l)
 {
@@ -176,7 +180,8 @@ static void call_done(redisAsyncContext *ac, void *r, void *data)
         cb(cb_data, err, (const struct reply *)reply);
 }
 
-static int send_call(struct link *l, const struct args *a, int timeout_ms, link_call_cb *cb, void *data)
+static int send_call(struct link *l, const struct args *a, int timeout_ms, link_call_cb *cb,
+                     void *data)
 {
     if (a->failed)
         return MOIL_ENOMEM;
@@ -203,12 +208,14 @@ static int send_call(struct link *l, const struct args *a, int timeout_ms, link_
     return 0;
 }
 
-int moil_link_call(struct link *l, const struct args *a, int timeout_ms, link_call_cb *cb, void *data)
+int moil_link_call(struct link *l, const struct args *a, int timeout_ms, link_call_cb *cb,
+                   void *data)
 {
     return l->state == LINK_UP ? send_call(l, a, timeout_ms, cb, data) : MOIL_EREDIS;
 }
 
-/* The script's text, once per connection, ahead of its first use: a lost cache costs one NOSCRIPT, not a round trip each. */
+/* The script's text, once per connection, ahead of its first use: a lost cache costs one NOSCRIPT,
+ * not a round trip each. */
 static int send_script(struct link *l, const struct script *s, int timeout_ms)
 {
     struct args *a = &l->scratch;
@@ -219,8 +226,8 @@ static int send_script(struct link *l, const struct script *s, int timeout_ms)
     return send_call(l, a, timeout_ms, NULL, NULL);
 }
 
-int moil_link_eval(struct link *l, const struct script *s, struct slice key, const struct args *rest,
-                   int timeout_ms, link_call_cb *cb, void *data)
+int moil_link_eval(struct link *l, const struct script *s, struct slice key,
+                   const struct args *rest, int timeout_ms, link_call_cb *cb, void *data)
 {
     if (l->state != LINK_UP)
         return MOIL_EREDIS;
@@ -243,7 +250,8 @@ int moil_link_eval(struct link *l, const struct script *s, struct slice key, con
     return send_call(l, a, timeout_ms, cb, data);
 }
 
-/* --- connecting ---------------------------------------------------------------------------------------- */
+/* --- connecting
+ * ---------------------------------------------------------------------------------------- */
 
 static void hello_cb(void *data, int err, const struct reply *reply)
 {
@@ -273,7 +281,8 @@ static void greeted_cb(void *data, int err, const struct reply *reply)
         l->hooks.on_up(l->hooks.data);
 }
 
-/* AUTH and SELECT where the URL asks for them, then a PING that tells whether commands are taken. */
+/* AUTH and SELECT where the URL asks for them, then a PING that tells whether commands are taken.
+ */
 static void handshake(struct link *l)
 {
     struct args *a = &l->scratch;
@@ -341,9 +350,11 @@ static void reconnect_cb(struct ev_loop *loop, ev_timer *w, int events)
     }
 }
 
-/* --- life ---------------------------------------------------------------------------------------------- */
+/* --- life
+ * ---------------------------------------------------------------------------------------------- */
 
-struct link *moil_link_new(struct ev_loop *loop, const struct url *url, const struct link_hooks *hooks)
+struct link *moil_link_new(struct ev_loop *loop, const struct url *url,
+                           const struct link_hooks *hooks)
 {
     struct link *l = calloc(1, sizeof *l);
     if (!l)

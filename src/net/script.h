@@ -1,4 +1,5 @@
-/* A server-side script as it is embedded at build time: prelude and body in one text, and its SHA-1. */
+/* A server-side script as it is embedded at build time: prelude and body in one text, and its
+ * SHA-1. */
 #ifndef MOIL_NET_SCRIPT_H
 #define MOIL_NET_SCRIPT_H
 

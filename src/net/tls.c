@@ -13,10 +13,10 @@
 #include <hiredis/hiredis_ssl.h>
 
 #define STRINGIFY(x) #x
-#define SONAME(x) "libhiredis_ssl.so." STRINGIFY(x)
+#define SONAME(x)    "libhiredis_ssl.so." STRINGIFY(x)
 
-typedef redisSSLContext *create_fn(const char *, const char *, const char *, const char *, const char *,
-                                   redisSSLContextError *);
+typedef redisSSLContext *create_fn(const char *, const char *, const char *, const char *,
+                                   const char *, redisSSLContextError *);
 typedef int initiate_fn(redisContext *, redisSSLContext *);
 
 static struct {
@@ -72,7 +72,8 @@ int moil_tls_start(struct redisAsyncContext *ac, const struct url *url, char *wh
 {
     (void)ac;
     (void)url;
-    snprintf(why, len, "this build has no TLS (hiredis_ssl was not found): use redis:// or unix://");
+    snprintf(why, len,
+             "this build has no TLS (hiredis_ssl was not found): use redis:// or unix://");
     return MOIL_EINVAL;
 }
 

@@ -1,4 +1,5 @@
-/* broker.c: see broker.h. Enqueueing splits a mix into scripts of one destination each and joins their replies. */
+/* broker.c: see broker.h. Enqueueing splits a mix into scripts of one destination each and joins
+ * their replies. */
 #include "queue/broker.h"
 
 #include <stdlib.h>
@@ -22,12 +23,12 @@ void moil_broker_fini(struct broker *b)
 
 int moil_broker_eval(struct broker *b, enum script_id script, link_call_cb *cb, void *data)
 {
-    return moil_link_eval(b->link, &moil_scripts[script], moil_keys_prefix(&b->keys), &b->args, b->timeout_ms,
-                          cb, data);
+    return moil_link_eval(b->link, &moil_scripts[script], moil_keys_prefix(&b->keys), &b->args,
+                          b->timeout_ms, cb, data);
 }
 
-int moil_broker_fetch(struct broker *b, struct slice incarnation, unsigned want, const struct slice *queues,
-                      size_t count, link_call_cb *cb, void *data)
+int moil_broker_fetch(struct broker *b, struct slice incarnation, unsigned want,
+                      const struct slice *queues, size_t count, link_call_cb *cb, void *data)
 {
     struct args *a = &b->args;
     moil_args_clear(a);
@@ -38,9 +39,11 @@ int moil_broker_fetch(struct broker *b, struct slice incarnation, unsigned want,
     return moil_broker_eval(b, SCRIPT_FETCH, cb, data);
 }
 
-/* --- enqueue ------------------------------------------------------------------------------------------- */
+/* --- enqueue
+ * ------------------------------------------------------------------------------------------- */
 
-/* Bytes of payload in one script, beyond which a batch is cut: a megabyte of them keeps Redis busy for about a millisecond. */
+/* Bytes of payload in one script, beyond which a batch is cut: a megabyte of them keeps Redis busy
+ * for about a millisecond. */
 enum { PART_BYTES_MAX = 1 << 20 };
 
 /* One moil_broker_enqueue under way. */
@@ -150,8 +153,10 @@ static int send_part(struct enqueue *e, struct part *part)
     return err;
 }
 
-/* Takes from `subs` what goes to the place of the first one left, in order; `sent` marks what was taken. */
-static struct part *take_part(struct enqueue *e, struct submission *subs, size_t count, size_t from, bool *sent)
+/* Takes from `subs` what goes to the place of the first one left, in order; `sent` marks what was
+ * taken. */
+static struct part *take_part(struct enqueue *e, struct submission *subs, size_t count, size_t from,
+                              bool *sent)
 {
     struct part *part = malloc(sizeof *part);
     if (!part)
@@ -159,7 +164,8 @@ static struct part *take_part(struct enqueue *e, struct submission *subs, size_t
     part->whole = e;
     part->count = 0;
     size_t bytes = 0;
-    for (size_t i = from; i < count && part->count < MOIL_BATCH_MAX && bytes < PART_BYTES_MAX; i++) {
+    for (size_t i = from; i < count && part->count < MOIL_BATCH_MAX && bytes < PART_BYTES_MAX;
+         i++) {
         if (!sent[i] && same_place(&subs[from], &subs[i])) {
             sent[i] = true;
             part->subs[part->count++] = &subs[i];
@@ -169,7 +175,8 @@ static struct part *take_part(struct enqueue *e, struct submission *subs, size_t
     return part;
 }
 
-int moil_broker_enqueue(struct broker *b, struct submission *subs, size_t count, broker_enqueue_cb *cb, void *data)
+int moil_broker_enqueue(struct broker *b, struct submission *subs, size_t count,
+                        broker_enqueue_cb *cb, void *data)
 {
     struct enqueue *e = malloc(sizeof *e);
     bool *sent = calloc(count ? count : 1, sizeof *sent);

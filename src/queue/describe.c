@@ -82,13 +82,16 @@ static void add_outcome(struct buffer *out, const struct outcome_record *o, bool
 }
 
 /* What a job that has not ended is doing: its place, and the note that its worker left. */
-static void add_waiting(struct buffer *out, const struct job *job, struct slice place, struct slice detail,
-                        struct slice text)
+static void add_waiting(struct buffer *out, const struct job *job, struct slice place,
+                        struct slice detail, struct slice text)
 {
     struct note note = {0};
     bool noted = text.n && moil_note_decode(text, &note) == 0;
     bool delayed = slice_is(place, "delayed"), held = slice_is(place, "inflight");
-    const char *waits = held ? "STARTED" : !delayed ? "PENDING" : job->retries ? "RETRY" : "SCHEDULED";
+    const char *waits = held           ? "STARTED"
+                        : !delayed     ? "PENDING"
+                        : job->retries ? "RETRY"
+                                       : "SCHEDULED";
     add_string(out, "task", job->task);
     add_string(out, "queue", job->queue);
     add_int(out, "priority", job->priority);
@@ -133,8 +136,10 @@ int moil_describe_job(struct slice id, const struct reply *inspected, struct buf
 {
     if (moil_reply_count(inspected) != 4)
         return MOIL_EBADMSG;
-    describe(out, id, moil_reply_slice(moil_reply_at(inspected, 0)), moil_reply_slice(moil_reply_at(inspected, 1)),
-             moil_reply_slice(moil_reply_at(inspected, 2)), moil_reply_slice(moil_reply_at(inspected, 3)));
+    describe(out, id, moil_reply_slice(moil_reply_at(inspected, 0)),
+             moil_reply_slice(moil_reply_at(inspected, 1)),
+             moil_reply_slice(moil_reply_at(inspected, 2)),
+             moil_reply_slice(moil_reply_at(inspected, 3)));
     return out->failed ? MOIL_ENOMEM : 0;
 }
 
@@ -153,8 +158,9 @@ size_t moil_describe_list(enum listing kind, const struct reply *page, struct bu
         }
         if (i > 0)
             moil_buffer_add_char(out, ',');
-        describe(out, moil_reply_slice(moil_reply_at(page, 3 * i)), moil_reply_slice(moil_reply_at(page, 3 * i + 1)),
-                 slice_str(places[kind]), detail, note);
+        describe(out, moil_reply_slice(moil_reply_at(page, 3 * i)),
+                 moil_reply_slice(moil_reply_at(page, 3 * i + 1)), slice_str(places[kind]), detail,
+                 note);
     }
     return count;
 }

@@ -1,7 +1,8 @@
-/* Replies of the reading scripts as JSON for people and programs (the shapes are CONTRACT's `--json`).
+/* Replies of the reading scripts as JSON for people and programs (the shapes are CONTRACT's
+ * `--json`).
  *
- * Pure: reply in, JSON text out. Used by api/client and worker/host. Arguments and results are spliced in as the JSON
- * text that they are. */
+ * Pure: reply in, JSON text out. Used by api/client and worker/host. Arguments and results are
+ * spliced in as the JSON text that they are. */
 #ifndef MOIL_QUEUE_DESCRIBE_H
 #define MOIL_QUEUE_DESCRIBE_H
 
@@ -9,20 +10,22 @@
 #include "net/args.h"
 #include "net/reply.h"
 
-/* One job, from inspect.lua's reply. 0, or MOIL_EBADMSG when the reply is no such thing; a damaged record is shown as
+/* One job, from inspect.lua's reply. 0, or MOIL_EBADMSG when the reply is no such thing; a damaged
+ * record is shown as
  * {"id", "damaged": true}. */
 int moil_describe_job(struct slice id, const struct reply *inspected, struct buffer *out);
 
-/* The jobs of one page of list.lua ("inflight" or "delayed") or dead.lua, as objects separated by commas, without the
- * brackets; returns how many. */
+/* The jobs of one page of list.lua ("inflight" or "delayed") or dead.lua, as objects separated by
+ * commas, without the brackets; returns how many. */
 enum listing { LISTING_INFLIGHT, LISTING_DELAYED, LISTING_DEAD };
 size_t moil_describe_list(enum listing kind, const struct reply *page, struct buffer *out);
 
-/* An array of {"queue", "pending", "paused", "oldest_at"} from queues.lua, with the totals of the namespace as a last
- * object {"delayed", "dead", "in_flight"}. */
+/* An array of {"queue", "pending", "paused", "oldest_at"} from queues.lua, with the totals of the
+ * namespace as a last object {"delayed", "dead", "in_flight"}. */
 void moil_describe_queues(const struct reply *queues, struct buffer *out);
 
-/* An array of nodes from nodes.lua: each node's report with "node", "age" (seconds since its heartbeat) and "alive". */
+/* An array of nodes from nodes.lua: each node's report with "node", "age" (seconds since its
+ * heartbeat) and "alive". */
 void moil_describe_nodes(const struct reply *nodes, struct buffer *out);
 
 /* Adds revoke.lua's value and ttl to its arguments. */

@@ -1,13 +1,14 @@
-/* inbox.c: see inbox.h. The reply of wait.lua is matched to waiters by id, as the waiters may have gone meanwhile. */
+/* inbox.c: see inbox.h. The reply of wait.lua is matched to waiters by id, as the waiters may have
+ * gone meanwhile. */
 #include "queue/inbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 
 struct inbox_job {
     UT_hash_handle hh;
@@ -32,8 +33,7 @@ void moil_inbox_init(struct inbox *in, struct broker *broker, const char *owner)
 void moil_inbox_fini(struct inbox *in)
 {
     struct inbox_job *job, *next;
-    HASH_ITER(hh, in->jobs, job, next)
-    {
+    HASH_ITER(hh, in->jobs, job, next) {
         HASH_DEL(in->jobs, job);
         free(job);
     }
@@ -65,14 +65,16 @@ void moil_inbox_cancel(struct inbox *in, struct inbox_wait *wait)
 }
 
 /* Tells all who wait for an id. A waiter may start or end waits, its own too, from its callback. */
-static void tell(struct inbox *in, struct slice id, enum inbox_event event, int err, struct slice text)
+static void tell(struct inbox *in, struct slice id, enum inbox_event event, int err,
+                 struct slice text)
 {
     struct inbox_job *job = find(in, id);
     if (!job)
         return;
     if (event == INBOX_PROGRESS) {
         struct inbox_wait *w, *next;
-        DL_FOREACH_SAFE(job->waits, w, next) w->cb(w, event, err, text);
+        DL_FOREACH_SAFE(job->waits, w, next)
+            w->cb(w, event, err, text);
         return;
     }
     HASH_DEL(in->jobs, job);
@@ -101,7 +103,8 @@ static int ask(struct question *q);
 static void answered(void *data, int err, const struct reply *reply)
 {
     struct question *q = data;
-    if (err == MOIL_ENOSCRIPT) { /* somebody flushed the scripts: the next one brings its text along */
+    if (err == MOIL_ENOSCRIPT) { /* somebody flushed the scripts: the next one brings its text along
+                                  */
         ask(q);
         return;
     }
@@ -168,8 +171,13 @@ int moil_inbox_wait(struct inbox *in, struct inbox_wait *wait, struct slice id)
             free(job);
         return err;
     }
-    if (fresh)
+    if (fresh) {
         HASH_ADD_KEYPTR(hh, in->jobs, job->id, job->len, job);
+        if (!job->hh.tbl) { /* no memory: the answer will find nobody */
+            free(job);
+            return MOIL_ENOMEM;
+        }
+    }
     wait->job = job;
     DL_APPEND(job->waits, wait);
     return 0;
@@ -201,8 +209,7 @@ void moil_inbox_refresh(struct inbox *in)
 {
     struct question *q = NULL;
     struct inbox_job *job, *next;
-    HASH_ITER(hh, in->jobs, job, next)
-    {
+    HASH_ITER(hh, in->jobs, job, next) {
         if (!q && !(q = question_new(in, MOIL_BATCH_MAX)))
             return;
         add_id(q, job->id, job->len);

@@ -1,8 +1,10 @@
-/* Waiting for jobs of others: one inbox list in Redis per caller, and who waits for which id in this process.
+/* Waiting for jobs of others: one inbox list in Redis per caller, and who waits for which id in
+ * this process.
  *
- * wait.lua answers what has ended already and registers the inbox for the rest; settle.lua and progress.lua push
- * messages to it, which the owner of the blocking connection hands to moil_inbox_deliver. Used by worker/ and
- * api/client. Messages may be lost (a dropped link, an expired inbox): moil_inbox_refresh asks again. */
+ * wait.lua answers what has ended already and registers the inbox for the rest; settle.lua and
+ * progress.lua push messages to it, which the owner of the blocking connection hands to
+ * moil_inbox_deliver. Used by worker/ and api/client. Messages may be lost (a dropped link, an
+ * expired inbox): moil_inbox_refresh asks again. */
 #ifndef MOIL_QUEUE_INBOX_H
 #define MOIL_QUEUE_INBOX_H
 
@@ -18,7 +20,8 @@ enum inbox_event {
     INBOX_FAILED,   /* the question could not be asked: `err` */
 };
 
-/* One waiter, in the caller's memory. Every event but INBOX_PROGRESS ends it. The text is borrowed for the call. */
+/* One waiter, in the caller's memory. Every event but INBOX_PROGRESS ends it. The text is borrowed
+ * for the call. */
 struct inbox_wait {
     struct inbox_wait *prev, *next; /* inbox's own */
     struct inbox_job *job;          /* inbox's own; NULL when it does not wait */
@@ -27,16 +30,16 @@ struct inbox_wait {
 };
 
 struct inbox {
-    struct broker *broker;      /* borrowed */
+    struct broker *broker; /* borrowed */
     char owner[MOIL_ID_LEN + 1];
-    struct inbox_job *jobs;     /* by id */
+    struct inbox_job *jobs; /* by id */
 };
 
 void moil_inbox_init(struct inbox *in, struct broker *broker, const char *owner);
 void moil_inbox_fini(struct inbox *in); /* waiters are forgotten without a call */
 
-/* Starts waiting. 0 also when the link is down: the refresh that follows its coming up asks. Else a negative code, and it
- * does not wait. */
+/* Starts waiting. 0 also when the link is down: the refresh that follows its coming up asks. Else a
+ * negative code, and it does not wait. */
 int moil_inbox_wait(struct inbox *in, struct inbox_wait *wait, struct slice id);
 void moil_inbox_cancel(struct inbox *in, struct inbox_wait *wait);
 

@@ -1,7 +1,8 @@
 /* Every key of a namespace, in one place (docs/protocol.md lists them with their types).
  *
- * All share the hash tag "{namespace}", so that one script may touch any of them on a Cluster. Scripts get
- * the prefix as their only KEY and derive the rest; C needs only the keys that it blocks on. */
+ * All share the hash tag "{namespace}", so that one script may touch any of them on a Cluster.
+ * Scripts get the prefix as their only KEY and derive the rest; C needs only the keys that it
+ * blocks on. */
 #ifndef MOIL_QUEUE_KEYS_H
 #define MOIL_QUEUE_KEYS_H
 
@@ -23,8 +24,12 @@ static inline struct slice moil_keys_prefix(const struct keys *k)
     return slice_of(k->prefix, k->prefix_len);
 }
 
-void moil_keys_wake(const struct keys *k, struct slice queue, struct buffer *out);  /* list: at most one token */
-void moil_keys_inbox(const struct keys *k, struct slice owner, struct buffer *out); /* list: messages to a caller */
-void moil_keys_tick(const struct keys *k, struct buffer *out); /* list: "a job became the earliest" */
+void moil_keys_wake(const struct keys *k, struct slice queue, struct buffer *out);  /* list: at most
+                                                                                       one token */
+void moil_keys_inbox(const struct keys *k, struct slice owner, struct buffer *out); /* list:
+                                                                                       messages to a
+                                                                                       caller */
+void moil_keys_tick(const struct keys *k, struct buffer *out); /* list: "a job became the earliest"
+                                                                */
 
 #endif

@@ -1,4 +1,5 @@
-/* message.c: see message.h. The decoder trusts nothing: every field is bounded, every length is checked against the record. */
+/* message.c: see message.h. The decoder trusts nothing: every field is bounded, every length is
+ * checked against the record. */
 #include "queue/message.h"
 
 #include <string.h>

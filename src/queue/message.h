@@ -1,12 +1,13 @@
 /* Records of the `jobs` hash, text to struct and back. The format's definition is docs/protocol.md.
  *
- *   J1 queue priority retries crashes losses enqueued_us task args_len kwargs_len extra_len \n args kwargs extra
- *   R1 state queue priority retries deliveries enqueued_us started_us finished_us expires_min worker task
- *      value_len body_len \n value body
+ *   J1 queue priority retries crashes losses enqueued_us task args_len kwargs_len extra_len \n args
+ * kwargs extra R1 state queue priority retries deliveries enqueued_us started_us finished_us
+ * expires_min worker task value_len body_len \n value body
  *
- * Header fields are separated by one space, absent ones are "-" (text) or 0 (numbers). A J record is a job that
- * has not ended; an R record is one that has, with its result (SUCCESS) or error (else) as JSON text, and, for
- * jobs in the dead set, the J record it had, for replay. Pure functions; no Redis, no Lua, no allocation but the buffer's. */
+ * Header fields are separated by one space, absent ones are "-" (text) or 0 (numbers). A J record
+ * is a job that has not ended; an R record is one that has, with its result (SUCCESS) or error
+ * (else) as JSON text, and, for jobs in the dead set, the J record it had, for replay. Pure
+ * functions; no Redis, no Lua, no allocation but the buffer's. */
 #ifndef MOIL_QUEUE_MESSAGE_H
 #define MOIL_QUEUE_MESSAGE_H
 
@@ -18,7 +19,8 @@
 /* Appends the J record of a job (its id is not part of it). */
 void moil_message_encode(const struct job *job, struct buffer *out);
 
-/* Fills *job with slices into `record`; job->id is left alone. 0 or MOIL_EBADMSG (then *job is untouched). */
+/* Fills *job with slices into `record`; job->id is left alone. 0 or MOIL_EBADMSG (then *job is
+ * untouched). */
 int moil_message_decode(struct slice record, struct job *job);
 
 /* The header line alone ("J1 … \n"): the payload slices are left absent. 0 or MOIL_EBADMSG. */
@@ -35,7 +37,7 @@ struct outcome_record {
     uint32_t retries;
     uint32_t deliveries;
     int64_t enqueued_us;
-    int64_t started_us;  /* 0: never started */
+    int64_t started_us; /* 0: never started */
     int64_t finished_us;
     int64_t expires_min; /* minutes since the epoch; 0: kept until deleted */
 };

@@ -1,4 +1,5 @@
-/* The table of server-side scripts, generated from the files of lua/redis by the build (build/gen/scripts.c). */
+/* The table of server-side scripts, generated from the files of lua/redis by the build
+ * (build/gen/scripts.c). */
 #ifndef MOIL_QUEUE_SCRIPTS_H
 #define MOIL_QUEUE_SCRIPTS_H
 

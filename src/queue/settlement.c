@@ -1,4 +1,5 @@
-/* settlement.c: see settlement.h. A batch is a list of verdicts whose bytes lie in one text; ARGV is laid out when it is sent. */
+/* settlement.c: see settlement.h. A batch is a list of verdicts whose bytes lie in one text; ARGV
+ * is laid out when it is sent. */
 #include "queue/settlement.h"
 
 #include <stdlib.h>
@@ -54,7 +55,8 @@ size_t moil_settlement_bytes(const struct settlement *s)
     return s->text.len;
 }
 
-static int add(struct settlement *s, enum verdict verdict, struct slice id, struct slice record, int64_t number)
+static int add(struct settlement *s, enum verdict verdict, struct slice id, struct slice record,
+               int64_t number)
 {
     if (s->count == MOIL_BATCH_MAX || !moil_buffer_reserve(&s->text, id.n + record.n)) {
         s->text.failed = false;
@@ -72,7 +74,8 @@ int moil_settlement_drop(struct settlement *s, struct slice id)
     return add(s, VERDICT_DROP, id, slice_of("", 0), 0);
 }
 
-int moil_settlement_end(struct settlement *s, struct slice id, struct slice record, int64_t expires_min)
+int moil_settlement_end(struct settlement *s, struct slice id, struct slice record,
+                        int64_t expires_min)
 {
     return add(s, VERDICT_END, id, record, expires_min);
 }
@@ -82,7 +85,8 @@ int moil_settlement_dead(struct settlement *s, struct slice id, struct slice rec
     return add(s, VERDICT_DEAD, id, record, 0);
 }
 
-int moil_settlement_retry(struct settlement *s, struct slice id, struct slice record, int64_t delay_ms)
+int moil_settlement_retry(struct settlement *s, struct slice id, struct slice record,
+                          int64_t delay_ms)
 {
     return add(s, VERDICT_RETRY, id, record, delay_ms);
 }
@@ -92,7 +96,8 @@ int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice 
     return add(s, VERDICT_REQUEUE, id, queue, priority);
 }
 
-/* --- ARGV ---------------------------------------------------------------------------------------------- */
+/* --- ARGV
+ * ---------------------------------------------------------------------------------------------- */
 
 static void add_id(struct args *a, const struct settlement *s, const struct entry *e)
 {
@@ -155,7 +160,8 @@ static void add_ended(struct args *a, const struct settlement *s)
     moil_args_set_int(a, groups_at, groups);
 }
 
-int moil_settlement_send(struct settlement *s, struct broker *b, struct slice incarnation, link_call_cb *cb, void *data)
+int moil_settlement_send(struct settlement *s, struct broker *b, struct slice incarnation,
+                         link_call_cb *cb, void *data)
 {
     struct args *a = &b->args;
     moil_args_clear(a);

@@ -1,8 +1,8 @@
-/* A batch of verdicts on jobs of one incarnation, as settle.lua takes them: what ended is added as it ends, and
- * the batch is sent in one script. Only worker/settler.c uses it.
+/* A batch of verdicts on jobs of one incarnation, as settle.lua takes them: what ended is added as
+ * it ends, and the batch is sent in one script. Only worker/settler.c uses it.
  *
- * The bytes are copied in, so the jobs may go at once; a batch whose reply was lost is sent again as it is
- * (settling twice is harmless: docs/protocol.md, "settle"). */
+ * The bytes are copied in, so the jobs may go at once; a batch whose reply was lost is sent again
+ * as it is (settling twice is harmless: docs/protocol.md, "settle"). */
 #ifndef MOIL_QUEUE_SETTLEMENT_H
 #define MOIL_QUEUE_SETTLEMENT_H
 
@@ -18,13 +18,18 @@ size_t moil_settlement_bytes(const struct settlement *s);
 
 /* Each returns 0 or MOIL_ENOMEM, and leaves the batch as it was on failure. */
 int moil_settlement_drop(struct settlement *s, struct slice id); /* ended, nothing is kept */
-int moil_settlement_end(struct settlement *s, struct slice id, struct slice record, int64_t expires_min);
+int moil_settlement_end(struct settlement *s, struct slice id, struct slice record,
+                        int64_t expires_min);
 int moil_settlement_dead(struct settlement *s, struct slice id, struct slice record);
-int moil_settlement_retry(struct settlement *s, struct slice id, struct slice record, int64_t delay_ms);
-/* To the front of its level: who hands back several begins with the last, and the old order is kept. */
-int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice queue, int priority);
+int moil_settlement_retry(struct settlement *s, struct slice id, struct slice record,
+                          int64_t delay_ms);
+/* To the front of its level: who hands back several begins with the last, and the old order is
+ * kept. */
+int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice queue,
+                            int priority);
 
 /* Sends the batch for this incarnation. MOIL_EFENCED in the callback: nothing was settled. */
-int moil_settlement_send(struct settlement *s, struct broker *b, struct slice incarnation, link_call_cb *cb, void *data);
+int moil_settlement_send(struct settlement *s, struct broker *b, struct slice incarnation,
+                         link_call_cb *cb, void *data);
 
 #endif

@@ -46,8 +46,10 @@ int moil_agent_init(struct agent *a, struct ev_loop *loop, const struct agent_op
     a->options = *options;
     a->loop = loop;
     moil_buffer_init(&a->text);
-    a->link = moil_link_new(loop, options->url, &(struct link_hooks){link_up, link_down, a, "agent's"});
-    a->waiting = moil_link_new(loop, options->url, &(struct link_hooks){.on_up = waiting_up, .data = a});
+    a->link =
+        moil_link_new(loop, options->url, &(struct link_hooks){link_up, link_down, a, "agent's"});
+    a->waiting =
+        moil_link_new(loop, options->url, &(struct link_hooks){.on_up = waiting_up, .data = a});
     if (!a->link || !a->waiting)
         return MOIL_ENOMEM;
     return moil_broker_init(&a->broker, a->link, options->ns, CALL_TIMEOUT_MS);

@@ -1,4 +1,5 @@
-/* The agent of a node: its heartbeat, due jobs, sweeping. One process per node, moil's own code only.
+/* The agent of a node: its heartbeat, due jobs, sweeping. One process per node, moil's own code
+ * only.
  *
  *   heartbeat.c  the node's lease and its report
  *   promoter.c   delayed jobs that are due
@@ -6,7 +7,8 @@
  *   recoverer.c  the jobs of workers that died, and of nodes that vanished
  *   redis_check.c  a look at the server's INFO, with warnings
  *
- * Each part is given the agent and starts anew with each connection. Beat and control commands will be parts too. */
+ * Each part is given the agent and starts anew with each connection. Beat and control commands will
+ * be parts too. */
 #ifndef MOIL_WORKER_AGENT_H
 #define MOIL_WORKER_AGENT_H
 
@@ -25,7 +27,8 @@ struct agent_options {
     struct slice report; /* JSON members of the node's report that do not change, without braces */
     struct page *(*page_at)(void *data, int slot); /* of the worker slots below slots() */
     int (*slots)(void *data);
-    int word_fd; /* what the supervisor says of deaths (super/child.h), non-blocking; -1: nobody says anything */
+    int word_fd; /* what the supervisor says of deaths (super/child.h), non-blocking; -1: nobody
+                    says anything */
     void (*on_ready)(void *data);
     void *data;
 };
@@ -41,15 +44,15 @@ struct agent {
     bool ready;
     bool stopping;
     ev_timer heartbeat;
-    ev_timer promote;     /* when the next delayed job is due */
+    ev_timer promote; /* when the next delayed job is due */
     ev_timer sweep;
-    bool promoting;       /* a promote script is under way … */
-    bool promote_again;   /* … and a tick came meanwhile */
+    bool promoting;     /* a promote script is under way … */
+    bool promote_again; /* … and a tick came meanwhile */
     ev_io words;
-    ev_timer leases;      /* looks at the other nodes' leases */
-    struct buffer word;   /* the part of a line that has come */
+    ev_timer leases;    /* looks at the other nodes' leases */
+    struct buffer word; /* the part of a line that has come */
     struct lease_seen *seen;
-    int64_t up_since_us;  /* monotonic; of the link; 0: it is down */
+    int64_t up_since_us; /* monotonic; of the link; 0: it is down */
     struct buffer text;
 };
 
@@ -61,7 +64,8 @@ void moil_agent_start(struct agent *a);
 /* Takes the node off Redis and breaks the loop; at once when Redis is away. */
 void moil_agent_stop(struct agent *a);
 
-/* --- its parts ------------------------------------------------------------------------------------------ */
+/* --- its parts
+ * ------------------------------------------------------------------------------------------ */
 
 void moil_heartbeat_start(struct agent *a); /* also after each reconnect */
 void moil_promoter_start(struct agent *a);
@@ -70,7 +74,8 @@ void moil_recoverer_start(struct agent *a);
 void moil_recoverer_fini(struct agent *a);
 void moil_redis_check(struct agent *a); /* once: asks INFO, and warns of what it sees */
 
-/* What INFO's text tells that a user must know, one log line each. Pure but for the log; for redis_check.c and its spec. */
+/* What INFO's text tells that a user must know, one log line each. Pure but for the log; for
+ * redis_check.c and its spec. */
 void moil_redis_warn(struct slice info, void (*warn)(void *data, const char *line), void *data);
 
 #endif

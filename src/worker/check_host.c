@@ -1,14 +1,16 @@
-/* check_host.c: the host of scripts that are loaded by the check child, which has no Redis and no jobs: it refuses all that a job
- * would ask. See host.h. */
+/* check_host.c: the host of scripts that are loaded by the check child, which has no Redis and no
+ * jobs: it refuses all that a job would ask. See host.h. */
 #include "worker/host.h"
 
 static enum vm_answer refuse(struct vm_call *call)
 {
-    moil_call_fail(call, "BadArgument", "only a job can do this, not a script that is being loaded");
+    moil_call_fail(call, "BadArgument",
+                   "only a job can do this, not a script that is being loaded");
     return VM_READY;
 }
 
-static enum vm_answer check_enqueue(void *data, struct vm_call *call, struct submission *subs, size_t count)
+static enum vm_answer check_enqueue(void *data, struct vm_call *call, struct submission *subs,
+                                    size_t count)
 {
     (void)data, (void)subs, (void)count;
     return refuse(call);
@@ -20,7 +22,8 @@ static enum vm_answer check_wait(void *data, struct vm_call *call, const struct 
     return refuse(call);
 }
 
-static enum vm_answer check_query(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag)
+static enum vm_answer check_query(void *data, struct vm_call *call, enum vm_query query,
+                                  struct slice id, bool flag)
 {
     (void)data, (void)query, (void)id, (void)flag;
     return refuse(call);
@@ -38,7 +41,8 @@ static enum vm_answer check_spawn(void *data, struct vm_call *call, const struct
     return refuse(call);
 }
 
-static enum vm_answer check_update_state(void *data, struct vm_call *call, struct slice state, struct slice meta)
+static enum vm_answer check_update_state(void *data, struct vm_call *call, struct slice state,
+                                         struct slice meta)
 {
     (void)data, (void)state, (void)meta;
     return refuse(call);

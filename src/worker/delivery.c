@@ -116,8 +116,7 @@ void moil_delivery_note_long(struct worker *w)
     size_t ends[MOIL_BATCH_MAX], count = 0;
     int64_t before = moil_clock_monotonic_us() - NOTE_AFTER_US;
     moil_buffer_clear(&b->text);
-    DL_FOREACH(w->running, d)
-    {
+    DL_FOREACH(w->running, d) {
         if (d->started_mono_us > before || count == MOIL_BATCH_MAX)
             break;
         if (d->noted)

@@ -1,4 +1,5 @@
-/* One delivery of a job to this worker: its bytes, its run, its times; from the fetch to its verdict. */
+/* One delivery of a job to this worker: its bytes, its run, its times; from the fetch to its
+ * verdict. */
 #ifndef MOIL_WORKER_DELIVERY_H
 #define MOIL_WORKER_DELIVERY_H
 
@@ -16,18 +17,18 @@ struct operation;
 struct delivery {
     struct delivery *prev, *next; /* in the worker's `reserved` or `running` list */
     struct worker *worker;
-    struct job job;              /* slices into `bytes` */
+    struct job job; /* slices into `bytes` */
     struct task *task;
     struct run *run;             /* NULL until it starts */
     struct operation *operation; /* what the run waits for (host.c); NULL: nothing */
     struct envelope envelope;    /* the part of job.extra that the worker itself obeys */
     int64_t started_us;          /* wall clock; 0: not started */
     int64_t started_mono_us;
-    bool suspended;              /* waits for another job's result and holds no slot */
-    bool noted;                  /* Redis has a note of it in `running` */
-    bool damaged;                /* the record is no J record: to be buried with its bytes */
-    struct slice record;         /* in `bytes` */
-    char bytes[];                /* id, record */
+    bool suspended;      /* waits for another job's result and holds no slot */
+    bool noted;          /* Redis has a note of it in `running` */
+    bool damaged;        /* the record is no J record: to be buried with its bytes */
+    struct slice record; /* in `bytes` */
+    char bytes[];        /* id, record */
 };
 
 /* A fetched job: to the end of the worker's reserved list. */
@@ -42,7 +43,8 @@ void moil_delivery_resume(struct delivery *d);
 /* Takes it out of the worker and frees it, with its run; says nothing to Redis. */
 void moil_delivery_free(struct delivery *d);
 
-/* Marks running jobs that started over 250 ms ago as STARTED in Redis: short ones are not worth a command. */
+/* Marks running jobs that started over 250 ms ago as STARTED in Redis: short ones are not worth a
+ * command. */
 void moil_delivery_note_long(struct worker *w);
 
 #endif

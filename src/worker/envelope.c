@@ -26,7 +26,8 @@ int moil_envelope_decode(struct slice extra, struct envelope *out)
         json_decref(object);
         return MOIL_EBADMSG;
     }
-    const json_t *ttl = json_object_get(object, "result_ttl"), *ignore = json_object_get(object, "ignore_result");
+    const json_t *ttl = json_object_get(object, "result_ttl"),
+                 *ignore = json_object_get(object, "ignore_result");
     struct envelope e;
     e.expires_s = number_of(object, "expires", 0);
     e.result_ttl_s = json_is_false(ttl) ? INFINITY : number_of(object, "result_ttl", -1);

@@ -1,4 +1,5 @@
-/* The fields of a job's `extra` that the worker obeys itself; the others are Lua's (docs/protocol.md, "extra"). */
+/* The fields of a job's `extra` that the worker obeys itself; the others are Lua's
+ * (docs/protocol.md, "extra"). */
 #ifndef MOIL_WORKER_ENVELOPE_H
 #define MOIL_WORKER_ENVELOPE_H
 
@@ -9,13 +10,14 @@
 #include "base/slice.h"
 
 struct envelope {
-    double expires_s;            /* epoch; 0: never */
-    double result_ttl_s;         /* < 0: not said; INFINITY: for ever */
-    int ignore_result;           /* -1: not said */
-    int64_t unregistered_ms;     /* epoch: when a worker first met it without its task; 0: none did */
+    double expires_s;        /* epoch; 0: never */
+    double result_ttl_s;     /* < 0: not said; INFINITY: for ever */
+    int ignore_result;       /* -1: not said */
+    int64_t unregistered_ms; /* epoch: when a worker first met it without its task; 0: none did */
 };
 
-/* 0 or MOIL_EBADMSG (no JSON object, or a field of a wrong type). Empty bytes are an envelope that says nothing. */
+/* 0 or MOIL_EBADMSG (no JSON object, or a field of a wrong type). Empty bytes are an envelope that
+ * says nothing. */
 int moil_envelope_decode(struct slice extra, struct envelope *out);
 
 /* Appends `extra` with unregistered_ms set. */

@@ -42,7 +42,8 @@ static unsigned ahead(const struct worker *w)
 static void take(struct worker *w, const struct reply *pairs)
 {
     for (size_t i = 0; i + 1 < moil_reply_count(pairs); i += 2)
-        moil_delivery_add(w, moil_reply_slice(moil_reply_at(pairs, i)), moil_reply_slice(moil_reply_at(pairs, i + 1)));
+        moil_delivery_add(w, moil_reply_slice(moil_reply_at(pairs, i)),
+                          moil_reply_slice(moil_reply_at(pairs, i + 1)));
 }
 
 static void reclaimed(void *data, int err, const struct reply *reply)
@@ -58,7 +59,8 @@ static void reclaimed(void *data, int err, const struct reply *reply)
     }
 }
 
-/* All verdicts are acknowledged, so what Redis has in flight with us is what we hold, and what was lost. */
+/* All verdicts are acknowledged, so what Redis has in flight with us is what we hold, and what was
+ * lost. */
 static void reclaim(struct fetcher *f)
 {
     struct worker *w = f->worker;
@@ -66,8 +68,10 @@ static void reclaim(struct fetcher *f)
     const struct delivery *d;
     moil_args_clear(a);
     moil_args_str(a, w->incarnation);
-    DL_FOREACH(w->running, d) moil_args_slice(a, d->job.id);
-    DL_FOREACH(w->reserved, d) moil_args_slice(a, d->job.id);
+    DL_FOREACH(w->running, d)
+        moil_args_slice(a, d->job.id);
+    DL_FOREACH(w->reserved, d)
+        moil_args_slice(a, d->job.id);
     f->reclaiming = moil_broker_eval(&w->broker, SCRIPT_RECLAIM, reclaimed, f) == 0;
 }
 
@@ -83,7 +87,8 @@ static void fetched(void *data, int err, const struct reply *reply)
     if (err == MOIL_EFENCED && ours)
         moil_worker_fenced(w);
     else if (err && reply && err != MOIL_ENOSCRIPT)
-        log_warning("fetching failed: %.*s", (int)moil_reply_slice(reply).n, moil_reply_slice(reply).p);
+        log_warning("fetching failed: %.*s", (int)moil_reply_slice(reply).n,
+                    moil_reply_slice(reply).p);
     if (err && err != MOIL_ENOSCRIPT)
         f->empty = true; /* the next wake-up or poll asks again */
     size_t pairs = err || !ours ? 0 : moil_reply_count(reply) / 2;
@@ -105,7 +110,8 @@ static void ask(struct fetcher *f, unsigned want)
     moil_queues_order(&w->queues, drand48, order);
     *call = (struct fetch){.fetcher = f, .want = want, .wakes = f->wakes};
     memcpy(call->incarnation, w->incarnation, sizeof call->incarnation);
-    if (moil_broker_fetch(&w->broker, slice_str(w->incarnation), want, order, w->queues.count, fetched, call) != 0) {
+    if (moil_broker_fetch(&w->broker, slice_str(w->incarnation), want, order, w->queues.count,
+                          fetched, call) != 0) {
         free(call);
         return;
     }
@@ -132,7 +138,8 @@ static void fetch_more(struct fetcher *f)
     }
 }
 
-/* --- waiting for a wake-up ------------------------------------------------------------------------------ */
+/* --- waiting for a wake-up
+ * ------------------------------------------------------------------------------ */
 
 /* Puts a wake-up back that this worker has no room for: another worker may have. */
 static void pass_on(struct worker *w, struct slice key)
@@ -182,14 +189,17 @@ static void block(struct fetcher *f, bool on_wake_lists)
     for (size_t i = 0; i < count; i++)
         moil_args_add(a, keys.data + (i ? ends[i - 1] : 0), ends[i] - (i ? ends[i - 1] : 0));
     moil_args_int(a, MOIL_FETCHER_POLL_S);
-    int err = keys.failed ? MOIL_ENOMEM
-                          : moil_link_call(w->waiting, a, MOIL_FETCHER_POLL_S * 1000 + BLPOP_MARGIN_MS, unblocked, f);
+    int err = keys.failed
+                  ? MOIL_ENOMEM
+                  : moil_link_call(w->waiting, a, MOIL_FETCHER_POLL_S * 1000 + BLPOP_MARGIN_MS,
+                                   unblocked, f);
     f->blocked = err == 0;
     f->on_wake_lists = on_wake_lists;
     moil_buffer_fini(&keys);
 }
 
-/* Ends our own BLPOP by a message to our inbox, because it does not watch the wake lists and now it should. */
+/* Ends our own BLPOP by a message to our inbox, because it does not watch the wake lists and now it
+ * should. */
 static void nudge(struct fetcher *f)
 {
     struct worker *w = f->worker;
@@ -210,12 +220,13 @@ void moil_fetcher_turn(struct fetcher *f)
     struct worker *w = f->worker;
     bool serving = w->state == WORKER_SERVING;
     bool knows_all = !f->lost && !f->reclaiming;
-    if (f->lost && !f->reclaiming && f->calls == 0 && w->state > WORKER_JOINING && w->state < WORKER_LEAVING &&
-        moil_settler_is_empty(&w->settler))
+    if (f->lost && !f->reclaiming && f->calls == 0 && w->state > WORKER_JOINING &&
+        w->state < WORKER_LEAVING && moil_settler_is_empty(&w->settler))
         reclaim(f);
     if (serving && knows_all)
         fetch_more(f);
-    bool want_wakes = serving && knows_all && f->empty && f->calls == 0 && free_slots(w) > w->reserved_count;
+    bool want_wakes =
+        serving && knows_all && f->empty && f->calls == 0 && free_slots(w) > w->reserved_count;
     bool want_inbox = w->state != WORKER_JOINING && !moil_inbox_is_empty(&w->inbox);
     if (f->blocked) {
         if (want_wakes && !f->on_wake_lists && !f->nudged)

@@ -1,9 +1,11 @@
-/* Getting jobs: how many to ask for, when to ask, and when to wait for a wake-up instead (ARCHITECTURE 4, wake-up and prefetch).
+/* Getting jobs: how many to ask for, when to ask, and when to wait for a wake-up instead
+ * (ARCHITECTURE 4, wake-up and prefetch).
  *
- * It asks ahead of what can start now, by what the worker will start within 5 ms as its own jobs' times tell, in batches
- * of which two or more are under way, so that fetching overlaps running. When its queues are empty it waits in BLPOP on their
- * wake lists and on the worker's inbox, and asks once per MOIL_FETCHER_POLL_S without one. After a link that broke under a
- * fetch it first reclaims what that fetch may have taken. */
+ * It asks ahead of what can start now, by what the worker will start within 5 ms as its own jobs'
+ * times tell, in batches of which two or more are under way, so that fetching overlaps running.
+ * When its queues are empty it waits in BLPOP on their wake lists and on the worker's inbox, and
+ * asks once per MOIL_FETCHER_POLL_S without one. After a link that broke under a fetch it first
+ * reclaims what that fetch may have taken. */
 #ifndef MOIL_WORKER_FETCHER_H
 #define MOIL_WORKER_FETCHER_H
 
@@ -12,27 +14,29 @@
 #include "net/reply.h"
 
 enum {
-    MOIL_FETCHER_POLL_S = 5,       /* BLPOP's timeout; a lost wake-up costs that much */
-    MOIL_FETCHER_AHEAD_MAX = 750,  /* jobs reserved beyond the free slots: three full batches */
+    MOIL_FETCHER_POLL_S = 5,      /* BLPOP's timeout; a lost wake-up costs that much */
+    MOIL_FETCHER_AHEAD_MAX = 750, /* jobs reserved beyond the free slots: three full batches */
     MOIL_FETCHER_AHEAD_US = 5000,
-    MOIL_FETCHER_BATCH_MIN = 100,  /* while something is reserved, smaller batches are not worth a script */
+    MOIL_FETCHER_BATCH_MIN = 100, /* while something is reserved, smaller batches are not worth a
+                                     script */
 };
 
 struct worker;
 
 struct fetcher {
     struct worker *worker;
-    unsigned asked;      /* jobs asked for and not answered yet */
-    unsigned calls;      /* fetches under way */
-    unsigned wakes;      /* wake-ups so far; one that comes during a fetch makes it count as not empty */
-    bool backlog;        /* the last fetch got all that it asked for: several at a time are worth it */
-    bool empty;          /* the last fetch emptied the queues: wait for a wake-up */
-    bool drained;        /* the same, and it was Redis that said so: a burst worker may end */
-    bool lost;           /* a fetch's reply was lost: its jobs are in flight with us, and we do not know them */
-    bool reclaiming;     /* reclaim.lua is under way */
-    bool blocked;        /* BLPOP is under way … */
-    bool on_wake_lists;  /* … and watches the wake lists too */
-    bool nudged;         /* a message was sent to our own inbox to end it early */
+    unsigned asked; /* jobs asked for and not answered yet */
+    unsigned calls; /* fetches under way */
+    unsigned wakes; /* wake-ups so far; one that comes during a fetch makes it count as not empty */
+    bool backlog;   /* the last fetch got all that it asked for: several at a time are worth it */
+    bool empty;     /* the last fetch emptied the queues: wait for a wake-up */
+    bool drained;   /* the same, and it was Redis that said so: a burst worker may end */
+    bool lost; /* a fetch's reply was lost: its jobs are in flight with us, and we do not know them
+                */
+    bool reclaiming;    /* reclaim.lua is under way */
+    bool blocked;       /* BLPOP is under way … */
+    bool on_wake_lists; /* … and watches the wake lists too */
+    bool nudged;        /* a message was sent to our own inbox to end it early */
 };
 
 void moil_fetcher_init(struct fetcher *f, struct worker *w);

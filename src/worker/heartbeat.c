@@ -1,14 +1,17 @@
-/* heartbeat.c: bumps the node's lease every 5 s and renews its report. A part of the agent (agent.h). */
+/* heartbeat.c: bumps the node's lease every 5 s and renews its report. A part of the agent
+ * (agent.h). */
 #include "base/log.h"
 #include "queue/lease.h"
 #include "worker/agent.h"
 
 static void add_worker(struct buffer *out, int slot, struct page *p)
 {
-    moil_buffer_addf(out, "{\"slot\":%d,\"pid\":%d,\"incarnation\":\"%.36s\",\"running\":%u,\"reserved\":%u,", slot,
-                     (int)atomic_load(&p->pid), p->incarnation, (unsigned)atomic_load(&p->running),
-                     (unsigned)atomic_load(&p->reserved));
-    moil_buffer_addf(out, "\"finished\":%llu,\"lua_bytes\":%llu}", (unsigned long long)atomic_load(&p->finished),
+    moil_buffer_addf(
+        out, "{\"slot\":%d,\"pid\":%d,\"incarnation\":\"%.36s\",\"running\":%u,\"reserved\":%u,",
+        slot, (int)atomic_load(&p->pid), p->incarnation, (unsigned)atomic_load(&p->running),
+        (unsigned)atomic_load(&p->reserved));
+    moil_buffer_addf(out, "\"finished\":%llu,\"lua_bytes\":%llu}",
+                     (unsigned long long)atomic_load(&p->finished),
                      (unsigned long long)atomic_load(&p->memory));
 }
 
@@ -50,7 +53,8 @@ static void heartbeat_cb(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     struct agent *a = timer->data;
     beat(a);
-    /* Until the first worker is there the report is young: people ask for it right after the start. */
+    /* Until the first worker is there the report is young: people ask for it right after the start.
+     */
     timer->repeat = ready_count(a) ? MOIL_HEARTBEAT_MS / 1000.0 : 0.2;
     ev_timer_again(loop, timer);
 }

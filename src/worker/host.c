@@ -1,6 +1,7 @@
-/* host.c: see host.h. What a run waits for is an `operation`; it outlives the run when the run is closed while
- * Redis still owes a reply, and then the reply is dropped. A question that Redis could not take, as it was away or
- * busy, is put again until a producer's deadline: a restart of Redis is no reason for a job to fail. */
+/* host.c: see host.h. What a run waits for is an `operation`; it outlives the run when the run is
+ * closed while Redis still owes a reply, and then the reply is dropped. A question that Redis could
+ * not take, as it was away or busy, is put again until a producer's deadline: a restart of Redis is
+ * no reason for a job to fail. */
 #include "worker/host.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ enum {
 struct operation {
     struct delivery *delivery; /* NULL: given up */
     struct worker *worker;
-    struct vm_call *call; /* what the slices below lie in; as old as the delivery */
+    struct vm_call *call;                 /* what the slices below lie in; as old as the delivery */
     void (*cancel)(struct operation *op); /* lets go of timers, waits and programs */
     int (*send)(struct operation *op);    /* puts the question; NULL: it cannot be put again */
     int64_t patience_end_us;              /* of putting it again */
@@ -46,7 +47,8 @@ static struct operation *operation_new(struct worker *w, struct vm_call *call)
     struct run *run = moil_call_run(call);
     if (!op || !run) {
         moil_call_fail(call, run ? "MemoryLimitExceeded" : "BadArgument",
-                       run ? "out of memory" : "only a job can do this, not a script that is being loaded");
+                       run ? "out of memory"
+                           : "only a job can do this, not a script that is being loaded");
         free(op);
         return NULL;
     }
@@ -96,23 +98,26 @@ static void stop_timer(struct operation *op)
     ev_timer_stop(op->worker->loop, &op->timer);
 }
 
-static void start_timer(struct operation *op, void (*cb)(struct ev_loop *, ev_timer *, int), double seconds)
+static void start_timer(struct operation *op, void (*cb)(struct ev_loop *, ev_timer *, int),
+                        double seconds)
 {
     struct ev_loop *loop = op->worker->loop;
     ev_timer_init(&op->timer, cb, seconds > 0 ? seconds : 0, 0);
     op->timer.data = op;
-    ev_now_update(loop); /* the job may have computed for long since the loop last looked at the clock */
+    ev_now_update(loop); /* the job may have computed for long since the loop last looked at the
+                            clock */
     ev_timer_start(loop, &op->timer);
 }
 
-/* --- putting a question to Redis ------------------------------------------------------------------------ */
+/* --- putting a question to Redis
+ * ------------------------------------------------------------------------ */
 
 static void fail_reply(struct vm_call *call, int err, const struct reply *reply)
 {
     struct slice text = moil_reply_slice(reply);
     char message[256];
-    snprintf(message, sizeof message, "%s%s%.*s", moil_strerror(err), text.n ? ": " : "", (int)(text.n < 160 ? text.n : 160),
-             text.p ? text.p : "");
+    snprintf(message, sizeof message, "%s%s%.*s", moil_strerror(err), text.n ? ": " : "",
+             (int)(text.n < 160 ? text.n : 160), text.p ? text.p : "");
     moil_call_fail(call, moil_error_code(err), message);
 }
 
@@ -127,7 +132,8 @@ static void again_cb(struct ev_loop *loop, ev_timer *timer, int events);
 /* True when the question will be put again, as what went wrong may pass. */
 static bool tries_again(struct operation *op, int err)
 {
-    if (!op->delivery || !op->send || !moil_link_is_transient(err) || moil_clock_monotonic_us() >= op->patience_end_us)
+    if (!op->delivery || !op->send || !moil_link_is_transient(err) ||
+        moil_clock_monotonic_us() >= op->patience_end_us)
         return false;
     op->cancel = stop_timer;
     start_timer(op, again_cb, err == MOIL_ENOSCRIPT ? 0 : AGAIN_MS / 1000.0);
@@ -159,7 +165,8 @@ static enum vm_answer ask(struct operation *op, int (*send)(struct operation *op
     return VM_READY;
 }
 
-/* --- enqueue ------------------------------------------------------------------------------------------- */
+/* --- enqueue
+ * ------------------------------------------------------------------------------------------- */
 
 static void enqueued(void *data, int err, const struct reply *reply)
 {
@@ -178,7 +185,8 @@ static int send_enqueue(struct operation *op)
     return moil_broker_enqueue(&op->worker->broker, op->subs, op->count, enqueued, op);
 }
 
-static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct submission *subs, size_t count)
+static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct submission *subs,
+                                   size_t count)
 {
     struct operation *op = operation_new(data, call);
     if (!op)
@@ -194,7 +202,8 @@ static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct subm
     return ask(op, send_enqueue);
 }
 
-/* --- waiting for a result ------------------------------------------------------------------------------- */
+/* --- waiting for a result
+ * ------------------------------------------------------------------------------- */
 
 static void wait_cancel(struct operation *op)
 {
@@ -211,8 +220,8 @@ static void wait_answer(struct operation *op, struct slice state, struct slice v
 static void wait_progress(struct operation *op, struct slice text)
 {
     struct note note;
-    if (!op->wants_progress || moil_note_decode(text, &note) != 0 || slice_is(note.state, "STARTED") ||
-        slice_eq(text, op->seen))
+    if (!op->wants_progress || moil_note_decode(text, &note) != 0 ||
+        slice_is(note.state, "STARTED") || slice_eq(text, op->seen))
         return;
     wait_cancel(op);
     moil_call_add_string(op->call, note.state);
@@ -233,7 +242,8 @@ static void wait_event(struct inbox_wait *wait, enum inbox_event event, int err,
     if (event == INBOX_FAILED)
         moil_call_fail(op->call, moil_error_code(err), moil_strerror(err));
     else if (event == INBOX_UNKNOWN)
-        moil_call_fail(op->call, "UnknownJob", "no job under this id: never enqueued, or its result was not kept");
+        moil_call_fail(op->call, "UnknownJob",
+                       "no job under this id: never enqueued, or its result was not kept");
     else if (moil_outcome_decode(text, &record) != 0)
         moil_call_fail(op->call, "BadMessage", "the job's record is damaged");
     else
@@ -277,14 +287,16 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
     return VM_WAIT;
 }
 
-/* --- questions about a job ------------------------------------------------------------------------------ */
+/* --- questions about a job
+ * ------------------------------------------------------------------------------ */
 
 static void answer_query(struct operation *op, const struct reply *reply)
 {
     bool known = moil_reply_type(reply) != REPLY_NIL;
     struct buffer json;
     if (!known && op->query != VM_FORGET) {
-        moil_call_fail(op->call, "UnknownJob", "no job under this id: never enqueued, or its result expired");
+        moil_call_fail(op->call, "UnknownJob",
+                       "no job under this id: never enqueued, or its result expired");
         return;
     }
     switch (op->query) {
@@ -336,7 +348,8 @@ static int send_query(struct operation *op)
     return moil_broker_eval(&w->broker, query_scripts[op->query], queried, op);
 }
 
-static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query, struct slice id, bool flag)
+static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query,
+                                 struct slice id, bool flag)
 {
     (void)flag; /* terminate: stopping a running job comes with the limits */
     struct operation *op = operation_new(data, call);
@@ -347,7 +360,8 @@ static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query
     return ask(op, send_query);
 }
 
-/* --- sleep, programs, progress -------------------------------------------------------------------------- */
+/* --- sleep, programs, progress
+ * -------------------------------------------------------------------------- */
 
 static void sleep_over(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -421,7 +435,8 @@ static int send_note(struct operation *op)
     return b->text.failed ? MOIL_ENOMEM : moil_broker_eval(b, SCRIPT_PROGRESS, noted, op);
 }
 
-static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state, struct slice meta)
+static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state,
+                                        struct slice meta)
 {
     struct operation *op = operation_new(data, call);
     if (!op)
@@ -436,7 +451,9 @@ static enum vm_answer host_connect(void *data, struct vm_call *call, struct slic
 {
     (void)data;
     (void)url;
-    moil_call_fail(call, "BadArgument", "inside a worker moil talks to the worker's own Redis: moil.connect is for other programs");
+    moil_call_fail(
+        call, "BadArgument",
+        "inside a worker moil talks to the worker's own Redis: moil.connect is for other programs");
     return VM_READY;
 }
 

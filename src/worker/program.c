@@ -1,5 +1,5 @@
-/* program.c: see program.h. It is over when the process was reaped and both its pipes are at their end (or 1 s after the
- * reaping, as a grandchild may hold them open for ever). */
+/* program.c: see program.h. It is over when the process was reaped and both its pipes are at their
+ * end (or 1 s after the reaping, as a grandchild may hold them open for ever). */
 #include "worker/program.h"
 
 #include <errno.h>
@@ -100,7 +100,8 @@ static void arm(struct program *p, double seconds)
 {
     ev_timer_stop(p->loop, &p->timer);
     ev_timer_set(&p->timer, seconds, 0);
-    ev_now_update(p->loop); /* the job may have computed for long since the loop last looked at the clock */
+    ev_now_update(p->loop); /* the job may have computed for long since the loop last looked at the
+                               clock */
     ev_timer_start(p->loop, &p->timer);
 }
 
@@ -138,7 +139,8 @@ static void child_cb(struct ev_loop *loop, ev_child *w, int events)
     p->result.code = WIFEXITED(w->rstatus) ? WEXITSTATUS(w->rstatus) : -1;
     p->result.signal = WIFSIGNALED(w->rstatus) ? WTERMSIG(w->rstatus) : 0;
     close_stream(p, &p->in);
-    if (p->result.timed_out || p->result.truncated) /* it was told to end: what it left behind ends too */
+    if (p->result.timed_out || p->result.truncated) /* it was told to end: what it left behind ends
+                                                       too */
         kill(-p->pid, SIGKILL);
     arm(p, PIPES_AFTER_S);
     finish_if_over(p);
@@ -194,8 +196,10 @@ static void watch(struct program *p, struct stream *s, int fd, int events)
     ev_io_start(p->loop, &s->io);
 }
 
-/* The child's side: pipes to 0-2 and no other descriptor, its own group, default signals. 0 or an errno. */
-static int spawn_child(const struct vm_spawn *spawn, const int in[2], const int out[2], const int err[2], pid_t *pid)
+/* The child's side: pipes to 0-2 and no other descriptor, its own group, default signals. 0 or an
+ * errno. */
+static int spawn_child(const struct vm_spawn *spawn, const int in[2], const int out[2],
+                       const int err[2], pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -215,8 +219,10 @@ static int spawn_child(const struct vm_spawn *spawn, const int in[2], const int 
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setsigdefault(&attr, &all);
     posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    int rc = posix_spawnp(pid, spawn->argv[0], &actions, &attr, (char *const *)spawn->argv, environ);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
+                                        POSIX_SPAWN_SETSIGMASK);
+    int rc =
+        posix_spawnp(pid, spawn->argv[0], &actions, &attr, (char *const *)spawn->argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attr);
     return rc;
@@ -245,13 +251,14 @@ static int make_pipes(int in[2], int out[2], int err[2])
     return 0;
 }
 
-struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *spawn, program_cb *cb, void *data,
-                                   char *errstr, size_t errlen)
+struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *spawn,
+                                   program_cb *cb, void *data, char *errstr, size_t errlen)
 {
     struct program *p = calloc(1, sizeof *p);
     int in[2], out[2], err[2];
     if (!p || make_pipes(in, out, err) != 0) {
-        snprintf(errstr, errlen, "cannot start %.100s: %s", spawn->argv[0], strerror(p ? errno : ENOMEM));
+        snprintf(errstr, errlen, "cannot start %.100s: %s", spawn->argv[0],
+                 strerror(p ? errno : ENOMEM));
         free(p);
         return NULL;
     }
@@ -267,7 +274,8 @@ struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *
         free(p);
         return NULL;
     }
-    *p = (struct program){.loop = loop, .cb = cb, .data = data, .pid = p->pid, .max_output = spawn->max_output};
+    *p = (struct program){
+        .loop = loop, .cb = cb, .data = data, .pid = p->pid, .max_output = spawn->max_output};
     p->in.fd = p->out.fd = p->err.fd = -1;
     ev_child_init(&p->child, child_cb, p->pid, 0);
     ev_timer_init(&p->timer, timer_cb, 0, 0);

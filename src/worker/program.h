@@ -1,5 +1,5 @@
-/* A child program of a job (moil.run): started without a shell in its own process group, its output collected and
- * bounded, its time limited; the worker's loop goes on meanwhile. */
+/* A child program of a job (moil.run): started without a shell in its own process group, its output
+ * collected and bounded, its time limited; the worker's loop goes on meanwhile. */
 #ifndef MOIL_WORKER_PROGRAM_H
 #define MOIL_WORKER_PROGRAM_H
 
@@ -19,9 +19,10 @@ struct program_result {
 /* Called once, when the program has ended and its output is read. */
 typedef void program_cb(void *data, const struct program_result *result);
 
-/* NULL with one line in errstr when it cannot be started. The loop must be the default one (SIGCHLD). */
-struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *spawn, program_cb *cb, void *data,
-                                   char *errstr, size_t errlen);
+/* NULL with one line in errstr when it cannot be started. The loop must be the default one
+ * (SIGCHLD). */
+struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *spawn,
+                                   program_cb *cb, void *data, char *errstr, size_t errlen);
 
 /* The result as the host's answer to a spawn (vm/host.h). */
 void moil_program_answer(struct vm_call *call, const struct program_result *r);

@@ -1,12 +1,13 @@
 /* promoter.c: moves delayed jobs to their queues when they are due. A part of the agent (agent.h).
  *
- * Its timer is set to the earliest due time, which each promote tells; a token on the `tick` list says that an earlier one
- * came. Any number of agents may do this at once: the script moves each job once. */
+ * Its timer is set to the earliest due time, which each promote tells; a token on the `tick` list
+ * says that an earlier one came. Any number of agents may do this at once: the script moves each
+ * job once. */
 #include "base/error.h"
 #include "worker/agent.h"
 
 enum {
-    POLL_S = 5,      /* a lost tick costs that much */
+    POLL_S = 5, /* a lost tick costs that much */
     MARGIN_MS = 5000,
 };
 

@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 
-/* "name" or "name:weight"; queue names may hold colons, so only digits after the last one are a weight. */
+/* "name" or "name:weight"; queue names may hold colons, so only digits after the last one are a
+ * weight. */
 static int parse_weight(char *entry)
 {
     char *colon = strrchr(entry, ':');
@@ -23,16 +24,20 @@ static int add(struct queue_set *set, char *entry, char *errstr, size_t errlen)
     int weight = parse_weight(entry);
     struct slice name = slice_str(entry);
     if (!moil_name_is_valid(name)) {
-        snprintf(errstr, errlen, "queues: \"%.60s\" is no queue name: 1 to %d printable characters without space",
+        snprintf(errstr, errlen,
+                 "queues: \"%.60s\" is no queue name: 1 to %d printable characters without space",
                  entry, MOIL_NAME_MAX);
         return MOIL_EINVAL;
     }
     if (has_colon && weight > MOIL_WEIGHT_MAX) {
-        snprintf(errstr, errlen, "queues: the weight of %.60s must be 1 to %d", entry, MOIL_WEIGHT_MAX);
+        snprintf(errstr, errlen, "queues: the weight of %.60s must be 1 to %d", entry,
+                 MOIL_WEIGHT_MAX);
         return MOIL_EINVAL;
     }
     if (set->count > 0 && (weight > 0) != set->weighted) {
-        snprintf(errstr, errlen, "queues: either all or none have a weight (name:weight), but %.60s differs", entry);
+        snprintf(errstr, errlen,
+                 "queues: either all or none have a weight (name:weight), but %.60s differs",
+                 entry);
         return MOIL_EINVAL;
     }
     for (size_t i = 0; i < set->count; i++) {

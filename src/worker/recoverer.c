@@ -1,18 +1,19 @@
-/* recoverer.c: gives back the jobs of workers that died, as the supervisor tells at once, and of nodes that vanished, as
- * their leases tell. A part of the agent (agent.h).
+/* recoverer.c: gives back the jobs of workers that died, as the supervisor tells at once, and of
+ * nodes that vanished, as their leases tell. A part of the agent (agent.h).
  *
- * A node is gone when our own link has been up unbroken for one lease and the node's counter has not moved meanwhile: so no clock
- * but our own monotonic one matters, and an outage of Redis expires nobody. What another agent left half done is gone on with. */
+ * A node is gone when our own link has been up unbroken for one lease and the node's counter has
+ * not moved meanwhile: so no clock but our own monotonic one matters, and an outage of Redis
+ * expires nobody. What another agent left half done is gone on with. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "queue/lease.h"
 #include "worker/agent.h"
@@ -49,7 +50,8 @@ static void recovered(void *data, int err, const struct reply *reply)
         return;
     }
     if (err && reply)
-        log_error("recovery of worker %s: %.*s", r->incarnation, (int)moil_reply_slice(reply).n, moil_reply_slice(reply).p);
+        log_error("recovery of worker %s: %.*s", r->incarnation, (int)moil_reply_slice(reply).n,
+                  moil_reply_slice(reply).p);
     free(r); /* after an error the next look at `recovering` finds it */
 }
 
@@ -74,7 +76,8 @@ static struct recovery *recovery_new(struct agent *a, struct slice incarnation)
     return r;
 }
 
-/* --- a worker of this node died -------------------------------------------------------------------------- */
+/* --- a worker of this node died
+ * -------------------------------------------------------------------------- */
 
 static void condemned(void *data, int err, const struct reply *reply)
 {
@@ -84,15 +87,17 @@ static void condemned(void *data, int err, const struct reply *reply)
         recover(data);
 }
 
-static void condemn(struct agent *a, const char *incarnation, const char *how, int number, const char *id)
+static void condemn(struct agent *a, const char *incarnation, const char *how, int number,
+                    const char *id)
 {
     struct recovery *r = recovery_new(a, slice_str(incarnation));
     char why[256], error[512];
     bool by_signal = strcmp(how, "signal") == 0;
     if (!r)
         return;
-    snprintf(why, sizeof why, by_signal ? "its worker process was killed by signal %d (%s) while running it"
-                                        : "its worker process ended with exit code %d%s while running it",
+    snprintf(why, sizeof why,
+             by_signal ? "its worker process was killed by signal %d (%s) while running it"
+                       : "its worker process ended with exit code %d%s while running it",
              number, by_signal ? strsignal(number) : "");
     snprintf(error, sizeof error, "{\"code\":\"WorkerLost\",\"message\":\"%s\"}", why);
     struct args *args = &a->broker.args;
@@ -141,7 +146,8 @@ static void words_cb(struct ev_loop *loop, ev_io *watcher, int events)
     a->word.len -= used;
 }
 
-/* --- nodes that vanished ---------------------------------------------------------------------------------- */
+/* --- nodes that vanished
+ * ---------------------------------------------------------------------------------- */
 
 static void look_for_unfinished(struct agent *a);
 
@@ -154,12 +160,15 @@ static void evicted(void *data, int err, const struct reply *reply)
 
 static void evict(struct agent *a, const struct lease_seen *seen)
 {
-    log_warning("node %s has been silent for a lease (%d s): its jobs are given back", seen->node, MOIL_LEASE_MS / 1000);
+    log_warning("node %s has been silent for a lease (%d s): its jobs are given back", seen->node,
+                MOIL_LEASE_MS / 1000);
     struct args *args = &a->broker.args;
     moil_args_clear(args);
     moil_args_str(args, seen->node);
     moil_args_int(args, seen->counter);
-    moil_args_str(args, "{\"code\":\"WorkerLost\",\"message\":\"its node vanished, too often, while running it\"}");
+    moil_args_str(
+        args,
+        "{\"code\":\"WorkerLost\",\"message\":\"its node vanished, too often, while running it\"}");
     moil_broker_eval(&a->broker, SCRIPT_EVICT, evicted, a);
 }
 
@@ -172,6 +181,10 @@ static struct lease_seen *see(struct agent *a, struct slice node, int64_t now_us
         seen->counter = -1;
         seen->since_us = now_us;
         HASH_ADD_KEYPTR(hh, a->seen, seen->node, node.n, seen);
+        if (!seen->hh.tbl) {
+            free(seen);
+            return NULL;
+        }
     }
     return seen;
 }
@@ -183,7 +196,8 @@ static void leases_cb(void *data, int err, const struct reply *reply)
     int64_t now_us = moil_clock_monotonic_us(), lease_us = MOIL_LEASE_MS * INT64_C(1000);
     if (err || !a->up_since_us)
         return;
-    HASH_ITER(hh, a->seen, seen, next) seen->there = false;
+    HASH_ITER(hh, a->seen, seen, next)
+        seen->there = false;
     for (size_t i = 0; i + 1 < moil_reply_count(reply); i += 2) {
         int64_t counter = moil_reply_integer(moil_reply_at(reply, i + 1));
         seen = see(a, moil_reply_slice(moil_reply_at(reply, i)), now_us);
@@ -198,8 +212,7 @@ static void leases_cb(void *data, int err, const struct reply *reply)
             evict(a, seen);
         }
     }
-    HASH_ITER(hh, a->seen, seen, next)
-    {
+    HASH_ITER(hh, a->seen, seen, next) {
         if (!seen->there) {
             HASH_DEL(a->seen, seen);
             free(seen);
@@ -264,8 +277,7 @@ void moil_recoverer_fini(struct agent *a)
     ev_timer_stop(a->loop, &a->leases);
     if (ev_is_active(&a->words))
         ev_io_stop(a->loop, &a->words);
-    HASH_ITER(hh, a->seen, seen, next)
-    {
+    HASH_ITER(hh, a->seen, seen, next) {
         HASH_DEL(a->seen, seen);
         free(seen);
     }

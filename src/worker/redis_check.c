@@ -1,6 +1,8 @@
-/* redis_check.c: a look at INFO when the agent first meets its Redis. A part of the agent (agent.h).
+/* redis_check.c: a look at INFO when the agent first meets its Redis. A part of the agent
+ * (agent.h).
  *
- * INFO and not CONFIG, since managed servers hide CONFIG. It only warns: what cannot work at all shows by itself. */
+ * INFO and not CONFIG, since managed servers hide CONFIG. It only warns: what cannot work at all
+ * shows by itself. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,21 +37,25 @@ void moil_redis_warn(struct slice info, void (*warn)(void *data, const char *lin
     char value[64], line[256];
     if (field(info, "maxmemory_policy", value, sizeof value) && strcmp(value, "noeviction") != 0) {
         snprintf(line, sizeof line,
-                 "JOBS MAY BE LOST: Redis evicts keys when its memory is full (maxmemory-policy %s): set it to noeviction",
+                 "JOBS MAY BE LOST: Redis evicts keys when its memory is full (maxmemory-policy "
+                 "%s): set it to noeviction",
                  value);
         warn(data, line);
     }
     int major = 0, minor = 0;
-    if (field(info, "redis_version", value, sizeof value) && sscanf(value, "%d.%d", &major, &minor) == 2 &&
-        (major < 6 || (major == 6 && minor < 2))) {
-        snprintf(line, sizeof line, "Redis %s is too old: moil needs 6.2 or later, or Valkey 7.2", value);
+    if (field(info, "redis_version", value, sizeof value) &&
+        sscanf(value, "%d.%d", &major, &minor) == 2 && (major < 6 || (major == 6 && minor < 2))) {
+        snprintf(line, sizeof line, "Redis %s is too old: moil needs 6.2 or later, or Valkey 7.2",
+                 value);
         warn(data, line);
     }
     if (field(info, "role", value, sizeof value) && strcmp(value, "slave") == 0)
         warn(data, "this Redis is a read-only replica: give the URL of its primary");
     bool no_aof = field(info, "aof_enabled", value, sizeof value) && strcmp(value, "0") == 0;
-    if (no_aof && field(info, "rdb_last_bgsave_status", value, sizeof value) && strcmp(value, "ok") != 0)
-        warn(data, "Redis cannot save its data (rdb_last_bgsave_status is not ok): a restart would lose jobs");
+    if (no_aof && field(info, "rdb_last_bgsave_status", value, sizeof value) &&
+        strcmp(value, "ok") != 0)
+        warn(data, "Redis cannot save its data (rdb_last_bgsave_status is not ok): a restart would "
+                   "lose jobs");
 }
 
 static void warn_cb(void *data, const char *line)

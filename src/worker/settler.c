@@ -1,4 +1,5 @@
-/* settler.c: see settler.h. A batch goes open -> closed -> sent -> spare; a lost reply brings it back to closed. */
+/* settler.c: see settler.h. A batch goes open -> closed -> sent -> spare; a lost reply brings it
+ * back to closed. */
 #include "worker/settler.h"
 
 #include <stdlib.h>
@@ -38,7 +39,8 @@ void moil_settler_fini(struct settler *s)
     struct batch *b, *next;
     if (s->open)
         batch_free(s->open);
-    DL_FOREACH_SAFE(s->closed, b, next) batch_free(b);
+    DL_FOREACH_SAFE(s->closed, b, next)
+        batch_free(b);
     for (b = s->spare; b; b = next) {
         next = b->next;
         batch_free(b);
@@ -96,9 +98,11 @@ static void sent_cb(void *data, int err, const struct reply *reply)
     } else {
         struct slice why = moil_reply_slice(reply);
         if (reply && err != MOIL_ENOSCRIPT)
-            log_warning("settling failed, will be tried again: %.*s", (int)(why.n < 200 ? why.n : 200), why.p);
+            log_warning("settling failed, will be tried again: %.*s",
+                        (int)(why.n < 200 ? why.n : 200), why.p);
         DL_PREPEND(s->closed, b);
-        if (err != MOIL_ENOSCRIPT) { /* a flushed cache is cured by sending again; the rest needs time */
+        if (err != MOIL_ENOSCRIPT) { /* a flushed cache is cured by sending again; the rest needs
+                                        time */
             ev_timer_again(w->loop, &w->retry);
             return;
         }
@@ -111,7 +115,8 @@ void moil_settler_flush(struct settler *s)
     close_open(s);
     while (s->closed && !ev_is_active(&w->retry)) {
         struct batch *b = s->closed;
-        int err = moil_settlement_send(b->verdicts, &w->broker, slice_str(b->incarnation), sent_cb, b);
+        int err =
+            moil_settlement_send(b->verdicts, &w->broker, slice_str(b->incarnation), sent_cb, b);
         if (err)
             return; /* no link: on_up flushes again */
         DL_DELETE(s->closed, b);

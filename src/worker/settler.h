@@ -1,6 +1,8 @@
-/* Verdicts on their way to Redis: gathered into batches, sent once per turn of the loop, kept until acknowledged.
+/* Verdicts on their way to Redis: gathered into batches, sent once per turn of the loop, kept until
+ * acknowledged.
  *
- * While Redis is away they stay here, bounded: past MOIL_SETTLER_BACKLOG batches the worker starts no more jobs. */
+ * While Redis is away they stay here, bounded: past MOIL_SETTLER_BACKLOG batches the worker starts
+ * no more jobs. */
 #ifndef MOIL_WORKER_SETTLER_H
 #define MOIL_WORKER_SETTLER_H
 
@@ -9,8 +11,8 @@
 #include "queue/settlement.h"
 
 enum {
-    MOIL_SETTLER_BACKLOG = 64,         /* batches of at most 250 */
-    MOIL_SETTLER_BYTES = 1024 * 1024,  /* a batch is sent when it holds that much */
+    MOIL_SETTLER_BACKLOG = 64,        /* batches of at most 250 */
+    MOIL_SETTLER_BYTES = 1024 * 1024, /* a batch is sent when it holds that much */
 };
 
 struct worker;
@@ -18,11 +20,11 @@ struct batch;
 
 struct settler {
     struct worker *worker;
-    struct batch *open;    /* being filled; NULL: none */
-    struct batch *closed;  /* to be sent, the oldest first (utlist) */
+    struct batch *open;   /* being filled; NULL: none */
+    struct batch *closed; /* to be sent, the oldest first (utlist) */
     struct batch *spare;
-    unsigned unsettled;    /* batches that hold verdicts, sent or not */
-    unsigned sent;         /* of these, under way */
+    unsigned unsettled; /* batches that hold verdicts, sent or not */
+    unsigned sent;      /* of these, under way */
 };
 
 void moil_settler_init(struct settler *s, struct worker *w);

@@ -1,10 +1,11 @@
-/* sweeper.c: drops results past their time and keeps the dead set within its bounds. A part of the agent (agent.h). */
+/* sweeper.c: drops results past their time and keeps the dead set within its bounds. A part of the
+ * agent (agent.h). */
 #include "base/error.h"
 #include "worker/agent.h"
 
 enum {
     SWEEP_S = 30,
-    DEAD_MAX = 100000,           /* jobs */
+    DEAD_MAX = 100000, /* jobs */
     DEAD_AGE_S = 90 * 24 * 3600,
 };
 

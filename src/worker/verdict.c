@@ -12,12 +12,13 @@
 #include "worker/worker.h"
 
 enum {
-    UNREGISTERED_MS = 60000,     /* a rolling deploy takes no longer */
+    UNREGISTERED_MS = 60000, /* a rolling deploy takes no longer */
     UNREGISTERED_AGAIN_MS = 2000,
-    AVERAGE_WEIGHT = 16,         /* of the history against the newest job */
+    AVERAGE_WEIGHT = 16, /* of the history against the newest job */
 };
 
-/* The batch for a verdict of about this size. When memory is out the job stays in flight, and recovery gives it back. */
+/* The batch for a verdict of about this size. When memory is out the job stays in flight, and
+ * recovery gives it back. */
 static struct settlement *batch_for(struct delivery *d, size_t bytes)
 {
     struct settlement *batch = moil_settler_batch(&d->worker->settler, bytes + d->job.id.n);
@@ -37,8 +38,8 @@ static void ended(struct delivery *d)
     moil_delivery_free(d);
 }
 
-static void encode_outcome(struct delivery *d, const char *state, struct slice value, struct slice body,
-                           int64_t expires_min, struct buffer *out)
+static void encode_outcome(struct delivery *d, const char *state, struct slice value,
+                           struct slice body, int64_t expires_min, struct buffer *out)
 {
     moil_buffer_clear(out);
     moil_outcome_encode(
@@ -60,7 +61,8 @@ static void encode_outcome(struct delivery *d, const char *state, struct slice v
         out);
 }
 
-/* Seconds for which a result is kept: what the call said, else the task, else the worker's configuration. */
+/* Seconds for which a result is kept: what the call said, else the task, else the worker's
+ * configuration. */
 static double result_ttl(const struct delivery *d)
 {
     if (d->envelope.result_ttl_s >= 0)
@@ -80,7 +82,8 @@ static bool ignores_result(const struct delivery *d)
 static void end_with(struct delivery *d, const char *state, struct slice value)
 {
     double ttl = result_ttl(d);
-    int64_t minute = isinf(ttl) ? 0 : (int64_t)ceil(((double)moil_clock_wall_us() / 1e6 + ttl) / 60);
+    int64_t minute =
+        isinf(ttl) ? 0 : (int64_t)ceil(((double)moil_clock_wall_us() / 1e6 + ttl) / 60);
     struct buffer *text = &d->worker->text;
     encode_outcome(d, state, value, slice_of("", 0), minute, text);
     struct settlement *batch = batch_for(d, text->len);
@@ -184,7 +187,8 @@ void moil_verdict_expired(struct delivery *d)
 static void bury_unregistered(struct delivery *d)
 {
     char message[MOIL_NAME_MAX + 100];
-    snprintf(message, sizeof message, "no worker registers the task %.*s; it can be replayed from the dead set",
+    snprintf(message, sizeof message,
+             "no worker registers the task %.*s; it can be replayed from the dead set",
              (int)d->job.task.n, d->job.task.p);
     struct slice value = make_error(d, "TaskNotRegistered", message);
     log_failure(d, "unknown task", value);
@@ -202,7 +206,8 @@ void moil_verdict_unregistered(struct delivery *d)
     moil_buffer_init(&extra);
     if (!since_ms) {
         moil_log_job(LOG_WARNING, d->job.id, d->job.task,
-                     slice_str("this worker has no such task; it is tried again for 60 s"), slice_of("", 0));
+                     slice_str("this worker has no such task; it is tried again for 60 s"),
+                     slice_of("", 0));
         if (moil_envelope_mark_unregistered(d->job.extra, now_ms, &extra) == 0)
             d->job.extra = moil_buffer_slice(&extra);
     }
@@ -222,7 +227,8 @@ void moil_verdict_requeue(struct delivery *d)
     moil_delivery_free(d);
 }
 
-void moil_verdict_add_note(const struct delivery *d, struct slice state, struct slice meta, struct buffer *out)
+void moil_verdict_add_note(const struct delivery *d, struct slice state, struct slice meta,
+                           struct buffer *out)
 {
     moil_buffer_add_slice(out, state);
     moil_buffer_add_char(out, ' ');

@@ -15,10 +15,12 @@
 enum {
     CALL_TIMEOUT_MS = 10000, /* of a script; Redis may be busy with somebody's slow command */
     TURN_US = 1000,          /* of starting jobs before the loop looks at its sockets again */
-    CLOCK_EVERY = 16,        /* jobs between two looks at the clock: one look costs 25 ns, a no-op job 1 us */
+    CLOCK_EVERY = 16, /* jobs between two looks at the clock: one look costs 25 ns, a no-op job 1 us
+                       */
 };
 
-/* --- joining and leaving -------------------------------------------------------------------------------- */
+/* --- joining and leaving
+ * -------------------------------------------------------------------------------- */
 
 static void joined(void *data, int err, const struct reply *reply)
 {
@@ -27,8 +29,8 @@ static void joined(void *data, int err, const struct reply *reply)
         return;
     if (err) {
         if (reply && err != MOIL_ENOSCRIPT)
-            log_warning("cannot register with Redis, trying again: %.*s", (int)moil_reply_slice(reply).n,
-                        moil_reply_slice(reply).p);
+            log_warning("cannot register with Redis, trying again: %.*s",
+                        (int)moil_reply_slice(reply).n, moil_reply_slice(reply).p);
         ev_timer_again(w->loop, &w->retry);
         return;
     }
@@ -81,13 +83,16 @@ static void new_incarnation(struct worker *w)
 static void close_all(struct worker *w)
 {
     struct delivery *d, *next;
-    DL_FOREACH_SAFE(w->reserved, d, next) moil_delivery_free(d);
-    DL_FOREACH_SAFE(w->running, d, next) moil_delivery_free(d);
+    DL_FOREACH_SAFE(w->reserved, d, next)
+        moil_delivery_free(d);
+    DL_FOREACH_SAFE(w->running, d, next)
+        moil_delivery_free(d);
 }
 
 void moil_worker_fenced(struct worker *w)
 {
-    log_error("this worker was declared dead while it lived; its %u jobs are run elsewhere", w->running_count);
+    log_error("this worker was declared dead while it lived; its %u jobs are run elsewhere",
+              w->running_count);
     close_all(w);
     moil_settler_void(&w->settler);
     w->fetcher.lost = false;
@@ -100,11 +105,13 @@ void moil_worker_fenced(struct worker *w)
     join(w);
 }
 
-/* --- the turn of the loop ------------------------------------------------------------------------------- */
+/* --- the turn of the loop
+ * ------------------------------------------------------------------------------- */
 
 static bool may_start(const struct worker *w)
 {
-    return w->reserved && w->state <= WORKER_QUIET && moil_worker_active(w) < (unsigned)w->options.concurrency &&
+    return w->reserved && w->state <= WORKER_QUIET &&
+           moil_worker_active(w) < (unsigned)w->options.concurrency &&
            !moil_settler_is_full(&w->settler);
 }
 
@@ -124,8 +131,8 @@ static void busy_cb(struct ev_loop *loop, ev_idle *watcher, int events)
 static void stop_when_over(struct worker *w)
 {
     const struct fetcher *f = &w->fetcher;
-    bool idle = !w->reserved && !w->running && moil_settler_is_empty(&w->settler) && f->calls == 0 && !f->lost &&
-                !f->reclaiming;
+    bool idle = !w->reserved && !w->running && moil_settler_is_empty(&w->settler) &&
+                f->calls == 0 && !f->lost && !f->reclaiming;
     if (w->options.burst && w->state == WORKER_SERVING && idle && f->drained)
         w->state = WORKER_STOPPING;
     if (w->state == WORKER_STOPPING && idle) {
@@ -209,8 +216,8 @@ static void link_down(void *data, int err)
     moil_fetcher_link_lost(&w->fetcher);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------- */
-
+/* --- life
+ * ---------------------------------------------------------------------------------------------- */
 
 static bool add_queue(void *data, struct task *task)
 {
@@ -227,7 +234,8 @@ static bool add_queue(void *data, struct task *task)
     return true;
 }
 
-int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, char *errstr, size_t errlen)
+int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, char *errstr,
+                       size_t errlen)
 {
     struct buffer text;
     moil_buffer_init(&text);
@@ -243,7 +251,8 @@ int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, c
 
 static int load(struct worker *w)
 {
-    struct vm_options options = {.lua_dir = w->options.lua_dir, .config_json = w->options.config_json};
+    struct vm_options options = {.lua_dir = w->options.lua_dir,
+                                 .config_json = w->options.config_json};
     struct vm_host host = moil_host_of(w);
     w->vm = moil_vm_new(&options, &host, w->errstr, sizeof w->errstr);
     if (!w->vm)
@@ -278,13 +287,15 @@ int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker
     moil_fetcher_init(&w->fetcher, w);
     moil_settler_init(&w->settler, w);
     init_watchers(w);
-    w->link = moil_link_new(loop, options->url, &(struct link_hooks){link_up, link_down, w, "worker's"});
+    w->link =
+        moil_link_new(loop, options->url, &(struct link_hooks){link_up, link_down, w, "worker's"});
     w->waiting = moil_link_new(loop, options->url, &(struct link_hooks){.data = w});
     if (!w->link || !w->waiting)
         return MOIL_ENOMEM;
     int err = moil_broker_init(&w->broker, w->link, options->ns, CALL_TIMEOUT_MS);
     if (err) {
-        snprintf(w->errstr, sizeof w->errstr, "namespace \"%.80s\": 1 to 64 printable characters without space, { and }",
+        snprintf(w->errstr, sizeof w->errstr,
+                 "namespace \"%.80s\": 1 to 64 printable characters without space, { and }",
                  options->ns);
         return err;
     }
@@ -344,8 +355,12 @@ void moil_worker_stop(struct worker *w, bool cold)
 
 void moil_worker_describe(const struct worker *w, struct buffer *out)
 {
-    static const char *const states[] = {"joining", "serving", "quiet", "stopping", "leaving", "done"};
-    moil_buffer_addf(out, "%s, %u running (%u wait for results), %u reserved, %u batches unsettled, %zu bytes of Lua, link %s",
-                     states[w->state], w->running_count, w->suspended, w->reserved_count, w->settler.unsettled,
-                     moil_vm_memory(w->vm), moil_link_state(w->link) == LINK_UP ? "up" : "down");
+    static const char *const states[] = {"joining",  "serving", "quiet",
+                                         "stopping", "leaving", "done"};
+    moil_buffer_addf(out,
+                     "%s, %u running (%u wait for results), %u reserved, %u batches unsettled, %zu "
+                     "bytes of Lua, link %s",
+                     states[w->state], w->running_count, w->suspended, w->reserved_count,
+                     w->settler.unsettled, moil_vm_memory(w->vm),
+                     moil_link_state(w->link) == LINK_UP ? "up" : "down");
 }

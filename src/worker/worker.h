@@ -1,4 +1,5 @@
-/* One worker: the place where queue meets vm (ARCHITECTURE 1 and 8). This header is what its parts share.
+/* One worker: the place where queue meets vm (ARCHITECTURE 1 and 8). This header is what its parts
+ * share.
  *
  *   worker.c    life: start, quiet, stop; the turn of the loop
  *   fetcher.c   how many jobs to ask for, when, and the wake-ups
@@ -8,8 +9,9 @@
  *   host.c      what the Lua side asks for (vm/host.h)
  *   program.c   child programs of moil.run
  *
- * One turn of the loop (worker.c, turn_cb) settles, fetches and starts; the callbacks only change what it sees.
- * api/ makes one per worker process (and, later, on a host's own loop). Nothing here forks workers or prints. */
+ * One turn of the loop (worker.c, turn_cb) settles, fetches and starts; the callbacks only change
+ * what it sees. api/ makes one per worker process (and, later, on a host's own loop). Nothing here
+ * forks workers or prints. */
 #ifndef MOIL_WORKER_WORKER_H
 #define MOIL_WORKER_WORKER_H
 
@@ -29,22 +31,22 @@
 struct worker_options {
     const struct url *url;
     const char *ns;
-    const char *const *paths;   /* task files and folders, NULL-terminated */
-    const char *queues;         /* NULL: default, and those that the tasks name */
-    const char *node;           /* the node's name */
-    const char *lua_dir;        /* NULL: the embedded library */
-    struct slice config_json;   /* for Lua, or empty */
+    const char *const *paths; /* task files and folders, NULL-terminated */
+    const char *queues;       /* NULL: default, and those that the tasks name */
+    const char *node;         /* the node's name */
+    const char *lua_dir;      /* NULL: the embedded library */
+    struct slice config_json; /* for Lua, or empty */
     int concurrency;
     double result_ttl_s;
     size_t max_payload;
-    bool burst;                 /* stop when the queues are empty and nothing runs */
-    struct page *page;          /* shared with the supervisor */
+    bool burst;                   /* stop when the queues are empty and nothing runs */
+    struct page *page;            /* shared with the supervisor */
     void (*on_ready)(void *data); /* it serves its queues; NULL: nobody asks */
     void *data;
 };
 
 enum worker_state {
-    WORKER_JOINING,  /* not registered yet */
+    WORKER_JOINING, /* not registered yet */
     WORKER_SERVING,
     WORKER_QUIET,    /* takes nothing new, until told to go on */
     WORKER_STOPPING, /* takes nothing new and ends when nothing runs */
@@ -60,9 +62,9 @@ struct worker {
     enum worker_state state;
     char incarnation[MOIL_ID_LEN + 1];
     struct vm *vm;
-    struct link *link;       /* never blocks */
-    struct link *waiting;    /* may block in BLPOP */
-    struct broker broker;    /* on link */
+    struct link *link;    /* never blocks */
+    struct link *waiting; /* may block in BLPOP */
+    struct broker broker; /* on link */
     struct inbox inbox;
     struct fetcher fetcher;
     struct settler settler;
@@ -71,37 +73,43 @@ struct worker {
     struct delivery *running;  /* started, not ended; the oldest first */
     unsigned reserved_count;
     unsigned running_count;
-    unsigned suspended;        /* of these, those that wait for another job's result and hold no slot */
-    double average_s;          /* moving average of a job's wall time, start to end; 0: no history */
-    struct buffer text;        /* scratch for records … */
-    struct buffer error;       /* … and for error objects */
+    unsigned suspended;  /* of these, those that wait for another job's result and hold no slot */
+    double average_s;    /* moving average of a job's wall time, start to end; 0: no history */
+    struct buffer text;  /* scratch for records … */
+    struct buffer error; /* … and for error objects */
     ev_prepare turn;
-    ev_idle busy;              /* active while there is something to start */
-    ev_timer refresh;          /* the inbox's */
-    ev_timer notes;            /* marks jobs that run for long as STARTED */
-    ev_timer retry;            /* joining, leaving and settling again after an error */
+    ev_idle busy;     /* active while there is something to start */
+    ev_timer refresh; /* the inbox's */
+    ev_timer notes;   /* marks jobs that run for long as STARTED */
+    ev_timer retry;   /* joining, leaving and settling again after an error */
     char errstr[512];
 };
 
-/* Loads the tasks; does not connect yet. 0, or a negative code with one line in w->errstr. The loop is borrowed. */
+/* Loads the tasks; does not connect yet. 0, or a negative code with one line in w->errstr. The loop
+ * is borrowed. */
 int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker_options *options);
 void moil_worker_fini(struct worker *w);
 
-/* The queues that a spec names; NULL: `default` and every queue that the vm's tasks name. As moil_queues_parse. */
-int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, char *errstr, size_t errlen);
+/* The queues that a spec names; NULL: `default` and every queue that the vm's tasks name. As
+ * moil_queues_parse. */
+int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, char *errstr,
+                       size_t errlen);
 
-/* Connects and serves until moil_worker_stop; `ready` in the page is set when it serves its queues. */
+/* Connects and serves until moil_worker_stop; `ready` in the page is set when it serves its queues.
+ */
 void moil_worker_start(struct worker *w);
 void moil_worker_quiet(struct worker *w, bool quiet);
 
-/* Warm: unstarted jobs go back, running ones end. Cold: running ones are closed and go back too. May be called
- * again to turn warm into cold. The state becomes WORKER_DONE, and the loop is broken, when all is settled. */
+/* Warm: unstarted jobs go back, running ones end. Cold: running ones are closed and go back too.
+ * May be called again to turn warm into cold. The state becomes WORKER_DONE, and the loop is
+ * broken, when all is settled. */
 void moil_worker_stop(struct worker *w, bool cold);
 
 /* One line for the log: state and counts. */
 void moil_worker_describe(const struct worker *w, struct buffer *out);
 
-/* For the parts: this incarnation was taken off. Its jobs are closed without a word and a new incarnation joins. */
+/* For the parts: this incarnation was taken off. Its jobs are closed without a word and a new
+ * incarnation joins. */
 void moil_worker_fenced(struct worker *w);
 
 /* Jobs that hold a slot. */
