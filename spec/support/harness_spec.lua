@@ -93,7 +93,12 @@ describe("the end of a spec file", function()
     support.write(dir .. "/x_spec.lua", 'local support = require "spec.support"\n' .. body)
     local busted = support.sh("command -v busted").stdout:gsub("\n", "")
     local p = support.spawn({ "lua5.4", busted, dir .. "/x_spec.lua" }, {
-      env = { BUILD = support.build, MOIL_SPEC_SUMMARY = dir .. "/counts", LD_PRELOAD = os.getenv("MOIL_SPEC_PRELOAD") },
+      env = {
+        BUILD = support.build,
+        MOIL_SPEC_SUMMARY = dir .. "/counts",
+        MOIL_SPEC_GRACE = "0.3",
+        LD_PRELOAD = os.getenv("MOIL_SPEC_PRELOAD"),
+      },
       stderr = "stdout",
     })
     p:wait(30)

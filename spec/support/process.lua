@@ -307,7 +307,7 @@ function process.finish()
   pcall(process.wait_until, function()
     left = process.descendants()
     return #left == 0
-  end, 5, "")
+  end, tonumber(os.getenv("MOIL_SPEC_GRACE")) or 5, "")
   local names = {}
   for _, pid in ipairs(left) do
     names[#names + 1] = command_of(pid)
