@@ -83,6 +83,7 @@ local function resolve(name, given)
   local full = {}
   for key, value in pairs(config.task_defaults) do full[key] = value end
   full.queue = nil
+  if given.retry == false then full.retry_on, full.dont_retry_on = nil, nil end
   for key, value in pairs(given) do full[key] = value end
   options.check_task(full, name)
   full.retry = options.retry_policy(full.retry)

@@ -42,6 +42,7 @@ describe("a plain job", function()
   it("gets kwargs as one table after the arguments, when there are any", function()
     assert.equal("3", values(vm, { task = "count", args = "[1,null]", kwargs = '{"a":1}' }))
     assert.equal('{"a":1}', values(vm, { task = "last", args = "[1]", kwargs = '{"a":1}' }))
+    assert.equal("1", values(vm, { task = "count", args = "[1]", kwargs = "{}" }))
   end)
 
   it("fails with BadMessage on arguments that are no JSON array", function()
@@ -247,6 +248,20 @@ describe("waiting", function()
       assert.equal("success", (runs[i]:resume()))
       runs[i]:free()
     end
+  end)
+
+  it("gives memory back after a flood", function()
+    local function flood(n)
+      local runs = {}
+      for i = 1, n do
+        runs[i] = vm:start { task = "sleep", args = "[1]" }
+        runs[i]:resume()
+      end
+      for i = 1, n do runs[i]:free() end
+      return vm:memory()
+    end
+    local before = flood(1100)
+    assert.is_true(flood(5000) - before < 300000)
   end)
 
   it("raises what the host fails with, which can be caught", function()

@@ -133,7 +133,7 @@ void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct
                           struct submission *sub)
 {
     struct reader r = {.L = L, .idx = idx, .call = call};
-    size_t max = bind->host.max_payload ? bind->host.max_payload : MOIL_PAYLOAD_MAX;
+    size_t max = moil_host_payload(&bind->host);
     struct job *job = &sub->job;
     size_t size;
 

@@ -260,6 +260,10 @@ static int core_update_state(lua_State *L)
         return moil_bind_raise(L, "BadArgument", err);
     }
     meta = moil_call_place(from, call->request.len - from);
+    if (meta.n > moil_host_payload(&bind->host)) {
+        return moil_bind_raise(L, "TooLarge",
+                               "self:update_state: more meta than a payload may have");
+    }
     check_memory(L, call);
     moil_call_settle(call, &state);
     moil_call_settle(call, &meta);

@@ -141,6 +141,17 @@ static int co_create(lua_State *L)
 
 /* --- wrap ------------------------------------------------------------------------------------- */
 
+/* What its <close> variables do belongs to the job that closes it. */
+static int close_thread(lua_State *L, lua_State *co)
+{
+    int status;
+
+    moil_thread_set_run(co, moil_thread_run(L));
+    status = moil_thread_close(co, L);
+    moil_thread_set_run(co, NULL);
+    return status;
+}
+
 static int finish_wrap(lua_State *L, lua_State *co, int n)
 {
     int status = lua_status(co);
@@ -150,7 +161,7 @@ static int finish_wrap(lua_State *L, lua_State *co, int n)
     }
     if (status != LUA_OK && status != LUA_YIELD) { /* it died of the error: its <close> variables
                                                       run */
-        status = moil_thread_close(co, L);
+        status = close_thread(L, co);
         lua_xmove(co, L, 1); /* … error */
     }
     if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -246,13 +257,10 @@ static int co_close(lua_State *L)
     if (status[0] != 's' && status[0] != 'd') {
         return luaL_error(L, "cannot close a %s coroutine", status);
     }
-    moil_thread_set_run(co, moil_thread_run(L)); /* for what its <close> variables log */
-    if (moil_thread_close(co, L) == LUA_OK) {
-        moil_thread_set_run(co, NULL);
+    if (close_thread(L, co) == LUA_OK) {
         lua_pushboolean(L, 1); /* … true */
         return 1;
     }
-    moil_thread_set_run(co, NULL);
     lua_pushboolean(L, 0); /* … false */
     lua_xmove(co, L, 1);   /* … false error */
     return 2;

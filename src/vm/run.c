@@ -13,7 +13,10 @@
 #include "vm/json.h"
 #include "vm/state.h"
 
-enum { KEEP_VALUE = 16 * 1024 }; /* bytes of result kept with a pooled run */
+enum {
+    KEEP_VALUE = 16 * 1024, /* bytes of result kept with a pooled run */
+    KEEP_RUNS = 1024, /* after a flood of waiting jobs the others (3 KB each) are given back */
+};
 
 /* --- the pool --------------------------------------------------------------------------------- */
 
@@ -71,6 +74,7 @@ struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job
 
     if (run) {
         vm->idle = run->next;
+        vm->idle_count--;
     } else if (!(run = create(vm))) {
         return NULL;
     }
@@ -124,8 +128,14 @@ void moil_run_free(struct run *run)
     if (run->call.request.len > 0 || run->call.answers.len > 0) {
         moil_call_clear(&run->call);
     }
+    if (vm->idle_count == KEEP_RUNS) {
+        luaL_unref(vm->L, LUA_REGISTRYINDEX, run->co_ref);
+        destroy(run);
+        return;
+    }
     run->next = vm->idle;
     vm->idle = run;
+    vm->idle_count++;
 }
 
 /* --- what runs in the thread ------------------------------------------------------------------ */
@@ -164,7 +174,7 @@ static int call_task(lua_State *L)
     if (n < 0) {
         return raise_bad_job(L, "arguments", err);
     }
-    if (run->job.kwargs.n > 0) {
+    if (run->job.kwargs.n > 2) {                                          /* more than {} */
         if (moil_json_decode(L, run->job.kwargs, err, sizeof err) != 0) { /* fn (self) arguments…
                                                                              kwargs */
             return raise_bad_job(L, "kwargs", err);
@@ -210,7 +220,7 @@ static void fail_with(struct run *run, const char *code, const char *message)
 /* The result is on the top of the thread. */
 static void take_result(struct run *run)
 {
-    size_t max = run->vm->host.max_payload ? run->vm->host.max_payload : MOIL_PAYLOAD_MAX;
+    size_t max = moil_host_payload(&run->vm->host);
     char err[400];
     int code;
 

@@ -11,7 +11,11 @@
 
 #define MOIL_ERROR_META "moil.error" /* in the registry: of error tables {code, message, where} */
 
-enum { MOIL_PAYLOAD_MAX = 1024 * 1024 };
+/* Bytes that one job's arguments, or its result, may have. */
+static inline size_t moil_host_payload(const struct vm_host *host)
+{
+    return host->max_payload ? host->max_payload : (size_t)1024 * 1024;
+}
 
 struct task_entry; /* task.c */
 
@@ -19,7 +23,8 @@ struct vm {
     lua_State *L; /* the main thread: for set-up and protected calls, never for jobs */
     struct vm_host host;
     struct task_entry *tasks;
-    struct run *idle;  /* finished runs with their threads, for the next jobs */
+    struct run *idle; /* finished runs with their threads, for the next jobs */
+    unsigned idle_count;
     char *lua_dir;     /* NULL: embedded */
     char *config_json; /* NULL: none */
     bool sealed;
@@ -88,12 +93,10 @@ static inline int moil_thread_close(lua_State *co, lua_State *from)
 
 struct bind {
     struct vm_host host;
-    struct vm *vm;       /* NULL in a plain program */
-    struct vm_call call; /* of a plain program */
-    struct buffer
-        scratch; /* for text that one function makes; here, so that a Lua error cannot leak it */
-    char library[200]; /* what the source names of moil's own Lua files begin with; "": not told yet
-                        */
+    struct vm *vm;         /* NULL in a plain program */
+    struct vm_call call;   /* of a plain program */
+    struct buffer scratch; /* of one function at a time; here, so that a Lua error cannot leak it */
+    char library[200];     /* how the source names of moil's own Lua files begin; "": not told */
 };
 
 static inline struct bind *moil_bind_of(lua_State *L)

@@ -47,14 +47,27 @@ static int open_state(lua_State *L)
 /* True when the text begins with "file:line:". */
 static bool has_place(const char *text)
 {
-    for (const char *colon = strchr(text, ':'); colon; colon = strchr(colon + 1, ':')) {
-        size_t digits = strspn(colon + 1, "0123456789");
+    const char *colon = strchr(text, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
 
-        if (digits > 0 && colon[1 + digits] == ':') {
-            return true;
+    return digits > 0 && colon[1 + digits] == ':';
+}
+
+/* Lua's longer messages have several lines; ours have one. */
+static void join_lines(char *text)
+{
+    char *to = text;
+
+    for (const char *p = text; *p; p++) {
+        bool blank = *p == '\n' || *p == '\t' || *p == ' ';
+
+        if (!blank) {
+            *to++ = *p;
+        } else if (to > text && to[-1] != ' ') {
+            *to++ = ' ';
         }
     }
-    return false;
+    *to = '\0';
 }
 
 /* Message handler of set-up: whatever was raised becomes one line that begins with the place, where
@@ -108,6 +121,7 @@ static int call_protected(lua_State *L, lua_CFunction fn, void *arg, const char 
             lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error that cannot be shown";
 
         snprintf(errstr, errlen, "%s", message);
+        join_lines(errstr);
         err = MOIL_EINVAL;
     }
     lua_settop(L, top);
