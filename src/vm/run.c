@@ -174,9 +174,8 @@ static int call_task(lua_State *L)
     if (n < 0) {
         return raise_bad_job(L, "arguments", err);
     }
-    if (run->job.kwargs.n > 2) {                                          /* more than {} */
-        if (moil_json_decode(L, run->job.kwargs, err, sizeof err) != 0) { /* fn (self) arguments…
-                                                                             kwargs */
+    if (run->job.kwargs.n > 0 && !slice_is(run->job.kwargs, "{}")) {
+        if (moil_json_decode(L, run->job.kwargs, err, sizeof err) != 0) { /* … kwargs */
             return raise_bad_job(L, "kwargs", err);
         }
         n++;
