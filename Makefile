@@ -24,8 +24,8 @@ PACKAGES := hiredis uuid jansson lua5.4
 COMPILING := all objects spec-modules install run-specs lint-objects lint-tidy docs $(BUILD)/%
 ifneq ($(filter $(COMPILING),$(or $(MAKECMDGOALS),all)),)
   ifneq ($(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $(PACKAGES) && echo ok),ok)
-    $(error A library is missing. `make deps` installs what is needed: \
-      $(shell pkg-config --print-errors --exists $(PACKAGES) 2>&1 | grep -i "no package" | head -1))
+    $(error Missing: $(or $(shell command -v pkg-config >/dev/null 2>&1 || echo pkg-config), \
+      $(foreach p,$(PACKAGES),$(shell pkg-config --exists $p || echo $p))). `make deps` installs what is needed)
   endif
   PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
   PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))

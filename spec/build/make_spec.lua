@@ -1,0 +1,138 @@
+-- What people do with the Makefile besides building: install, env, deps; and a machine without
+-- the libraries.
+
+local support = require "spec.support"
+
+-- This runs below `make test`: the same variables reach this make by its environment.
+local function make(arguments, options)
+  options = options or {}
+  options.timeout = 60
+  local command = "make --no-print-directory -s BUILD='%s' %s"
+  return support.sh(command:format(support.build, arguments), options)
+end
+
+local version = support.read("src/api/moil.h"):match('#define MOIL_VERSION "([^"]+)"')
+
+describe("make install", function()
+  local dir = support.tempdir()
+  local prefix = dir .. "/opt/moil"
+
+  setup(function()
+    local out = make(("install DESTDIR=%s PREFIX=/opt/moil"):format(dir))
+    assert.equal(0, out.code, out.stderr)
+  end)
+
+  it("brings a program that runs", function()
+    local out = support.sh(prefix .. "/bin/moil --version")
+    assert.equal(0, out.code)
+    assert.matches(version, out.stdout, 1, true)
+  end)
+
+  it("brings libraries that C programs find by pkg-config, shared and static", function()
+    support.write(dir .. "/version.c", [[
+      #include <moil.h>
+      #include <stdio.h>
+      int main(void) { return puts(moil_version()) < 0; }
+    ]])
+    local env = {
+      PKG_CONFIG_PATH = prefix .. "/lib/pkgconfig",
+      LD_LIBRARY_PATH = prefix .. "/lib",
+    }
+    local flags = ("-I%s/include -L%s/lib"):format(prefix, prefix)
+    local sanitize = os.getenv("SANITIZER") or ""
+    if sanitize ~= "" then flags = flags .. " -fsanitize=" .. sanitize end
+    assert.matches("-lmoil", support.sh("pkg-config --libs moil", { env = env }).stdout, 1, true)
+    local static = "-l:libmoil.a $(pkg-config --static --libs-only-l moil | sed s/-lmoil//)"
+    for _, libs in ipairs { "-lmoil", static } do
+      local command = "cd %s && cc -o version version.c %s %s && ./version"
+      local out = support.sh(command:format(dir, flags, libs), { env = env })
+      assert.same({ code = 0, stdout = version .. "\n", stderr = "" }, out)
+    end
+    local headers = support.sh("readelf -d " .. prefix .. "/lib/libmoil.so").stdout
+    assert.matches("SONAME.*libmoil%.so%.0", headers)
+  end)
+
+  it("brings a Lua module", function()
+    local out = support.lua {
+      "-e", 'print(type(require("moil").send))',
+      env = {
+        LUA_PATH = ("%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua"):format(prefix, prefix),
+        LUA_CPATH = prefix .. "/lib/lua/5.4/?.so",
+      },
+    }
+    assert.same({ code = 0, stdout = "function\n", stderr = "" }, out)
+  end)
+end)
+
+describe("make env", function()
+  it("lets a plain lua5.4 find moil in the tree", function()
+    local out = make "env"
+    assert.equal("", out.stderr)
+    local preload = os.getenv("MOIL_SPEC_PRELOAD")
+    local command = '%s cd / && %s lua5.4 -e \'print(type(require("moil").send))\''
+    out = support.sh(command:format(out.stdout:gsub("\n", ""),
+      preload and "LD_PRELOAD=" .. preload or ""))
+    assert.same({ code = 0, stdout = "function\n", stderr = "" }, out)
+  end)
+end)
+
+describe("a machine without the libraries", function()
+  it("is told of make deps", function()
+    local out = make("all", { env = { PKG_CONFIG_LIBDIR = "/nowhere" } })
+    assert.equal(2, out.code)
+    assert.matches("Missing: hiredis uuid jansson lua5.4. `make deps` installs what is needed",
+      out.stderr, 1, true)
+  end)
+
+  -- .ci/deps with a PATH in which redis-server and busted are missing, and apt-get writes down
+  -- what it is asked.
+  local function deps(groups, apt_get)
+    local dir = support.tempdir()
+    local tools = "sh id mktemp env rm tail grep printf cat pkg-config lua5.4"
+    support.sh(("for t in %s; do ln -s $(command -v $t) %s/$t; done"):format(tools, dir))
+    if apt_get then
+      local script = '#!/bin/sh\necho "$*" >>%s/asked\n%s\n'
+      support.write(dir .. "/apt-get", script:format(dir, apt_get))
+      support.sh("chmod +x " .. dir .. "/apt-get")
+    end
+    local argv = { "/bin/sh", ".ci/deps", table.unpack(groups) }
+    local out = support.spawn(argv, { env = { PATH = dir } })
+    local code = out:wait(10)
+    local asked = io.open(dir .. "/asked")
+    return code, out:stdout(), out:stderr(), asked and asked:read("a")
+  end
+
+  it("gets just what is missing, after it was told so", function()
+    local code, stdout, stderr, asked = deps({ "run", "test" }, "exit 0")
+    assert.equal("", stderr)
+    assert.equal(0, code)
+    assert.matches("apt%-get install .* redis%-server lua%-busted\n", stdout)
+    assert.matches("^update %-q\ninstall %-y [^\n]* redis%-server lua%-busted\n$", asked)
+  end)
+
+  it("learns why apt failed", function()
+    local code, _, stderr = deps({ "run" }, "echo no network; exit 100")
+    assert.equal(1, code)
+    assert.matches("no network\nmake deps: this failed: apt-get update", stderr, 1, true)
+  end)
+
+  it("learns the names where there is no apt", function()
+    local code, _, stderr = deps({ "test" }, nil)
+    assert.equal(1, code)
+    assert.matches("no Debian: please install what these packages hold: lua-busted", stderr, 1, true)
+  end)
+
+  it("is left alone where nothing is missing", function()
+    local out = support.sh(".ci/deps run test")
+    assert.same({ code = 0, stdout = "", stderr = "" }, out)
+  end)
+end)
+
+describe("make help", function()
+  it("lists the targets", function()
+    local out = make "help"
+    for _, target in ipairs { "all", "deps", "test", "demo", "lint", "install", "bench" } do
+      assert.matches("make " .. target .. " ", out.stdout, 1, true)
+    end
+  end)
+end)
