@@ -1,4 +1,5 @@
--- `make lint` also checks the Redis scripts, as Lua 5.1, in the form in which the build joins them (.ci/lint).
+-- `make lint` also checks the Redis scripts, as Lua 5.1, in the form in which the build joins them
+-- (.ci/lint).
 std = "lua54"
 max_line_length = 100
 cache = false

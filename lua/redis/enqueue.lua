@@ -1,6 +1,8 @@
--- enqueue: new -> pending. All jobs of one call go to one priority level of one queue, in this order.
+-- enqueue: new -> pending. All jobs of one call go to one priority level of one queue, in this
+-- order.
 -- ARGV: queue, level "0"-"9", front "0"|"1", then id, record for each job (at most 250)
--- Returns the positions (from 1) of the jobs whose id has a record already: those are left as they are.
+-- Returns the positions (from 1) of the jobs whose id has a record already: those are left as they
+-- are.
 local ids = {}
 for i = 4, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]

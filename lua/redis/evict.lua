@@ -1,6 +1,7 @@
 -- evict: a node whose lease counter has not moved for a lease is gone, and all its workers with it.
 -- ARGV: node, the counter seen, error (JSON text, as for condemn)
--- Returns how many workers were condemned; -1 when the counter has moved, and then nothing has changed.
+-- Returns how many workers were condemned; -1 when the counter has moved, and then nothing has
+-- changed.
 local node = ARGV[1]
 if call("HGET", ns .. "leases", node) ~= ARGV[2] then
   return -1

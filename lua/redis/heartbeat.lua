@@ -1,4 +1,5 @@
--- heartbeat: a node is alive, and this is how it does. Also takes a node off that stops in good order.
+-- heartbeat: a node is alive, and this is how it does. Also takes a node off that stops in good
+-- order.
 -- ARGV: node, report (JSON text; "" takes the node off)
 -- Returns the node's lease counter: it grows with every call, and who watches it needs no clock.
 local node, report = ARGV[1], ARGV[2]

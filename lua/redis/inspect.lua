@@ -1,7 +1,8 @@
 -- inspect: everything known about one job. Reads only.
 -- ARGV: id
--- Returns nil when unknown, else: record, place ("pending" | "delayed" | "inflight" | "dead" | "ended"),
--- detail: due (ms) of a delayed job, the incarnation of one in flight, ms of death of a dead one; note in `running` or "".
+-- Returns nil when unknown, else: record, place ("pending" | "delayed" | "inflight" | "dead" |
+-- "ended"), detail: due (ms) of a delayed job, the incarnation of one in flight, ms of death of a
+-- dead one; note in `running` or "".
 local id = ARGV[1]
 local record = call("HGET", jobs, id)
 if not record then

@@ -1,7 +1,9 @@
 -- list: jobs in one place, a page at a time. Reads only.
--- ARGV: place "pending" | "inflight" | "delayed", queue (of pending; else ""), offset, limit (1-250)
--- Returns for each job: id, record, then by place: "" | its note in `running` and the incarnation joined by "\n\n" | due (ms).
--- The order is that of running for pending and delayed, none for inflight.
+-- ARGV: place "pending" | "inflight" | "delayed", queue (of pending; else ""), offset, limit
+-- (1-250)
+-- Returns for each job: id, record, then by place: "" | its note in `running` and the incarnation
+-- joined by "\n\n" | due (ms). The order is that of running for pending and delayed, none for
+-- inflight.
 local place, queue, offset, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local answer = {}
 

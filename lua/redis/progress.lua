@@ -1,6 +1,9 @@
--- progress: a running job's note: its state, who runs it since when, and the meta data that the task gave.
--- ARGV: incarnation, tell "0"|"1", then id, note for each (at most 250). A note: state worker started_us "\n" meta (JSON text or nothing).
--- Returns how many were noted: ids that this incarnation does not hold are left out. tell: also to those who wait. Error: FENCED.
+-- progress: a running job's note: its state, who runs it since when, and the meta data that the
+-- task gave.
+-- ARGV: incarnation, tell "0"|"1", then id, note for each (at most 250). A note: state worker
+-- started_us "\n" meta (JSON text or nothing).
+-- Returns how many were noted: ids that this incarnation does not hold are left out. tell: also to
+-- those who wait. Error: FENCED.
 local incarnation, noted = ARGV[1], 0
 if is_fenced(incarnation) then
   return FENCED

@@ -1,7 +1,7 @@
 -- promote: delayed -> pending, for the jobs that are due by Redis's clock, the earliest first.
 -- ARGV: limit (1-250)
--- Returns how many were moved, and in how many milliseconds the next one is due (-1: there is none; 0: at once).
--- Begins with a removal, so that Redis lets it through over maxmemory.
+-- Returns how many were moved, and in how many milliseconds the next one is due (-1: there is none;
+-- 0: at once). Begins with a removal, so that Redis lets it through over maxmemory.
 local delayed, now = ns .. "delayed", now_ms()
 local ids = call("ZRANGEBYSCORE", delayed, "-inf", now, "LIMIT", 0, ARGV[1])
 if #ids > 0 then

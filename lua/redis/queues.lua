@@ -1,6 +1,6 @@
 -- queues: their lengths, for people and monitors. Reads only.
--- Returns delayed, dead, in flight, then for each queue: name, state ("r" or "p" and its levels), pending, and the
--- record of the job that is next in line ("" when empty).
+-- Returns delayed, dead, in flight, then for each queue: name, state ("r" or "p" and its levels),
+-- pending, and the record of the job that is next in line ("" when empty).
 local inflight = 0
 for _, incarnation in ipairs(call("HKEYS", ns .. "workers")) do
   inflight = inflight + call("SCARD", ns .. "inflight:" .. incarnation)

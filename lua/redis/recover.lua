@@ -1,9 +1,11 @@
--- recover: in flight with a condemned incarnation -> pending again, in front and in the order of enqueueing; or dead.
+-- recover: in flight with a condemned incarnation -> pending again, in front and in the order of
+-- enqueueing; or dead.
 -- ARGV: incarnation, crashes_max, losses_max
 -- Returns 1 when there is more to do, else 0. Any agent may go on where another stopped.
--- First at most 250 ids a call move from the set to a list sorted by age, then at most 250 a call go back, the youngest
--- first. A crash is charged to the job that was on the CPU alone, a loss to each job that the node ran for long enough to say so
--- (`running`); the others go back free. Begins with a removal, so that Redis lets it through over maxmemory.
+-- First at most 250 ids a call move from the set to a list sorted by age, then at most 250 a call
+-- go back, the youngest first. A crash is charged to the job that was on the CPU alone, a loss to
+-- each job that the node ran for long enough to say so (`running`); the others go back free. Begins
+-- with a removal, so that Redis lets it through over maxmemory.
 local incarnation = ARGV[1]
 local case = call("HGET", ns .. "recovering", incarnation)
 if not case then

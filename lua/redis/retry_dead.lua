@@ -1,6 +1,7 @@
 -- retry_dead: dead -> pending, with all its counts at zero again.
 -- ARGV: id... (at most 250)
--- Returns how many were moved. An id that is not in the dead set, or whose record holds no job of ours, is left alone.
+-- Returns how many were moved. An id that is not in the dead set, or whose record holds no job of
+-- ours, is left alone.
 local moved = 0
 for _, id in ipairs(ARGV) do
   local record = call("HGET", jobs, id)

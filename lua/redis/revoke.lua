@@ -1,7 +1,8 @@
 -- revoke: a job that waits (pending or delayed) -> ended as REVOKED; it never runs.
 -- ARGV: id, value (the error object as JSON text), ttl (seconds for which the verdict is kept)
--- Returns the job's state afterwards: "REVOKED", an ended job's own state, "STARTED" when a worker holds it; nil when unknown.
--- The entry in the queue's list stays until the fetch that meets it (`stale` counts it): removing it would be O(length).
+-- Returns the job's state afterwards: "REVOKED", an ended job's own state, "STARTED" when a worker
+-- holds it; nil when unknown. The entry in the queue's list stays until the fetch that meets it
+-- (`stale` counts it): removing it would be O(length).
 local id, value, record = ARGV[1], ARGV[2], call("HGET", jobs, ARGV[1])
 if not record then
   return nil

@@ -1,6 +1,8 @@
 -- schedule: new -> delayed.
--- ARGV: id, due, record for each job (at most 250). due: milliseconds since the epoch, or "+milliseconds" from now.
--- Returns the positions (from 1) of the jobs whose id has a record already: those are left as they are.
+-- ARGV: id, due, record for each job (at most 250). due: milliseconds since the epoch, or
+-- "+milliseconds" from now.
+-- Returns the positions (from 1) of the jobs whose id has a record already: those are left as they
+-- are.
 local now, taken = now_ms(), {}
 for i = 1, #ARGV, 3 do
   local id, due = ARGV[i], ARGV[i + 1]

@@ -1,13 +1,15 @@
--- settle: in flight -> ended, dead, delayed, or pending again. One batch of one incarnation's verdicts.
+-- settle: in flight -> ended, dead, delayed, or pending again. One batch of one incarnation's
+-- verdicts.
 -- ARGV: incarnation, then five sections, each begun by its count:
 --   dropped: id ...                          ended, nothing is kept
---   ended:   groups; each: minute, n, then id, record for each of n    result kept until that minute (0: for ever)
---   dead:    id, record ...                  failed for good, kept for replay
+--   ended:   groups; each: minute, n, then id, record for each of n    result kept until that
+--   minute (0: for ever) dead:    id, record ...                  failed for good, kept for replay
 --   retry:   id, delay_ms, record ...        its new J record, due after the delay
 --   requeue: id, queue, level ...            handed back unstarted, to the front of its level
 -- Returns how many were settled. Error: FENCED, and then nothing has changed.
--- Begins with a removal, so that Redis lets it through over maxmemory. Sending a batch twice is harmless: what ended is
--- overwritten by the same bytes, and the other sections act only on ids that are still in flight.
+-- Begins with a removal, so that Redis lets it through over maxmemory. Sending a batch twice is
+-- harmless: what ended is overwritten by the same bytes, and the other sections act only on ids
+-- that are still in flight.
 local incarnation = ARGV[1]
 if is_fenced(incarnation) then
   return FENCED

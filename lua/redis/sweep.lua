@@ -1,7 +1,9 @@
--- sweep: ended -> gone, for results whose minute has passed; and the dead set within its bounds. At most 250 jobs a call.
+-- sweep: ended -> gone, for results whose minute has passed; and the dead set within its bounds. At
+-- most 250 jobs a call.
 -- ARGV: dead_max (jobs), dead_age (seconds)
 -- Returns how many records were dropped, and 1 when there is more to do at once.
--- An id may stand in an old bucket although it lives again or ended anew: its record's own minute decides.
+-- An id may stand in an old bucket although it lives again or ended anew: its record's own minute
+-- decides.
 local now = now_ms()
 local minute, dropped = math.floor(now / 60000), {}
 local bucket = call("ZRANGEBYSCORE", ns .. "expiries", "-inf", minute, "LIMIT", 0, 1)[1]

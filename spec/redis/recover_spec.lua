@@ -1,6 +1,7 @@
 local world = require "spec.redis.world"
 
--- condemn, evict, recover: what a dead worker or a vanished node held goes back, in order, and is charged rightly.
+-- condemn, evict, recover: what a dead worker or a vanished node held goes back, in order, and is
+-- charged rightly.
 
 local ERROR <const> = '{"code":"WorkerLost","message":"killed"}'
 local w

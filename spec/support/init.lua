@@ -1,4 +1,5 @@
--- What every spec uses: private Redis servers, moil's own program, other processes, conditions with deadlines.
+-- What every spec uses: private Redis servers, moil's own program, other processes, conditions with
+-- deadlines.
 --
 --   local support = require "spec.support"
 --   local redis = support.redis()                          -- a server of its own, on a unix socket
@@ -25,7 +26,8 @@ local support = {
   tempdir = process.tempdir,
 }
 
--- The C units (spec/support/units_*.c), built on first use, as a spec that needs none should not fail with them.
+-- The C units (spec/support/units_*.c), built on first use, as a spec that needs none should not
+-- fail with them.
 setmetatable(support, {
   __index = function(t, key)
     if key == "units" then t.units = require "units" end
@@ -65,7 +67,7 @@ end
 
 support.json_encode = dkjson.encode
 
--- --- Redis ------------------------------------------------------------------------------------------------
+-- --- Redis ---------------------------------------------------------------------------------------
 
 ---@param options? {tcp: boolean?, config: table<string, string>?, appendonly: boolean?}
 ---@return table server see spec/support/redis.lua
@@ -86,7 +88,7 @@ function support.eval_script(redis, name, prefix, ...)
   return redis:call("EVAL", support.script(name), "1", prefix, ...)
 end
 
--- --- moil -------------------------------------------------------------------------------------------------
+-- --- moil ----------------------------------------------------------------------------------------
 
 local function moil_options(options)
   local env = {}
@@ -109,7 +111,8 @@ local function finish(child, seconds)
 end
 
 -- Starts build/moil in the background: the arguments are the table's list part.
--- Fields: redis (a server or URL, given as MOIL_REDIS), env, cwd, stdin, stdout, stderr (see process.spawn).
+-- Fields: redis (a server or URL, given as MOIL_REDIS), env, cwd, stdin, stdout, stderr (see
+-- process.spawn).
 function support.start_moil(options)
   return process.spawn({ support.binary, table.unpack(options) }, moil_options(options))
 end
@@ -119,7 +122,8 @@ function support.moil(options)
   return finish(support.start_moil(options), options.timeout or 10)
 end
 
--- Starts a plain lua5.4 that finds moil in the tree: { "script.lua" | "-e", code, arg…, redis =, env =, … }.
+-- Starts a plain lua5.4 that finds moil in the tree: { "script.lua" | "-e", code, arg…, redis =,
+-- env =, … }.
 function support.start_lua(options)
   local spawn_options = moil_options(options)
   local env = spawn_options.env

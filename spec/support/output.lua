@@ -1,5 +1,6 @@
--- busted's output handler for `make test`: prints what failed, and leaves the counts of a spec file in the file
--- that MOIL_SPEC_SUMMARY names, where .ci/specs adds them up. Ends what the file's specs left running.
+-- busted's output handler for `make test`: prints what failed, and leaves the counts of a spec file
+-- in the file that MOIL_SPEC_SUMMARY names, where .ci/specs adds them up. Ends what the file's
+-- specs left running.
 
 -- Loaded before any spec, as busted forgets what a spec file loads when that file ends.
 local process = require "spec.support.process"

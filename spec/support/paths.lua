@@ -1,4 +1,5 @@
--- Where the tree and the build are. Sets package.path and package.cpath so that specs load the built modules.
+-- Where the tree and the build are. Sets package.path and package.cpath so that specs load the
+-- built modules.
 
 local paths = { root = require("lfs").currentdir() }
 

@@ -1,5 +1,6 @@
--- Child processes with deadlines. Their output goes to files, so that nobody blocks on a full pipe, unless a
--- pipe is asked for. Nothing here sleeps: waiting polls descriptors for at most a few milliseconds at a time.
+-- Child processes with deadlines. Their output goes to files, so that nobody blocks on a full pipe,
+-- unless a pipe is asked for. Nothing here sleeps: waiting polls descriptors for at most a few
+-- milliseconds at a time.
 
 require "spec.support.paths"
 local native = require "native"
@@ -8,7 +9,7 @@ local process = {}
 
 local TICK <const> = 0.005 -- seconds between two looks at a condition
 
--- --- conditions -------------------------------------------------------------------------------------------
+-- --- conditions ----------------------------------------------------------------------------------
 
 -- Calls fn until it returns something true, which is returned; fails loudly after `seconds`.
 ---@param fn fun(): any
@@ -27,7 +28,7 @@ function process.wait_until(fn, seconds, what)
   end
 end
 
--- --- temporary folders ------------------------------------------------------------------------------------
+-- --- temporary folders ---------------------------------------------------------------------------
 
 -- A new empty folder, removed at exit. Short, as unix socket paths end at 107 bytes.
 function process.tempdir()
@@ -45,7 +46,7 @@ local function output_path()
   return ("%s/%d"):format(scratch, started)
 end
 
--- --- streams: what a child wrote --------------------------------------------------------------------------
+-- --- streams: what a child wrote -----------------------------------------------------------------
 
 local stream = {}
 stream.__index = stream
@@ -75,7 +76,8 @@ function stream:close()
   self.fd = nil
 end
 
--- Returns the stream and the descriptor that the child gets. `target`: nil, "pipe", "null" or a path.
+-- Returns the stream and the descriptor that the child gets. `target`: nil, "pipe", "null" or a
+-- path.
 local function open_stream(target)
   local s = setmetatable({ parts = {}, seen = 1, is_pipe = target == "pipe" }, stream)
   local child_fd
@@ -89,7 +91,7 @@ local function open_stream(target)
   return s, child_fd
 end
 
--- --- processes --------------------------------------------------------------------------------------------
+-- --- processes -----------------------------------------------------------------------------------
 
 local child = {}
 child.__index = child
@@ -131,7 +133,8 @@ end
 ---@param argv string[]
 ---@param options? {env: table<string, string|false>?, cwd: string?, stdin: string?, stdout: string?, stderr: string?}
 --- stdin: its bytes, or "pipe" for :write and :close_stdin; none: /dev/null.
---- stdout, stderr: "pipe", "null" or a path; none: a file of its own; stderr "stdout": the same as stdout.
+--- stdout, stderr: "pipe", "null" or a path; none: a file of its own; stderr "stdout": the same as
+--- stdout.
 ---@return table child raises where it cannot be started
 function process.spawn(argv, options)
   options = options or {}
@@ -208,7 +211,8 @@ function child:turn()
   self.err:pump()
 end
 
--- Waits for a Lua pattern in its output, after what an earlier call found there; returns the captures.
+-- Waits for a Lua pattern in its output, after what an earlier call found there; returns the
+-- captures.
 ---@param pattern string
 ---@param seconds number
 ---@param where? "stdout"|"stderr" none: both
@@ -259,7 +263,7 @@ function child:stop(seconds)
   return self:wait(seconds or 10)
 end
 
--- --- the end ----------------------------------------------------------------------------------------------
+-- --- the end -------------------------------------------------------------------------------------
 
 -- Pids of all processes below this one, oldest first.
 function process.descendants()
@@ -289,8 +293,8 @@ local function command_of(pid)
   return ("%d %s"):format(pid, (text:gsub("%z", " ")))
 end
 
--- Ends what the specs started and left running, and returns what is there even so: processes that nobody but
--- moil can have left behind. They are killed too.
+-- Ends what the specs started and left running, and returns what is there even so: processes that
+-- nobody but moil can have left behind. They are killed too.
 ---@return string[] leftovers "pid command"
 function process.finish()
   local running = {}

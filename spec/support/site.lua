@@ -1,5 +1,5 @@
--- One private Redis with workers on it, and moil's own client in this process to feed them: what the specs of
--- spec/worker/ and spec/api/ share.
+-- One private Redis with workers on it, and moil's own client in this process to feed them: what
+-- the specs of spec/worker/ and spec/api/ share.
 --
 --   local site = require "spec.support.site".open { tasks = [[...]], args = { "-w", "1" } }
 --   local moil = site.moil                                  -- the client module, connected there
@@ -29,8 +29,8 @@ function site.open(options)
   return self
 end
 
--- Starts `moil worker` on the tasks and waits until it is ready. Fields beside the arguments: redis, env, tasks,
--- stderr (see process.spawn), unready (do not wait).
+-- Starts `moil worker` on the tasks and waits until it is ready. Fields beside the arguments:
+-- redis, env, tasks, stderr (see process.spawn), unready (do not wait).
 function site:worker(args)
   local argv = { "worker", args.tasks or self.tasks, table.unpack(args) }
   argv.redis, argv.cwd = args.redis or self.url, self.dir
@@ -72,7 +72,8 @@ function site.log_lines(node, text)
   return found
 end
 
--- Pids of a node's children whose role (the process's place among them) is a worker or the agent, from its USR1 dump.
+-- Pids of a node's children whose role (the process's place among them) is a worker or the agent,
+-- from its USR1 dump.
 function site.pids(node)
   node:kill("USR1")
   local pids = {}

@@ -1,7 +1,8 @@
 local site = require "spec.support.site"
 local support = require "spec.support"
 
--- One job at a time: results, errors, self, hooks, retries, custom states. All on one worker process.
+-- One job at a time: results, errors, self, hooks, retries, custom states. All on one worker
+-- process.
 
 local TASKS <const> = site.NOTE .. [[
 moil.task("add", function(x, y) return x + y end)

@@ -1,7 +1,8 @@
 local site = require "spec.support.site"
 local support = require "spec.support"
 
--- A worker process that dies: its jobs run again at once; the one that kills its worker each time is buried.
+-- A worker process that dies: its jobs run again at once; the one that kills its worker each time
+-- is buried.
 
 local TASKS <const> = [[
 local moil = require "moil"
