@@ -19,7 +19,7 @@ local retry = require "moil.retry"
 ---@field retry? moil.RetryPolicy|table|false a policy of moil.retry, its data, or false: none
 ---@field time_limit? number|false seconds; false: none
 ---@field soft_time_limit? number|false seconds; false: none
----@field result_ttl? number|false seconds that the result is kept; false: until it is deleted
+---@field result_ttl? number|false seconds that the result is kept; 0: not; false: for ever
 ---@field ignore_result? boolean
 ---@field headers? table<string, any> travels with the job; self.headers
 
@@ -71,6 +71,12 @@ end
 local function limit(v)
   if v ~= false and not (is_finite(v) and v > 0 and v <= 1e10) then
     return "must be a number of seconds, more than 0, or false for none"
+  end
+end
+
+local function ttl(v)
+  if v ~= false and seconds(v) then
+    return "must be a number of seconds, 0 for none kept, or false for ever"
   end
 end
 
@@ -128,7 +134,7 @@ local known = {
   on_success = { hook, false, true },
   priority = { priority, true, true },
   queue = { name, true, true },
-  result_ttl = { limit, true, true },
+  result_ttl = { ttl, true, true },
   retry = { policy, true, true },
   retry_on = { codes, false, true },
   soft_time_limit = { limit, true, true },

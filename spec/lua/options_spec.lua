@@ -47,7 +47,7 @@ describe("options", function()
         { "countdown", -1 }, { "countdown", "1" },
       { "countdown", 0 / 0 }, { "countdown", math.huge }, { "priority", 10 }, { "priority", -1 },
         { "priority", 5.5 },
-      { "at_front", 1 }, { "ignore_result", "yes" }, { "result_ttl", 0 }, { "result_ttl", -1 },
+      { "at_front", 1 }, { "ignore_result", "yes" }, { "result_ttl", -1 },
         { "result_ttl", true },
       { "time_limit", 0 }, { "time_limit", -5 }, { "soft_time_limit", 0 }, { "headers", "x" },
         { "retry", 5 },
@@ -66,6 +66,7 @@ describe("options", function()
     } do
       assert.matches(": " .. case[1] .. " must be", task_error({ [case[1]] = case[2] }).message)
     end
+    moil.task("not_kept", { result_ttl = 0 }, print)
     assert.matches("id must be", call_error({ id = "" }).message)
     assert.matches("eta must be", call_error({ eta = true }).message)
     assert.matches("eta a number must be seconds since the epoch", call_error({ eta = 5 }).message)
