@@ -21,7 +21,8 @@ describe("a JSON string", function()
   end)
 
   it("keeps UTF-8", function()
-    for _, text in ipairs { "é", "€", "日本語", "😀", "\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}\u{10ffff}" } do
+    local edges = "\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}\u{10ffff}"
+    for _, text in ipairs { "é", "€", "日本語", "😀", edges } do
       assert.equal('"' .. text .. '"', json(text))
       assert.equal('"12345678' .. text .. 'x"', json("12345678" .. text .. "x"))
     end
@@ -46,7 +47,8 @@ describe("a JSON string", function()
     for _ = 1, 2000 do
       local bytes = {}
       for i = 1, math.random(0, 24) do
-        bytes[i] = string.char(math.random(1, 4) == 1 and math.random(128, 255) or math.random(32, 126))
+        local is_high = math.random(1, 4) == 1
+        bytes[i] = string.char(is_high and math.random(128, 255) or math.random(32, 126))
       end
       local text = table.concat(bytes)
       local out = json(text)

@@ -48,13 +48,20 @@ describe("log", function()
 
   it("puts task, id and fields on a job's line", function()
     open()
-    base.log_job("id-1", "math.div", "doing div", [[{"x":4,"y":"a b","z":"plain","o":{"k":[1,"},"]},"e":"","n":null}]])
-    assert.matches([[doing div  task=math%.div id=id%-1 x=4 y="a b" z=plain o={"k":%[1,"},"%]} e="" n=null$]], lines()[1])
+    base.log_job("id-1", "math.div", "doing div",
+      [[{"x":4,"y":"a b","z":"plain","o":{"k":[1,"},"]},"e":"","n":null}]])
+    local line = lines()[1]
+    assert.matches("doing div  task=math%.div id=id%-1 x=4 ", line)
+    assert.matches([[ y="a b" z=plain o={"k":%[1,"},"%]} e="" n=null$]], line)
   end)
 
   it("copes with fields that are not what they should be", function()
     open()
-    for _, fields in ipairs { "[1]", "{", '{"a', '{"a"', '{"a":', '{"a":"b', '{"a":1,', '{"a":{', "{}", " { \"a\" : 1 } ", '{"a\\' } do
+    local odd = {
+      "[1]", "{", '{"a', '{"a"', '{"a":', '{"a":"b', '{"a":1,', '{"a":{', "{}", ' { "a" : 1 } ',
+      '{"a\\',
+    }
+    for _, fields in ipairs(odd) do
       base.log_job("i", "t", "m", fields)
     end
     local l = lines()
@@ -75,7 +82,12 @@ describe("log", function()
     first.time, second.time = nil, nil
     assert.same({ level = "debug", role = "agent", message = 'say "hi"\n' }, first)
     assert.same({
-      level = "info", role = "agent", message = "doing\0div", task = "math.div", id = "id-1", fields = { x = 4 },
+      level = "info",
+      role = "agent",
+      message = "doing\0div",
+      task = "math.div",
+      id = "id-1",
+      fields = { x = 4 },
     }, second)
   end)
 

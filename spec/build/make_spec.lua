@@ -119,7 +119,7 @@ describe("a machine without the libraries", function()
   it("learns the names where there is no apt", function()
     local code, _, stderr = deps({ "test" }, nil)
     assert.equal(1, code)
-    assert.matches("no Debian: please install what these packages hold: lua-busted", stderr, 1, true)
+    assert.matches("please install what these packages hold: lua-busted", stderr, 1, true)
   end)
 
   it("is left alone where nothing is missing", function()

@@ -3,14 +3,16 @@
 local support = require "spec.support"
 
 describe("redis", function()
-  it("gives each caller a server of its own, with binary-safe commands and nested replies", function()
+  it("gives each caller a server, binary-safe commands and nested replies", function()
     local a, b = support.redis(), support.redis()
     assert.equal("OK", a:call("SET", "k\0k", "v\r\n\0v"))
     assert.equal("v\r\n\0v", a:call("GET", "k\0k"))
     assert.is_nil(b:call("GET", "k\0k"))
     assert.equal(1, a:call("LPUSH", "l", 7))
-    assert.same({ 1, "two", { false, "three" } }, a:call("EVAL", "return {1, 'two', {false, 'three'}}", 0))
-    assert.same({ "OK", false, { err = "ERR unknown command 'NONSENSE', with args beginning with: " } },
+    local nested = a:call("EVAL", "return {1, 'two', {false, 'three'}}", 0)
+    assert.same({ 1, "two", { false, "three" } }, nested)
+    local unknown = "ERR unknown command 'NONSENSE', with args beginning with: "
+    assert.same({ "OK", false, { err = unknown } },
       a:pipeline { { "SET", "x", "1" }, { "GET", "none" }, { "NONSENSE" } })
     assert.has_error(function() a:call("LPUSH", "k\0k", "x") end,
       "LPUSH: WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -70,7 +72,8 @@ describe("processes", function()
   end)
 
   it("hides what would steer moil, and sets what is asked for", function()
-    local out = support.sh("echo ${MOIL_X-none} ${MOIL_Y-none} ${HOME:+home}", { env = { MOIL_Y = "y" } })
+    local command = "echo ${MOIL_X-none} ${MOIL_Y-none} ${HOME:+home}"
+    local out = support.sh(command, { env = { MOIL_Y = "y" } })
     assert.equal("none y home\n", out.stdout)
   end)
 
@@ -80,7 +83,8 @@ describe("processes", function()
   end)
 
   it("fails loudly when a condition does not come true", function()
-    assert.has_error(function() support.wait_until(function() return false end, 0.02, "the moon") end,
+    local function never() return false end
+    assert.has_error(function() support.wait_until(never, 0.02, "the moon") end,
       "waited 0.02 s in vain: the moon")
     assert.equal(5, support.wait_until(function() return 5 end, 1, "five"))
   end)

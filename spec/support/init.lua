@@ -127,7 +127,8 @@ end
 function support.start_lua(options)
   local spawn_options = moil_options(options)
   local env = spawn_options.env
-  env.LUA_PATH = env.LUA_PATH or ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(support.root, support.root)
+  local path = "ROOT/lua/?.lua;ROOT/lua/?/init.lua;;"
+  env.LUA_PATH = env.LUA_PATH or path:gsub("ROOT", support.root)
   env.LUA_CPATH = env.LUA_CPATH or support.build .. "/lua/?.so;;"
   env.LD_PRELOAD = os.getenv("MOIL_SPEC_PRELOAD")
   return process.spawn({ "lua5.4", table.unpack(options) }, spawn_options)
@@ -140,7 +141,8 @@ end
 -- Runs a shell command to its end.
 function support.sh(command, options)
   options = options or {}
-  return finish(process.spawn({ "sh", "-c", command }, moil_options(options)), options.timeout or 10)
+  local child = process.spawn({ "sh", "-c", command }, moil_options(options))
+  return finish(child, options.timeout or 10)
 end
 
 return support

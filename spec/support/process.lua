@@ -104,9 +104,8 @@ local function environment(changes)
   local env = {}
   local p = assert(io.open("/proc/self/environ", "rb"))
   for name, value in p:read("a"):gmatch("([^=%z]+)=([^%z]*)") do
-    if not (name:find("^MOIL_") and name ~= "MOIL_SPEC_RUN") and not name:find("^LUA_") and name ~= "LD_PRELOAD" then
-      env[name] = value
-    end
+    local steers = name:find("^MOIL_") or name:find("^LUA_") or name == "LD_PRELOAD"
+    if not steers or name == "MOIL_SPEC_RUN" then env[name] = value end
   end
   p:close()
   for name, value in pairs(changes or {}) do env[name] = value or nil end
@@ -131,7 +130,7 @@ end
 
 -- Starts argv[1], found in PATH, in a session of its own.
 ---@param argv string[]
----@param options? {env: table<string, string|false>?, cwd: string?, stdin: string?, stdout: string?, stderr: string?}
+---@param options? table env (name → value, false: unset), cwd, stdin, stdout, stderr
 --- stdin: its bytes, or "pipe" for :write and :close_stdin; none: /dev/null.
 --- stdout, stderr: "pipe", "null" or a path; none: a file of its own; stderr "stdout": the same as
 --- stdout.
@@ -299,7 +298,8 @@ end
 function process.finish()
   local running = {}
   for _, c in pairs(children) do running[#running + 1] = c end
-  table.sort(running, function(a, b) return a.order > b.order end) -- those that use a Redis before it
+  -- Those that use a Redis before it.
+  table.sort(running, function(a, b) return a.order > b.order end)
   for _, c in ipairs(running) do
     c:kill("TERM")
     local deadline = native.now() + 5

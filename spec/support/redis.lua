@@ -32,7 +32,8 @@ end
 function redis.start(options)
   options = options or {}
   local dir = process.tempdir()
-  local self = setmetatable({ dir = dir, path = dir .. "/s", url = "unix://" .. dir .. "/s" }, server)
+  local path = dir .. "/s"
+  local self = setmetatable({ dir = dir, path = path, url = "unix://" .. path }, server)
   if options.tcp then
     self.port = native.free_port()
     self.tcp_url = ("redis://127.0.0.1:%d"):format(self.port)
@@ -47,10 +48,13 @@ function server:launch()
   self.process = process.spawn(self.argv)
   self.pid = self.process.pid
   process.wait_until(function()
-    if not self.process:alive() then error("redis-server ended: " .. self:log() .. self.process:report(), 3) end
+    if not self.process:alive() then
+      error("redis-server ended: " .. self:log() .. self.process:report(), 3)
+    end
     self.connection = native.redis_connect(10, self.path)
-    return self.connection and (self:try("PING") or self.connection:call("AUTH", self.password or ""))
-      and self:try("PING") == "PONG"
+    if not self.connection then return false end
+    if self.password then self.connection:call("AUTH", self.password) end
+    return self:try("PING") == "PONG"
   end, 20, function() return "redis-server answers: " .. self:log() end)
 end
 
