@@ -12,7 +12,7 @@ elseif call("ZREM", ns .. "delayed", id) == 0 then
   if holder_of(id) then
     return 0
   end
-  call("HINCRBY", ns .. "stale", id, 1)
+  mark_stale(id, record)
 end
 call("HDEL", jobs, id)
 notify_end(id, "U", "")

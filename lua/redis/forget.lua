@@ -1,8 +1,8 @@
 -- forget: an ended job's record -> gone, its place in the dead set too.
--- ARGV: id
--- Returns 1 when it was dropped, 0 when the job has not ended, nil when unknown.
+-- ARGV: id; then "dead" where only the dead set is meant
+-- Returns 1 when it was dropped, 0 when the job has not ended, nil when unknown (there).
 local record = call("HGET", jobs, ARGV[1])
-if not record then
+if not record or (ARGV[2] == "dead" and not call("ZSCORE", ns .. "dead", ARGV[1])) then
   return nil
 end
 if record:byte(1) ~= 82 then

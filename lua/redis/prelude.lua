@@ -73,13 +73,40 @@ local function place_of(record)
   return record:match("^J1 (%S+) (%d) ")
 end
 
--- The incarnation that holds a job in flight, or nil.
+-- The incarnation that holds a job in flight, or nil. What a dead one held is in flight until `recover` has given it back.
 local function holder_of(id)
   for _, incarnation in ipairs(call("HKEYS", ns .. "workers")) do
     if call("SISMEMBER", ns .. "inflight:" .. incarnation, id) == 1 then
       return incarnation
     end
   end
+  for _, incarnation in ipairs(call("HKEYS", ns .. "recovering")) do
+    if call("SISMEMBER", ns .. "inflight:" .. incarnation, id) == 1
+      or call("ZSCORE", ns .. "recovering:" .. incarnation, id) then
+      return incarnation
+    end
+  end
+end
+
+-- A list entry whose job ended as it waited stays until it is met, as removing it would be O(length). `stale` counts such
+-- entries by list and id: the same id may live again behind them, and must not be taken for them.
+local function mark_stale(id, record)
+  local queue, level = place_of(record)
+  if queue then
+    call("HINCRBY", ns .. "stale", queue .. " " .. level .. " " .. id, 1)
+  end
+end
+
+-- True, and one mark less, when the entry just met is a stale one.
+local function unmark_stale(queue, level, id)
+  local field = queue .. " " .. level .. " " .. id
+  local left = call("HGET", ns .. "stale", field)
+  if left == "1" then
+    call("HDEL", ns .. "stale", field)
+  elseif left then
+    call("HINCRBY", ns .. "stale", field, -1)
+  end
+  return left ~= false
 end
 
 -- Records that end at a minute; `sweep` collects them.

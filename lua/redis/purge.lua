@@ -8,13 +8,7 @@ for level in (call("HGET", ns .. "queues", queue) or "r"):sub(2):gmatch("%d") do
     left = left - #ids
     for _, id in ipairs(ids) do
       local record = call("HGET", jobs, id)
-      local stale = call("HGET", ns .. "stale", id)
-      if stale then
-        call("HDEL", ns .. "stale", id)
-        if stale ~= "1" then
-          call("HSET", ns .. "stale", id, stale - 1)
-        end
-      elseif record and record:byte(1) ~= 82 then
+      if not unmark_stale(queue, level, id) and record and record:byte(1) ~= 82 then
         call("HDEL", jobs, id)
         notify_end(id, "U", "")
         dropped = dropped + 1

@@ -15,7 +15,7 @@ if not was_delayed then
   if holder_of(id) then
     return "STARTED"
   end
-  call("HINCRBY", ns .. "stale", id, 1)
+  mark_stale(id, record)
 end
 local now = now_ms()
 local minute = tostring(math.ceil((now / 1000 + ARGV[3]) / 60))

@@ -60,8 +60,7 @@ const char *moil_client_error(const moil_client *c)
     return c->errstr;
 }
 
-/* --- the loop
- * ------------------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static void deadline_cb(struct ev_loop *loop, ev_timer *timer, int events)
 {
@@ -142,8 +141,7 @@ static void attempted(void *data, int err, const struct reply *reply)
         at->status = at->take ? at->take(at->data, reply) : 0;
 }
 
-/* A transient error: give Redis a moment, so that a loop of attempts does not spin. */
-static void pause_briefly(struct moil_client *c, int err)
+void moil_client_pause(struct moil_client *c, int err)
 {
     if (err != MOIL_ENOSCRIPT)
         ev_sleep(0.02);
@@ -175,14 +173,15 @@ int moil_client_call(struct moil_client *c, enum script_id script,
         free(at);
         if (!err)
             return status;
-        if (!moil_link_is_transient(err) || c->expired)
+        if (moil_link_is_transient(err))
+            moil_client_pause(c, err);
+        if (!moil_link_is_transient(err) || c->expired) /* the sentence is that of the last refusal
+                                                         */
             return moil_client_status(err);
-        pause_briefly(c, err);
     }
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static int init_links(struct moil_client *c, const moil_client_options *o, char *errstr,
                       size_t errlen)

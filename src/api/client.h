@@ -56,6 +56,10 @@ int moil_client_connect(struct moil_client *c);
 int moil_client_call(struct moil_client *c, enum script_id script,
                      void (*fill)(struct args *a, void *data), moil_take_fn *take, void *data);
 
+/* After a transient error: gives Redis a moment, so that a loop of attempts does not spin, and sees
+ * to the deadline. */
+void moil_client_pause(struct moil_client *c, int err);
+
 /* Sets the sentence of the last failure and returns the status. */
 int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -63,8 +67,7 @@ int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)
 /* The public status for an internal code. */
 int moil_client_status(int err);
 
-/* --- the parts, as lua_module.c uses them
- * --------------------------------------------------------------- */
+/* --- the parts, as lua_module.c uses them ----------------------------------------------------- */
 
 /* Enqueues what is valid already; sets created. A status. */
 int moil_client_submit(struct moil_client *c, struct submission *subs, size_t count);

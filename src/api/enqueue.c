@@ -74,18 +74,16 @@ int moil_client_submit(struct moil_client *c, struct submission *subs, size_t co
             int err = attempt(c, subs + from, n);
             if (!err)
                 break;
+            if (moil_link_is_transient(err))
+                moil_client_pause(c, err);
             if (!moil_link_is_transient(err) || c->expired)
                 return moil_client_status(err);
-            if (err != MOIL_ENOSCRIPT)
-                ev_sleep(0.02);
-            ev_run(c->loop, EVRUN_NOWAIT);
         }
     }
     return 0;
 }
 
-/* --- checking what a program hands over
- * ----------------------------------------------------------------- */
+/* --- checking what a program hands over ------------------------------------------------------- */
 
 static int bad(struct moil_client *c, size_t i, const char *what)
 {

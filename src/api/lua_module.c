@@ -77,8 +77,7 @@ static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct subm
     return VM_READY;
 }
 
-/* --- waiting
- * -------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* The first progress that differs from the one seen ends the wait: Lua calls on_message and waits
  * again. */
@@ -135,8 +134,7 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
     return VM_READY;
 }
 
-/* --- questions
- * ------------------------------------------------------------------------------------------ */
+/* --- questions -------------------------------------------------------------------------------- */
 
 static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query,
                                  struct slice id, bool flag)
@@ -176,8 +174,7 @@ static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query
     return status < 0 ? fail(call, c, status) : VM_READY;
 }
 
-/* --- without Redis
- * -------------------------------------------------------------------------------------- */
+/* --- without Redis ---------------------------------------------------------------------------- */
 
 static enum vm_answer host_sleep(void *data, struct vm_call *call, double seconds)
 {

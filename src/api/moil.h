@@ -31,8 +31,7 @@ extern "C" {
 /* "0.1.0" of the library that is linked. */
 MOIL_API const char *moil_version(void);
 
-/* --- errors
- * -------------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 enum moil_status {
     MOIL_STATUS_OK = 0,
@@ -53,8 +52,7 @@ MOIL_API const char *moil_status_text(int status);
 /* Frees what this library allocated for the caller; NULL is fine. */
 MOIL_API void moil_free(void *p);
 
-/* --- client
- * -------------------------------------------------------------------------------------------- */
+/* --- client ----------------------------------------------------------------------------------- */
 
 typedef struct moil_client moil_client;
 
@@ -164,8 +162,7 @@ MOIL_API int moil_dead_delete(moil_client *client, const char *id, const char *t
  * code. */
 MOIL_API int moil_is_served(moil_client *client, const char *queue);
 
-/* --- runtime
- * ------------------------------------------------------------------------------------------- */
+/* --- runtime ---------------------------------------------------------------------------------- */
 
 typedef struct moil_runtime_options {
     const char *url, *ns;     /* as for a client; "embedded[:DIR]" also runs the server */

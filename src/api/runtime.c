@@ -109,8 +109,7 @@ int moil_runtime_run(const moil_runtime_options *options)
     });
 }
 
-/* --- check alone
- * ---------------------------------------------------------------------------------------- */
+/* --- check alone ------------------------------------------------------------------------------ */
 
 /* In the child: the report, or '!' and the error, to the pipe. */
 static void check_child(const struct runtime *r, int fd)

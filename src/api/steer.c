@@ -105,8 +105,7 @@ int moil_resume(moil_client *c, const char *queue)
     return call(c, SCRIPT_PAUSE, &(struct ask){.first = queue, .second = "r"});
 }
 
-/* --- purge
- * ---------------------------------------------------------------------------------------------- */
+/* --- purge ------------------------------------------------------------------------------------ */
 
 static int take_purged(void *data, const struct reply *reply)
 {
@@ -133,12 +132,12 @@ int moil_purge(moil_client *c, const char *queue, size_t *purged)
     return 0;
 }
 
-/* --- the dead set
- * --------------------------------------------------------------------------------------- */
+/* --- the dead set ----------------------------------------------------------------------------- */
 
 /* The ids that a call on the dead set is about, one after the other, each with its NUL. */
 struct dead {
-    const char *task; /* NULL: of any */
+    const char *task;  /* NULL: of any */
+    const char *scope; /* forget.lua's; NULL: another script */
     struct buffer ids;
     size_t count;
     size_t offset, found; /* paging */
@@ -191,6 +190,8 @@ static void fill_ids(struct args *a, void *data)
         moil_args_str(a, d->ids.data + at);
         at += strlen(d->ids.data + at) + 1;
     }
+    if (d->scope)
+        moil_args_str(a, d->scope);
 }
 
 static int take_moved(void *data, const struct reply *reply)
@@ -218,7 +219,7 @@ static int move(struct moil_client *c, struct dead *d, enum script_id script, si
 static int on_dead(struct moil_client *c, const char *id, const char *task, size_t *count,
                    enum script_id script, size_t batch)
 {
-    struct dead d = {.task = task};
+    struct dead d = {.task = task, .scope = script == SCRIPT_FORGET ? "dead" : NULL};
     int status = 0;
     moil_buffer_init(&d.ids);
     if (id) {

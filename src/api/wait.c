@@ -134,8 +134,7 @@ int moil_client_await(struct moil_client *c, struct slice id, double timeout_s,
     return w.status;
 }
 
-/* --- the public face
- * ------------------------------------------------------------------------------------ */
+/* --- the public face -------------------------------------------------------------------------- */
 
 struct progress_fn {
     moil_progress_fn *fn;

@@ -44,8 +44,7 @@ struct line {
     struct slice fields;
 };
 
-/* --- where lines go
- * ------------------------------------------------------------------------------------ */
+/* --- where lines go --------------------------------------------------------------------------- */
 
 static int open_file(const char *path)
 {
@@ -111,8 +110,7 @@ int moil_log_level_parse(const char *name, enum log_level *out_level)
     return MOIL_EINVAL;
 }
 
-/* --- building a line
- * ----------------------------------------------------------------------------------- */
+/* --- building a line -------------------------------------------------------------------------- */
 
 static void add_time(struct buffer *b)
 {
@@ -181,8 +179,7 @@ static void build(struct buffer *b, const struct line *l)
     }
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* One write(2). False when the line, or a part of it, could not be written. */
 static bool write_line(struct buffer *b)

@@ -130,8 +130,7 @@ static void disconnect_cb(const redisAsyncContext *ac, int status)
     went_down(l);
 }
 
-/* --- calls
- * --------------------------------------------------------------------------------------------- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static void arm_deadline(struct link *l)
 {
@@ -250,8 +249,7 @@ int moil_link_eval(struct link *l, const struct script *s, struct slice key,
     return send_call(l, a, timeout_ms, cb, data);
 }
 
-/* --- connecting
- * ---------------------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static void hello_cb(void *data, int err, const struct reply *reply)
 {
@@ -350,8 +348,7 @@ static void reconnect_cb(struct ev_loop *loop, ev_timer *w, int events)
     }
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct link *moil_link_new(struct ev_loop *loop, const struct url *url,
                            const struct link_hooks *hooks)

@@ -39,8 +39,7 @@ int moil_broker_fetch(struct broker *b, struct slice incarnation, unsigned want,
     return moil_broker_eval(b, SCRIPT_FETCH, cb, data);
 }
 
-/* --- enqueue
- * ------------------------------------------------------------------------------------------- */
+/* --- enqueue ---------------------------------------------------------------------------------- */
 
 /* Bytes of payload in one script, beyond which a batch is cut: a megabyte of them keeps Redis busy
  * for about a millisecond. */

@@ -1,6 +1,7 @@
 /* describe.c: see describe.h. */
 #include "queue/describe.h"
 
+#include <jansson.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -25,12 +26,19 @@ static void add_string(struct buffer *out, const char *key, struct slice s)
     moil_buffer_add_json(out, s);
 }
 
+/* JSON text from a record; what is none is shown as a string, so that one damaged record does not
+ * spoil a whole page. */
 static void add_text(struct buffer *out, const char *key, struct slice json)
 {
     if (json.n == 0)
         return;
+    json_t *value = json_loadb(json.p, json.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     add_key(out, key);
-    moil_buffer_add_slice(out, json);
+    if (value)
+        moil_buffer_add_slice(out, json);
+    else
+        moil_buffer_add_json(out, json);
+    json_decref(value);
 }
 
 static void add_int(struct buffer *out, const char *key, int64_t v)
@@ -49,7 +57,8 @@ static void add_time(struct buffer *out, const char *key, int64_t us)
 
 static void add_bool(struct buffer *out, const char *key, bool v)
 {
-    add_text(out, key, slice_str(v ? "true" : "false"));
+    add_key(out, key);
+    moil_buffer_add_str(out, v ? "true" : "false");
 }
 
 static void add_arguments(struct buffer *out, const struct job *job)

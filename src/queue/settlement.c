@@ -96,8 +96,7 @@ int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice 
     return add(s, VERDICT_REQUEUE, id, queue, priority);
 }
 
-/* --- ARGV
- * ---------------------------------------------------------------------------------------------- */
+/* --- ARGV ------------------------------------------------------------------------------------- */
 
 static void add_id(struct args *a, const struct settlement *s, const struct entry *e)
 {

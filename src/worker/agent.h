@@ -64,8 +64,7 @@ void moil_agent_start(struct agent *a);
 /* Takes the node off Redis and breaks the loop; at once when Redis is away. */
 void moil_agent_stop(struct agent *a);
 
-/* --- its parts
- * ------------------------------------------------------------------------------------------ */
+/* --- its parts -------------------------------------------------------------------------------- */
 
 void moil_heartbeat_start(struct agent *a); /* also after each reconnect */
 void moil_promoter_start(struct agent *a);

@@ -138,8 +138,7 @@ static void fetch_more(struct fetcher *f)
     }
 }
 
-/* --- waiting for a wake-up
- * ------------------------------------------------------------------------------ */
+/* --- waiting for a wake-up -------------------------------------------------------------------- */
 
 /* Puts a wake-up back that this worker has no room for: another worker may have. */
 static void pass_on(struct worker *w, struct slice key)

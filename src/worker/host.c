@@ -109,8 +109,7 @@ static void start_timer(struct operation *op, void (*cb)(struct ev_loop *, ev_ti
     ev_timer_start(loop, &op->timer);
 }
 
-/* --- putting a question to Redis
- * ------------------------------------------------------------------------ */
+/* --- putting a question to Redis -------------------------------------------------------------- */
 
 static void fail_reply(struct vm_call *call, int err, const struct reply *reply)
 {
@@ -165,8 +164,7 @@ static enum vm_answer ask(struct operation *op, int (*send)(struct operation *op
     return VM_READY;
 }
 
-/* --- enqueue
- * ------------------------------------------------------------------------------------------- */
+/* --- enqueue ---------------------------------------------------------------------------------- */
 
 static void enqueued(void *data, int err, const struct reply *reply)
 {
@@ -202,8 +200,7 @@ static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct subm
     return ask(op, send_enqueue);
 }
 
-/* --- waiting for a result
- * ------------------------------------------------------------------------------- */
+/* --- waiting for a result --------------------------------------------------------------------- */
 
 static void wait_cancel(struct operation *op)
 {
@@ -287,8 +284,7 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
     return VM_WAIT;
 }
 
-/* --- questions about a job
- * ------------------------------------------------------------------------------ */
+/* --- questions about a job -------------------------------------------------------------------- */
 
 static void answer_query(struct operation *op, const struct reply *reply)
 {
@@ -360,8 +356,7 @@ static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query
     return ask(op, send_query);
 }
 
-/* --- sleep, programs, progress
- * -------------------------------------------------------------------------- */
+/* --- sleep, programs, progress ---------------------------------------------------------------- */
 
 static void sleep_over(struct ev_loop *loop, ev_timer *timer, int events)
 {

@@ -15,8 +15,6 @@
 
 #include "base/buffer.h"
 
-extern char **environ;
-
 enum { KILL_AFTER_S = 1, PIPES_AFTER_S = 1, READ_BYTES = 65536 };
 
 struct stream {

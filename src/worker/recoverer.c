@@ -76,8 +76,7 @@ static struct recovery *recovery_new(struct agent *a, struct slice incarnation)
     return r;
 }
 
-/* --- a worker of this node died
- * -------------------------------------------------------------------------- */
+/* --- a worker of this node died --------------------------------------------------------------- */
 
 static void condemned(void *data, int err, const struct reply *reply)
 {
@@ -146,8 +145,7 @@ static void words_cb(struct ev_loop *loop, ev_io *watcher, int events)
     a->word.len -= used;
 }
 
-/* --- nodes that vanished
- * ---------------------------------------------------------------------------------- */
+/* --- nodes that vanished ---------------------------------------------------------------------- */
 
 static void look_for_unfinished(struct agent *a);
 
@@ -214,6 +212,7 @@ static void leases_cb(void *data, int err, const struct reply *reply)
     }
     HASH_ITER(hh, a->seen, seen, next) {
         if (!seen->there) {
+            /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the last one takes the table along */
             HASH_DEL(a->seen, seen);
             free(seen);
         }

@@ -19,8 +19,7 @@ enum {
                        */
 };
 
-/* --- joining and leaving
- * -------------------------------------------------------------------------------- */
+/* --- joining and leaving ---------------------------------------------------------------------- */
 
 static void joined(void *data, int err, const struct reply *reply)
 {
@@ -105,8 +104,7 @@ void moil_worker_fenced(struct worker *w)
     join(w);
 }
 
-/* --- the turn of the loop
- * ------------------------------------------------------------------------------- */
+/* --- the turn of the loop --------------------------------------------------------------------- */
 
 static bool may_start(const struct worker *w)
 {
@@ -216,8 +214,7 @@ static void link_down(void *data, int err)
     moil_fetcher_link_lost(&w->fetcher);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static bool add_queue(void *data, struct task *task)
 {
