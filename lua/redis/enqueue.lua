@@ -1,8 +1,12 @@
 -- enqueue: new -> pending. All jobs of one call go to one priority level of one queue, in this
 -- order.
--- ARGV: queue, level "0"-"9", front "0"|"1", then id, record for each job (at most 250)
+-- ARGV: queue, level "0"-"9", front "0"|"1", then id, record for each job (at most 250); the
+-- records name the same queue and level.
 -- Returns the positions (from 1) of the jobs whose id has a record already: those are left as they
 -- are.
+if not ARGV[2]:find("^%d$") then
+  return { err = "ERR moil: the priority level must be 0 to 9" }
+end
 local ids = {}
 for i = 4, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]
@@ -46,6 +50,7 @@ if front then
   for i = 1, math.floor(#ids / 2) do
     ids[i], ids[#ids + 1 - i] = ids[#ids + 1 - i], ids[i]
   end
+  drop_stale(ARGV[1], ARGV[2], ids)
 end
 push(ARGV[1], ARGV[2], ids, front)
 return taken

@@ -1,8 +1,11 @@
--- fetch: pending -> in flight. Takes jobs from the queues in the order given, the highest priority level first.
+-- fetch: pending -> in flight. Takes jobs from the queues in the order given, the highest priority
+-- level first.
 -- ARGV: incarnation, want (1-250), queue...
--- Returns id, record, id, record, ... A record that is no J record of ours is handed over as it is (the worker
--- buries it); entries of jobs that were revoked or deleted meanwhile are dropped here, at most 2,000 a call: where more are left,
--- "more" follows as a last element of its own. Error: FENCED. Begins with a removal, so that Redis lets it through over maxmemory.
+-- Returns id, record, id, record, ... A record that is no J record of ours is handed over as it is
+-- (the worker buries it); entries of jobs that were revoked or deleted meanwhile are dropped here,
+-- at most 2,000 a call: where more are left, "more" follows as a last element of its own.
+-- Error: FENCED.
+-- Begins with a removal, so that Redis lets it through over maxmemory.
 local incarnation = ARGV[1]
 if is_fenced(incarnation) then
   return FENCED

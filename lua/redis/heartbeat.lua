@@ -2,9 +2,10 @@
 -- order.
 -- ARGV: node, report (JSON text; "" takes the node off)
 -- Returns the node's lease counter: it grows with every call, and who watches it needs no clock.
+-- Begins with a removal, so that Redis lets it through over maxmemory.
 local node, report = ARGV[1], ARGV[2]
+call("HDEL", ns .. "nodes", node)
 if report == "" then
-  call("HDEL", ns .. "nodes", node)
   call("HDEL", ns .. "leases", node)
   return 0
 end

@@ -36,17 +36,35 @@ local function push(queue, level, ids, front)
   end
 end
 
+-- Removes what these ids left in a list in an earlier life, as they go in front of it now.
+local function drop_stale(queue, level, ids)
+  if call("EXISTS", ns .. "stale") == 1 then
+    for _, id in ipairs(ids) do
+      if call("HDEL", ns .. "stale", queue .. " " .. level .. " " .. id) == 1 then
+        call("LREM", ns .. "queue:" .. queue .. ":" .. level, 0, id)
+      end
+    end
+  end
+end
+
 -- Milliseconds since the epoch.
 local function now_ms()
   local time = call("TIME")
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Puts a job into the delayed set and tells an agent when it became the earliest.
-local function delay(id, due_ms)
-  call("ZADD", ns .. "delayed", due_ms, id)
-  if call("ZRANGE", ns .. "delayed", 0, 0)[1] == id and call("LLEN", ns .. "tick") == 0 then
-    call("RPUSH", ns .. "tick", "1")
+-- Puts jobs (due_ms, id, due_ms, id, ...) into the delayed set and tells an agent when one of them
+-- became the earliest.
+local function delay(entries)
+  call("ZADD", ns .. "delayed", unpack(entries))
+  local first = call("ZRANGE", ns .. "delayed", 0, 0)[1]
+  for i = 2, #entries, 2 do
+    if entries[i] == first then
+      if call("LLEN", ns .. "tick") == 0 then
+        call("RPUSH", ns .. "tick", "1")
+      end
+      return
+    end
   end
 end
 
@@ -73,7 +91,8 @@ local function place_of(record)
   return record:match("^J1 (%S+) (%d) ")
 end
 
--- The incarnation that holds a job in flight, or nil. What a dead one held is in flight until `recover` has given it back.
+-- The incarnation that holds a job in flight, or nil. What a dead one held is in flight until
+-- `recover` has given it back.
 local function holder_of(id)
   for _, incarnation in ipairs(call("HKEYS", ns .. "workers")) do
     if call("SISMEMBER", ns .. "inflight:" .. incarnation, id) == 1 then
@@ -88,8 +107,9 @@ local function holder_of(id)
   end
 end
 
--- A list entry whose job ended as it waited stays until it is met, as removing it would be O(length). `stale` counts such
--- entries by list and id: the same id may live again behind them, and must not be taken for them.
+-- A list entry whose job ended as it waited stays until it is met, as removing it would be
+-- O(length). `stale` counts such entries by list and id: the same id may live again behind them,
+-- and must not be taken for them.
 local function mark_stale(id, record)
   local queue, level = place_of(record)
   if queue then

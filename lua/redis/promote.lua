@@ -1,14 +1,25 @@
 -- promote: delayed -> pending, for the jobs that are due by Redis's clock, the earliest first.
 -- ARGV: limit (1-250)
 -- Returns how many were moved, and in how many milliseconds the next one is due (-1: there is none;
--- 0: at once). Begins with a removal, so that Redis lets it through over maxmemory.
+-- 0: at once). A record that names no queue goes to the dead set, with its bytes.
+-- Begins with a removal, so that Redis lets it through over maxmemory.
 local delayed, now = ns .. "delayed", now_ms()
+
+local function bury(id, record)
+  local value = '{"code":"BadMessage","message":"the record is damaged or not moil\'s"}'
+  local ended = outcome_of(record, "FAILURE", value, now, "0", record)
+  call("HSET", jobs, id, ended)
+  call("ZADD", ns .. "dead", now, id)
+  notify_end(id, "F", ended)
+end
+
 local ids = call("ZRANGEBYSCORE", delayed, "-inf", now, "LIMIT", 0, ARGV[1])
 if #ids > 0 then
   call("ZREM", delayed, unpack(ids))
   local records, order, levels = call("HMGET", jobs, unpack(ids)), {}, {}
   for i, id in ipairs(ids) do
-    local queue, level = place_of(records[i] or "")
+    local record = records[i] or "R"
+    local queue, level = place_of(record)
     if queue then
       local name = queue .. " " .. level
       local batch = levels[name]
@@ -18,6 +29,8 @@ if #ids > 0 then
         order[#order + 1] = batch
       end
       batch[#batch + 1] = id
+    elseif record:byte(1) ~= 82 then
+      bury(id, record)
     end
   end
   for _, batch in ipairs(order) do

@@ -2,7 +2,7 @@
 -- ARGV: id, value (the error object as JSON text), ttl (seconds for which the verdict is kept)
 -- Returns the job's state afterwards: "REVOKED", an ended job's own state, "STARTED" when a worker
 -- holds it; nil when unknown. The entry in the queue's list stays until the fetch that meets it
--- (`stale` counts it): removing it would be O(length).
+-- (`stale` counts it). Begins with a removal, so that Redis lets it through over maxmemory.
 local id, value, record = ARGV[1], ARGV[2], call("HGET", jobs, ARGV[1])
 if not record then
   return nil

@@ -1,23 +1,27 @@
 -- settle: in flight -> ended, dead, delayed, or pending again. One batch of one incarnation's
 -- verdicts.
 -- ARGV: incarnation, then five sections, each begun by its count:
---   dropped: id ...                          ended, nothing is kept
---   ended:   groups; each: minute, n, then id, record for each of n    result kept until that
---   minute (0: for ever) dead:    id, record ...                  failed for good, kept for replay
---   retry:   id, delay_ms, record ...        its new J record, due after the delay
---   requeue: id, queue, level ...            handed back unstarted, to the front of its level
+--   dropped: id ...                     ended, nothing is kept
+--   ended:   group ...                  a group: minute, n, then id, record for each of n; the
+--                                       results are kept until that minute (0: for ever)
+--   dead:    id, record ...             failed for good, kept for replay
+--   retry:   id, delay_ms, record ...   its new J record, due after the delay
+--   requeue: id, queue, level ...       handed back unstarted, to the front of its level
 -- Returns how many were settled. Error: FENCED, and then nothing has changed.
--- Begins with a removal, so that Redis lets it through over maxmemory. Sending a batch twice is
--- harmless: what ended is overwritten by the same bytes, and the other sections act only on ids
--- that are still in flight.
+-- Begins with a removal, so that Redis lets it through over maxmemory. A batch whose reply was lost
+-- may be sent again: each section acts only on ids that are still in flight with the incarnation.
 local incarnation = ARGV[1]
 if is_fenced(incarnation) then
   return FENCED
 end
 local inflight = ns .. "inflight:" .. incarnation
 local at, settled = 2, 0
-local notes = call("EXISTS", ns .. "running") == 1 and ns .. "running"
-local waiters = call("EXISTS", ns .. "waiters") == 1
+local notes, waiters = false, false
+local extras = call("EXISTS", ns .. "running", ns .. "waiters")
+if extras > 0 then
+  waiters = call("EXISTS", ns .. "waiters") == 1
+  notes = (not waiters or extras == 2) and ns .. "running"
+end
 
 local function next_count()
   at = at + 1
@@ -39,15 +43,34 @@ local function tell(ids, kind, texts)
   end
 end
 
+-- Which of `ids` to settle when only `removed` of them were in flight: those that have not ended.
+local function unsettled(ids, removed)
+  local left = {}
+  if removed > 0 then
+    local records = call("HMGET", jobs, unpack(ids))
+    for i, id in ipairs(ids) do
+      if records[i] and records[i]:byte(1) ~= 82 then
+        left[#left + 1] = id
+        left[id] = true
+      end
+    end
+  end
+  return left
+end
+
 local dropped = next_count()
 if dropped > 0 then
-  local last = at + dropped - 1
-  call("SREM", inflight, unpack(ARGV, at, last))
-  call("HDEL", jobs, unpack(ARGV, at, last))
-  if notes or waiters then
-    tell({ unpack(ARGV, at, last) }, "U")
+  local ids = { unpack(ARGV, at, at + dropped - 1) }
+  local removed = call("SREM", inflight, unpack(ids))
+  at = at + dropped
+  if removed < dropped then
+    ids = unsettled(ids, removed)
   end
-  at, settled = last + 1, settled + dropped
+  if #ids > 0 then
+    call("HDEL", jobs, unpack(ids))
+    tell(ids, "U")
+  end
+  settled = settled + #ids
 end
 
 for _ = 1, next_count() do
@@ -57,18 +80,26 @@ for _ = 1, next_count() do
   for i = 1, count do
     ids[i] = ARGV[first + 2 * i - 2]
   end
-  call("SREM", inflight, unpack(ids))
-  call("HSET", jobs, unpack(ARGV, first, at - 1))
-  expire_at(minute, ids)
-  if waiters then
-    for i = 1, count do
+  local removed = call("SREM", inflight, unpack(ids))
+  if removed == count then
+    call("HSET", jobs, unpack(ARGV, first, at - 1))
+    for i = 1, waiters and count or 0 do
       records[i] = ARGV[first + 2 * i - 1]
     end
+  else
+    ids = unsettled(ids, removed)
+    for i = first, at - 1, 2 do
+      if ids[ARGV[i]] then
+        call("HSET", jobs, ARGV[i], ARGV[i + 1])
+        records[#records + 1] = ARGV[i + 1]
+      end
+    end
   end
-  if notes or waiters then
+  if #ids > 0 then
+    expire_at(minute, ids)
     tell(ids, "F", records)
   end
-  settled = settled + count
+  settled = settled + #ids
 end
 
 for _ = 1, next_count() do
@@ -91,7 +122,7 @@ for _ = 1, next_count() do
       call("HDEL", notes, id)
     end
     if wait_ms > 0 then
-      delay(id, now_ms() + wait_ms)
+      delay({ now_ms() + wait_ms, id })
     else
       local queue, level = place_of(record)
       push(queue, level, { id }, false)
