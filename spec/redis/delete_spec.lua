@@ -1,0 +1,69 @@
+-- delete.lua: a job that no worker holds -> gone.
+
+local world = require "spec.redis.world"
+
+describe("delete", function()
+  local w
+
+  setup(function() w = world.new() end)
+  teardown(function() w:stop() end)
+  before_each(function() w:reset() end)
+  after_each(function() w:check() end)
+
+  it("removes a job wherever it waits or ended", function()
+    w:enqueue("default", 5, { "ended", "dead", "pending" })
+    w:fetch(2)
+    w:settle { ended = { { minute = 0, { "ended", world.outcome {} } } }, dead = { { "dead",
+      world.dead_record() } } }
+    w:schedule({ "delayed" }, 1)
+    for _, id in ipairs { "ended", "dead", "pending", "delayed" } do
+      assert.equal(1, w:eval("delete", id))
+      assert.is_nil(w:place(id))
+      assert.is_nil(w:eval("delete", id))
+    end
+    assert.same({}, w:fetch(10))
+    assert.same({ 0, -1 }, w:eval("promote", 250))
+    assert.same({}, w:snapshot().dead)
+  end)
+
+  it("leaves what runs", function()
+    w:enqueue("default", 5, { "a" })
+    w:fetch(1)
+    assert.equal(0, w:eval("delete", "a"))
+    assert.equal("inflight worker-1", w:place("a"))
+  end)
+
+  it("leaves what a dead worker held, until recovery has given it back", function()
+    w:enqueue("default", 5, { "a" })
+    w:fetch(1)
+    w:eval("condemn", w.worker, "crash", "-", "{}")
+    for _ = 1, 2 do
+      assert.equal(0, w:eval("delete", "a"))
+      w:check()
+      w:eval("recover", w.worker, 3, 10)
+    end
+    assert.equal(1, w:eval("delete", "a"))
+  end)
+
+  it("tells who waits that there is no such job any more", function()
+    w:enqueue("default", 5, { "a" })
+    w:eval("wait", "me", "a")
+    w:eval("delete", "a")
+    assert.same({ "Ua\n" }, w:key("LRANGE", "inbox:me", 0, -1))
+  end)
+
+  it("removes a damaged record", function()
+    w:enqueue("default", 5, { "a" })
+    w:key("HSET", "jobs", "a", "garbage")
+    assert.equal(1, w:eval("delete", "a"))
+    assert.same({}, w:fetch(10))
+  end)
+
+  it("passes over maxmemory", function()
+    w:enqueue("default", 5, { "a" })
+    w:fill_memory()
+    local reply, why = w:try("delete", "a")
+    w:free_memory()
+    assert.equal(1, reply or why)
+  end)
+end)

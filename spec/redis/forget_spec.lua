@@ -1,0 +1,41 @@
+-- forget.lua: an ended job's record -> gone.
+
+local world = require "spec.redis.world"
+
+describe("forget", function()
+  local w
+
+  setup(function() w = world.new() end)
+  teardown(function() w:stop() end)
+  before_each(function() w:reset() end)
+  after_each(function() w:check() end)
+
+  it("drops results, dead jobs and verdicts of revoking", function()
+    w:enqueue("default", 5, { "ended", "dead", "revoked" })
+    w:fetch(2)
+    w:settle { ended = { { minute = 0, { "ended", world.outcome {} } } }, dead = { { "dead",
+      world.dead_record() } } }
+    w:eval("revoke", "revoked", "{}", 60)
+    for _, id in ipairs { "ended", "dead", "revoked" } do assert.equal(1, w:eval("forget", id)) end
+    assert.same({}, w:snapshot().jobs)
+    assert.same({}, w:snapshot().dead)
+    assert.is_nil(w:eval("forget", "ended"))
+  end)
+
+  it("leaves what has not ended", function()
+    w:enqueue("default", 5, { "runs", "waits" })
+    w:fetch(1)
+    w:schedule({ "later" }, 1)
+    for _, id in ipairs { "runs", "waits", "later" } do
+      assert.equal(0, w:eval("forget", id))
+    end
+  end)
+
+  it("passes over maxmemory", function()
+    w:bury "a"
+    w:fill_memory()
+    local reply, why = w:try("forget", "a")
+    w:free_memory()
+    assert.equal(1, reply or why)
+  end)
+end)

@@ -1,0 +1,73 @@
+-- purge.lua: pending -> gone.
+
+local world = require "spec.redis.world"
+
+describe("purge", function()
+  local w
+
+  setup(function() w = world.new() end)
+  teardown(function() w:stop() end)
+  before_each(function() w:reset() end)
+  after_each(function() w:check() end)
+
+  it("drops what is pending in one queue, and nothing else", function()
+    w:enqueue("q", 5, { "runs" })
+    w:fetch(1, { "q" })
+    w:enqueue("q", 5, { "a", "b" })
+    w:enqueue("q", 9, { "c" })
+    w:enqueue("other", 5, { "d" })
+    w:schedule({ "later" }, 1, { queue = "q" })
+    assert.same({ 3, 0 }, w:eval("purge", "q", 250))
+    assert.same({ 0, 0 }, w:eval("purge", "q", 250))
+    assert.equal("inflight worker-1", w:place("runs"))
+    assert.equal("pending other:5", w:place("d"))
+    assert.equal("delayed", w:place("later"))
+    assert.is_nil(w:place("a"))
+  end)
+
+  it("says when there may be more", function()
+    w:enqueue("q", 5, { "a", "b", "c" })
+    assert.same({ 2, 1 }, w:eval("purge", "q", 2))
+    assert.same({ 1, 0 }, w:eval("purge", "q", 2))
+  end)
+
+  it("knows no queue that there is not", function()
+    assert.same({ 0, 0 }, w:eval("purge", "none", 250))
+  end)
+
+  it("drops the entries of jobs that ended, without counting them", function()
+    w:enqueue("q", 5, { "a", "b", "c" })
+    w:eval("revoke", "a", "{}", 60)
+    w:eval("delete", "b")
+    w:enqueue("q", 5, { "b" })
+    assert.same({ 2, 0 }, w:eval("purge", "q", 250))
+    assert.equal("ended", w:place("a"))
+    assert.same({}, w:snapshot().stale)
+    assert.same({}, w:snapshot().lists)
+  end)
+
+  it("leaves a job whose id lived in this queue once", function()
+    w:enqueue("q", 5, { "a" })
+    w:eval("delete", "a")
+    w:enqueue("other", 5, { "a" })
+    assert.same({ 0, 0 }, w:eval("purge", "q", 250))
+    assert.equal("pending other:5", w:place("a"))
+  end)
+
+  it("drops damaged records, works on a paused queue, and tells who waits", function()
+    w:enqueue("q", 5, { "a" })
+    w:eval("wait", "me", "a")
+    w:key("HSET", "jobs", "a", "garbage")
+    w:eval("pause", "q", "p")
+    assert.same({ 1, 0 }, w:eval("purge", "q", 250))
+    assert.same({ "Ua\n" }, w:key("LRANGE", "inbox:me", 0, -1))
+  end)
+
+  it("passes over maxmemory", function()
+    w:enqueue("q", 5, { "a" })
+    w:fill_memory()
+    local reply, why = w:try("purge", "q", 250)
+    w:free_memory()
+    assert.same({ 1, 0 }, reply or why)
+  end)
+end)

@@ -1,0 +1,37 @@
+-- queues.lua: lengths, for people and monitors.
+
+local world = require "spec.redis.world"
+
+describe("queues", function()
+  local w
+
+  setup(function() w = world.new() end)
+  teardown(function() w:stop() end)
+  before_each(function() w:reset() end)
+
+  it("counts everything", function()
+    assert.same({ 0, 0, 0 }, w:eval("queues"))
+    w:bury "dead"
+    w:schedule({ "l1", "l2" }, 1)
+    w:eval("join", "worker-2", "node")
+    w:enqueue("default", 5, { "r1", "r2" })
+    w:fetch(1)
+    w:fetch(1, nil, "worker-2")
+    w:enqueue("default", 3, { "p3" }, { args = "[3]" })
+    w:enqueue("default", 9, { "p9", "p8" }, { args = "[1,2,3]" })
+    w:eval("pause", "default", "p")
+    local header = "J1 default 9 0 0 0 1000000 t 7 0 0\n"
+    assert.same({ 2, 1, 2, "default", "p953", 3, header }, w:eval("queues"))
+  end)
+
+  it("shows empty queues, and damaged records", function()
+    w:enqueue("empty", 5, { "a" })
+    w:fetch(1, { "empty" })
+    assert.same({ 0, 0, 1, "empty", "r5", 0, "" }, w:eval("queues"))
+    w:settle { dropped = { "a" } }
+    w:reset()
+    w:enqueue("q", 5, { "a" })
+    w:key("HSET", "jobs", "a", "garbage without a newline")
+    assert.same({ 0, 0, 0, "q", "r5", 1, "garbage without a newline" }, w:eval("queues"))
+  end)
+end)
