@@ -126,10 +126,10 @@ static void copy_message(lua_State *lua, const char *path, char *errstr, size_t 
 static int check_readable(const char *path, char *errstr, size_t errlen)
 {
     struct stat st;
-    errno = 0;
-    if (stat(path, &st) < 0 || S_ISDIR(st.st_mode)) {
-        snprintf(errstr, errlen, "cannot read the config file %s: %s", path,
-                 strerror(errno ? errno : EISDIR));
+    int reason = stat(path, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
+
+    if (reason) {
+        snprintf(errstr, errlen, "cannot read the config file %s: %s", path, strerror(reason));
         return MOIL_ESYS;
     }
     return 0;

@@ -373,7 +373,7 @@ const struct option_row *moil_option_by_key(const char *key)
 
 const char *moil_option_nearest(const char *wrong, unsigned commands)
 {
-    const char *names[COUNT(moil_option_rows)];
+    const char *names[COUNT(moil_option_rows)] = {NULL};
     size_t count = 0;
     for (size_t i = 0; i < moil_option_count; i++) {
         if (moil_option_rows[i].commands & commands) {

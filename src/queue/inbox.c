@@ -32,9 +32,10 @@ void moil_inbox_init(struct inbox *in, struct broker *broker, const char *owner)
 
 void moil_inbox_fini(struct inbox *in)
 {
-    struct inbox_job *job, *next;
-    HASH_ITER(hh, in->jobs, job, next) {
-        HASH_DEL(in->jobs, job);
+    struct inbox_job *job = in->jobs, *next;
+    HASH_CLEAR(hh, in->jobs);
+    for (; job; job = next) {
+        next = job->hh.next;
         free(job);
     }
 }

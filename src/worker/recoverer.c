@@ -86,30 +86,46 @@ static void condemned(void *data, int err, const struct reply *reply)
         recover(data);
 }
 
+/* {"code", "message"} of a job whose process died under it. */
+static void describe_death(const char *how, int number, char *out, size_t size)
+{
+    if (strcmp(how, "limit") == 0)
+        snprintf(out, size,
+                 "{\"code\":\"TimeLimitExceeded\",\"message\":\"the time limit has passed, and its "
+                 "worker process had to be killed\"}");
+    else if (strcmp(how, "signal") == 0)
+        snprintf(
+            out, size,
+            "{\"code\":\"WorkerLost\",\"message\":\"its worker process was killed by signal %d "
+            "(%s) while running it\"}",
+            number, strsignal(number));
+    else
+        snprintf(
+            out, size,
+            "{\"code\":\"WorkerLost\",\"message\":\"its worker process ended with exit code %d "
+            "while running it\"}",
+            number);
+}
+
 static void condemn(struct agent *a, const char *incarnation, const char *how, int number,
                     const char *id)
 {
     struct recovery *r = recovery_new(a, slice_str(incarnation));
-    char why[256], error[512];
-    bool by_signal = strcmp(how, "signal") == 0;
+    char error[512];
     if (!r)
         return;
-    snprintf(why, sizeof why,
-             by_signal ? "its worker process was killed by signal %d (%s) while running it"
-                       : "its worker process ended with exit code %d%s while running it",
-             number, by_signal ? strsignal(number) : "");
-    snprintf(error, sizeof error, "{\"code\":\"WorkerLost\",\"message\":\"%s\"}", why);
+    describe_death(how, number, error, sizeof error);
     struct args *args = &a->broker.args;
     moil_args_clear(args);
     moil_args_str(args, incarnation);
-    moil_args_str(args, "crash");
+    moil_args_str(args, strcmp(how, "limit") == 0 ? "limit" : "crash");
     moil_args_str(args, id);
     moil_args_str(args, error);
     if (moil_broker_eval(&a->broker, SCRIPT_CONDEMN, condemned, r) != 0)
         free(r);
 }
 
-/* "dead SLOT INCARNATION signal|exit NUMBER ID" */
+/* "dead SLOT INCARNATION signal|exit|limit NUMBER ID" */
 static void take_word(struct agent *a, const char *line)
 {
     int slot, number;
@@ -276,8 +292,10 @@ void moil_recoverer_fini(struct agent *a)
     ev_timer_stop(a->loop, &a->leases);
     if (ev_is_active(&a->words))
         ev_io_stop(a->loop, &a->words);
-    HASH_ITER(hh, a->seen, seen, next) {
-        HASH_DEL(a->seen, seen);
+    seen = a->seen;
+    HASH_CLEAR(hh, a->seen);
+    for (; seen; seen = next) {
+        next = seen->hh.next;
         free(seen);
     }
     moil_buffer_fini(&a->word);
