@@ -218,7 +218,9 @@ void moil_fetcher_turn(struct fetcher *f)
 {
     struct worker *w = f->worker;
     bool serving = w->state == WORKER_SERVING;
-    bool knows_all = !f->lost && !f->reclaiming;
+    /* Verdicts that must be sent again go first: a job that they put back could be fetched and put back
+     * once more while it runs. */
+    bool knows_all = !f->lost && !f->reclaiming && !w->settler.closed;
     if (f->lost && !f->reclaiming && f->calls == 0 && w->state > WORKER_JOINING &&
         w->state < WORKER_LEAVING && moil_settler_is_empty(&w->settler))
         reclaim(f);
@@ -239,6 +241,12 @@ void moil_fetcher_wake(struct fetcher *f)
 {
     f->wakes++;
     f->empty = f->drained = false;
+}
+
+void moil_fetcher_job_ended(struct fetcher *f)
+{
+    if (f->worker->options.burst && f->drained)
+        moil_fetcher_wake(f);
 }
 
 void moil_fetcher_link_lost(struct fetcher *f)

@@ -47,6 +47,9 @@ void moil_fetcher_turn(struct fetcher *f);
 /* The queues may hold something again. */
 void moil_fetcher_wake(struct fetcher *f);
 
+/* A job ended: it may have enqueued others, which a burst worker must see before it may end. */
+void moil_fetcher_job_ended(struct fetcher *f);
+
 /* A connection was lost: what was under way on it is gone. */
 void moil_fetcher_link_lost(struct fetcher *f);
 

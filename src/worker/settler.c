@@ -12,6 +12,7 @@ struct batch {
     struct batch *prev, *next;
     struct settler *settler;
     struct settlement *verdicts;
+    unsigned long order; /* of its making: jobs are given back in order */
     char incarnation[MOIL_ID_LEN + 1]; /* whose verdicts they are */
 };
 
@@ -63,6 +64,7 @@ static struct batch *batch_new(struct settler *s)
         b->settler = s;
     }
     memcpy(b->incarnation, s->worker->incarnation, sizeof b->incarnation);
+    b->order = s->made++;
     s->unsettled++;
     return b;
 }
@@ -84,6 +86,11 @@ struct settlement *moil_settler_batch(struct settler *s, size_t bytes)
     return s->open ? s->open->verdicts : NULL;
 }
 
+static int by_order(const struct batch *a, const struct batch *b)
+{
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
 static void sent_cb(void *data, int err, const struct reply *reply)
 {
     struct batch *b = data;
@@ -100,7 +107,7 @@ static void sent_cb(void *data, int err, const struct reply *reply)
         if (reply && err != MOIL_ENOSCRIPT)
             log_warning("settling failed, will be tried again: %.*s",
                         (int)(why.n < 200 ? why.n : 200), why.p);
-        DL_PREPEND(s->closed, b);
+        DL_INSERT_INORDER(s->closed, b, by_order);
         if (err != MOIL_ENOSCRIPT) { /* a flushed cache is cured by sending again; the rest needs
                                         time */
             ev_timer_again(w->loop, &w->retry);

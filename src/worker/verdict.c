@@ -35,6 +35,7 @@ static void ended(struct delivery *d)
         double took = (double)(moil_clock_monotonic_us() - d->started_mono_us) / 1e6;
         w->average_s += w->average_s > 0 ? (took - w->average_s) / AVERAGE_WEIGHT : took;
     }
+    moil_fetcher_job_ended(&w->fetcher);
     moil_delivery_free(d);
 }
 

@@ -33,7 +33,8 @@ static void joined(void *data, int err, const struct reply *reply)
         ev_timer_again(w->loop, &w->retry);
         return;
     }
-    w->state = WORKER_SERVING;
+    w->state = w->quiet ? WORKER_QUIET : WORKER_SERVING;
+    moil_fetcher_wake(&w->fetcher); /* the token of what waits may have gone to the incarnation before */
     atomic_store(&w->options.page->ready, 1);
     if (w->options.on_ready)
         w->options.on_ready(w->options.data);
@@ -68,7 +69,8 @@ static void leave(struct worker *w)
 {
     moil_args_clear(&w->broker.args);
     moil_args_str(&w->broker.args, w->incarnation);
-    moil_broker_eval(&w->broker, SCRIPT_LEAVE, left, w);
+    if (moil_broker_eval(&w->broker, SCRIPT_LEAVE, left, w) != 0)
+        done(w); /* Redis is away, and it holds nothing of ours */
 }
 
 static void new_incarnation(struct worker *w)
@@ -139,11 +141,16 @@ static void stop_when_over(struct worker *w)
     }
 }
 
-/* The last one first: each goes to the front of its queue, and the old order comes out. */
-static void give_back_reserved(struct worker *w)
+/* The last one first: each goes to the front of its queue, and the old order comes out. What fetches
+ * under way still bring comes behind what is here, so they are waited for. */
+static void give_back(struct worker *w)
 {
+    if (w->fetcher.calls > 0 || w->fetcher.reclaiming)
+        return;
     while (w->reserved)
         moil_verdict_requeue(w->reserved->prev);
+    while (w->cold && w->running)
+        moil_verdict_requeue(w->running->prev);
 }
 
 static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
@@ -152,7 +159,7 @@ static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
     struct worker *w = watcher->data;
     struct page *page = w->options.page;
     if (w->state == WORKER_STOPPING)
-        give_back_reserved(w);
+        give_back(w);
     moil_settler_flush(&w->settler);
     moil_fetcher_turn(&w->fetcher);
     stop_when_over(w);
@@ -200,6 +207,7 @@ static void retry_cb(struct ev_loop *loop, ev_timer *timer, int events)
 static void link_up(void *data)
 {
     struct worker *w = data;
+    ev_timer_stop(w->loop, &w->retry); /* what waited for it may be sent again now */
     if (w->state == WORKER_JOINING)
         join(w);
     else if (w->state == WORKER_LEAVING)
@@ -331,6 +339,7 @@ void moil_worker_start(struct worker *w)
 
 void moil_worker_quiet(struct worker *w, bool quiet)
 {
+    w->quiet = quiet;
     if (quiet && w->state == WORKER_SERVING)
         w->state = WORKER_QUIET;
     else if (!quiet && w->state == WORKER_QUIET)
@@ -345,9 +354,7 @@ void moil_worker_stop(struct worker *w, bool cold)
     }
     if (w->state < WORKER_STOPPING)
         w->state = WORKER_STOPPING;
-    give_back_reserved(w);
-    while (cold && w->running)
-        moil_verdict_requeue(w->running->prev);
+    w->cold = w->cold || cold;
 }
 
 void moil_worker_describe(const struct worker *w, struct buffer *out)
