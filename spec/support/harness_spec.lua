@@ -77,6 +77,14 @@ describe("processes", function()
     assert.equal("none y home\n", out.stdout)
   end)
 
+  it("does not read back what goes to a device", function()
+    for _, path in ipairs { "null", "/dev/full", "/dev/zero" } do
+      local p = support.spawn({ "sh", "-c", "echo x" }, { stdout = path, stderr = "null" })
+      p:wait(5)
+      assert.equal("", p:stdout())
+    end
+  end)
+
   it("says what could not be started", function()
     assert.has_error(function() support.spawn { "/no/such/program" } end,
       "cannot start /no/such/program: No such file or directory")
