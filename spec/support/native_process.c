@@ -166,8 +166,8 @@ static int native_spawn(lua_State *L)
     }
     children.pids[children.count++] = pid;
     lua_pushinteger(L, pid);
-    lua_pushinteger(
-        L, syscall(SYS_pidfd_open, pid, 0)); /* close-on-exec by itself; -1 where there is none */
+    lua_pushinteger(L, syscall(SYS_pidfd_open, pid, 0)); /* close-on-exec by itself; -1 where there
+                                                            is none */
     return 2;
 }
 
