@@ -43,7 +43,8 @@ struct link {
     struct call *calls;    /* in flight, the oldest first (utlist) */
     struct call *spare;
     unsigned outstanding;
-    ev_timer deadline;  /* of the oldest call */
+    ev_timer deadline;  /* of the call that must be answered first … */
+    int64_t armed_us;   /* … when it was started: that deadline */
     ev_timer reconnect; /* the next attempt, or the handshake's end */
     int delay_ms;
     int err; /* why it is down; 0 while up */
@@ -132,11 +133,15 @@ static void disconnect_cb(const redisAsyncContext *ac, int status)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-static void arm_deadline(struct link *l)
+/* The timer is left running when its call is answered: it finds out by itself, a few times a
+ * minute. */
+static void arm_deadline(struct link *l, int64_t at_us)
 {
-    if (!l->calls || ev_is_active(&l->deadline))
+    if (ev_is_active(&l->deadline) && l->armed_us <= at_us)
         return;
-    double s = (double)(l->calls->deadline_us - moil_clock_monotonic_us()) / 1e6;
+    double s = (double)(at_us - moil_clock_monotonic_us()) / 1e6;
+    l->armed_us = at_us;
+    ev_timer_stop(l->loop, &l->deadline);
     ev_timer_set(&l->deadline, s > 0.001 ? s : 0.001, 0);
     ev_timer_start(l->loop, &l->deadline);
 }
@@ -146,10 +151,14 @@ static void deadline_cb(struct ev_loop *loop, ev_timer *w, int events)
     (void)loop;
     (void)events;
     struct link *l = w->data;
-    if (!l->calls)
+    const struct call *call;
+    int64_t earliest_us = INT64_MAX;
+    DL_FOREACH(l->calls, call)
+        earliest_us = call->deadline_us < earliest_us ? call->deadline_us : earliest_us;
+    if (earliest_us == INT64_MAX)
         return; /* answered in time; the next call arms it again */
-    if (l->calls->deadline_us > moil_clock_monotonic_us()) {
-        arm_deadline(l);
+    if (earliest_us > moil_clock_monotonic_us()) {
+        arm_deadline(l, earliest_us);
         return;
     }
     set_error(l, MOIL_ETIMEOUT, "no answer within the deadline");
@@ -203,7 +212,7 @@ static int send_call(struct link *l, const struct args *a, int timeout_ms, link_
     }
     DL_APPEND(l->calls, call);
     l->outstanding++;
-    arm_deadline(l);
+    arm_deadline(l, call->deadline_us);
     return 0;
 }
 

@@ -152,8 +152,23 @@ static int send_part(struct enqueue *e, struct part *part)
     return err;
 }
 
-/* Takes from `subs` what goes to the place of the first one left, in order; `sent` marks what was
- * taken. */
+static bool goes_in_front(const struct submission *s)
+{
+    return s->at_front && !s->delayed;
+}
+
+static void reverse(struct part *part)
+{
+    for (size_t i = 0, k = part->count; i + 1 < k; i++) {
+        struct submission *s = part->subs[i];
+        part->subs[i] = part->subs[--k];
+        part->subs[k] = s;
+    }
+}
+
+/* Takes from `subs` what goes to the place of the one at `from`, in order; `sent` marks what was
+ * taken. What goes in front is taken from the end: each script puts its part before the last one's.
+ */
 static struct part *take_part(struct enqueue *e, struct submission *subs, size_t count, size_t from,
                               bool *sent)
 {
@@ -162,16 +177,26 @@ static struct part *take_part(struct enqueue *e, struct submission *subs, size_t
         return NULL;
     part->whole = e;
     part->count = 0;
+    bool backward = goes_in_front(&subs[from]);
     size_t bytes = 0;
     for (size_t i = from; i < count && part->count < MOIL_BATCH_MAX && bytes < PART_BYTES_MAX;
-         i++) {
+         i += backward ? SIZE_MAX : 1) { /* one down from 0 is past the end */
         if (!sent[i] && same_place(&subs[from], &subs[i])) {
             sent[i] = true;
             part->subs[part->count++] = &subs[i];
             bytes += subs[i].job.args.n + subs[i].job.kwargs.n + subs[i].job.extra.n;
         }
     }
+    if (backward)
+        reverse(part);
     return part;
+}
+
+static int send_from(struct enqueue *e, struct submission *subs, size_t count, size_t from,
+                     bool *sent)
+{
+    struct part *part = take_part(e, subs, count, from, sent);
+    return part ? send_part(e, part) : MOIL_ENOMEM;
 }
 
 int moil_broker_enqueue(struct broker *b, struct submission *subs, size_t count,
@@ -186,16 +211,14 @@ int moil_broker_enqueue(struct broker *b, struct submission *subs, size_t count,
     }
     *e = (struct enqueue){.broker = b, .cb = cb, .data = data, .waiting = 1};
     int err = 0;
-    bool any = false;
-    for (size_t i = 0; i < count && !err; i++) {
-        if (sent[i])
-            continue;
-        struct part *part = take_part(e, subs, count, i, sent);
-        err = part ? send_part(e, part) : MOIL_ENOMEM;
-        any = any || !err;
-    }
+    for (size_t i = 0; i < count && !err; i++)
+        if (!sent[i] && !goes_in_front(&subs[i]))
+            err = send_from(e, subs, count, i, sent);
+    for (size_t i = count; i-- > 0 && !err;)
+        if (!sent[i])
+            err = send_from(e, subs, count, i, sent);
     free(sent);
-    if (err && !any) {
+    if (err && e->waiting == 1) { /* nothing was sent */
         free(e);
         return err;
     }

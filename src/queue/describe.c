@@ -115,10 +115,11 @@ static void add_waiting(struct buffer *out, const struct job *job, struct slice 
         add_string(out, "worker", detail);
 }
 
+/* Milliseconds since the epoch, as Redis prints a score; bounded, so that they fit as microseconds. */
 static int64_t digits(struct slice s)
 {
     int64_t v = 0;
-    for (size_t i = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && v < INT64_MAX / 20; i++)
+    for (size_t i = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && v < INT64_MAX / 20000; i++)
         v = v * 10 + (s.p[i] - '0');
     return v;
 }

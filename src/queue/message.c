@@ -6,6 +6,9 @@
 
 #include "base/error.h"
 
+/* The year 192000: readers turn minutes into microseconds. */
+static const int64_t EXPIRES_MIN_MAX = INT64_C(100000000000);
+
 struct cursor {
     const char *p, *end;
     bool bad;
@@ -46,7 +49,7 @@ static int64_t next_int(struct cursor *c, int64_t max)
 /* The last field was read: steps over the newline that must follow. */
 static void end_header(struct cursor *c)
 {
-    if (c->bad || c->p == c->end || *c->p != '\n')
+    if (c->bad || c->p == c->end || *c->p != '\n' || c->p[-1] == ' ')
         c->bad = true;
     else
         c->p++;
@@ -192,7 +195,7 @@ int moil_outcome_decode(struct slice record, struct outcome_record *out)
     o.enqueued_us = next_int(&c, INT64_MAX);
     o.started_us = next_int(&c, INT64_MAX);
     o.finished_us = next_int(&c, INT64_MAX);
-    o.expires_min = next_int(&c, INT64_MAX);
+    o.expires_min = next_int(&c, EXPIRES_MIN_MAX);
     o.worker = not_dash(next_field(&c));
     o.task = not_dash(next_field(&c));
     int64_t value = next_int(&c, INT32_MAX), body = next_int(&c, INT32_MAX);
