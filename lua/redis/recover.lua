@@ -4,8 +4,10 @@
 -- Returns 1 when there is more to do, else 0. Any agent may go on where another stopped.
 -- First at most 250 ids a call move from the set to a list sorted by age, then at most 250 a call
 -- go back, the youngest first. A crash is charged to the job that was on the CPU alone, a loss to
--- each job that the node ran for long enough to say so (`running`); the others go back free. Begins
--- with a removal, so that Redis lets it through over maxmemory.
+-- each job that the node ran for long enough to say so (`running`); the others go back free. A
+-- job that was killed for its time limit, or crashed too often, goes back with the error behind its
+-- record, as its verdict: the worker that gets it runs policy and hooks alone; when that delivery
+-- dies too, it is dead. Begins with a removal, so that Redis lets it through over maxmemory.
 local incarnation = ARGV[1]
 local case = call("HGET", ns .. "recovering", incarnation)
 if not case then
@@ -48,6 +50,25 @@ local function bury(id, record)
   notify_end(id, "F", ended)
 end
 
+-- The length of a record without the verdict behind it.
+local function length_of(record)
+  local head, args, kwargs, extra = record:match("^(J1 [^\n]* (%d+) (%d+) (%d+)\n)")
+  return head and #head + args + kwargs + extra or #record
+end
+
+-- The record with what it is charged, and whether its time on workers is over.
+local function judge(id, record)
+  local count
+  if kind == "crash" and id == on_cpu then
+    record, count = charge(record, 2)
+    return record, count >= tonumber(ARGV[2])
+  elseif kind == "loss" and call("HEXISTS", ns .. "running", id) == 1 then
+    record, count = charge(record, 3)
+    return record, count >= tonumber(ARGV[3])
+  end
+  return record, kind == "limit" and id == on_cpu
+end
+
 local function give_back(id)
   local record = call("HGET", jobs, id)
   local queue, level = place_of(record or "")
@@ -57,21 +78,18 @@ local function give_back(id)
     end
     return
   end
-  local count, max = 0, 1
-  if kind == "crash" and id == on_cpu then
-    record, count = charge(record, 2)
-    max = tonumber(ARGV[2])
-  elseif kind == "loss" and call("HEXISTS", ns .. "running", id) == 1 then
-    record, count = charge(record, 3)
-    max = tonumber(ARGV[3])
-  end
+  local judged, over = judge(id, record)
   call("HDEL", ns .. "running", id)
-  if count >= max then
-    bury(id, record)
+  local length = length_of(judged)
+  if over and length < #judged then
+    bury(id, judged:sub(1, length))
     return
   end
-  if count > 0 then
-    call("HSET", jobs, id, record)
+  if over then
+    judged = judged .. value
+  end
+  if judged ~= record then
+    call("HSET", jobs, id, judged)
   end
   push(queue, level, { id }, true)
 end

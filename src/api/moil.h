@@ -177,9 +177,11 @@ typedef struct moil_runtime_options {
     int workers;             /* 0: one per core */
     int concurrency;         /* jobs at a time in each; 0: 16 */
     int burst;               /* not 0: exit when the queues are empty */
-    double shutdown_timeout; /* 0: 25 s */
-    double result_ttl;       /* 0: 86,400 s */
-    size_t max_payload;      /* 0: 1 MB */
+    double time_limit, soft_time_limit; /* of jobs that say nothing else: 0: the defaults (3,600 s;
+                                           none); < 0: none */
+    double shutdown_timeout;            /* 0: 25 s */
+    double result_ttl;                  /* 0: 86,400 s */
+    size_t max_payload;                 /* 0: 1 MB */
 } moil_runtime_options;
 
 /* Becomes the supervisor: forks workers and an agent, handles signals, returns the exit status when

@@ -42,6 +42,8 @@ static void fill_defaults(struct runtime *r, const moil_runtime_options *options
     o->workers = o->workers > 0 ? o->workers : (int)(cores > 0 ? cores : 1);
     o->concurrency = o->concurrency > 0 ? o->concurrency : MOIL_CONCURRENCY_DEFAULT;
     o->shutdown_timeout = o->shutdown_timeout > 0 ? o->shutdown_timeout : SHUTDOWN_TIMEOUT_S;
+    o->time_limit = o->time_limit == 0 ? 3600 : o->time_limit < 0 ? 0 : o->time_limit;
+    o->soft_time_limit = o->soft_time_limit < 0 ? 0 : o->soft_time_limit;
     o->result_ttl = o->result_ttl > 0 ? o->result_ttl : 86400;
     if (o->name && *o->name) {
         snprintf(r->node, sizeof r->node, "%.200s", o->name);

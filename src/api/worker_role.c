@@ -90,6 +90,8 @@ int moil_worker_role(struct child_context *context)
         .lua_dir = o->lua_dir,
         .config_json = slice_str(o->config_json),
         .concurrency = o->concurrency,
+        .time_limit_s = o->time_limit,
+        .soft_time_limit_s = o->soft_time_limit,
         .result_ttl_s = o->result_ttl,
         .max_payload = o->max_payload,
         .burst = o->burst != 0,

@@ -22,14 +22,16 @@ struct job {
     struct slice id;
     struct slice task;
     struct slice queue;
-    struct slice args;   /* JSON array text, "[]" when there are none */
-    struct slice kwargs; /* JSON object text, or empty */
-    struct slice extra;  /* JSON object text with the rarer fields (docs/protocol.md), or empty */
-    int priority;        /* 0-9 */
-    uint32_t retries;    /* retries so far, asked for by policy or task */
-    uint32_t crashes;    /* deliveries that ended with this job's process dying under it */
-    uint32_t losses;     /* deliveries that ended with the node vanishing */
-    int64_t enqueued_us; /* wall clock of the producer, strictly growing per producer */
+    struct slice args;    /* JSON array text, "[]" when there are none */
+    struct slice kwargs;  /* JSON object text, or empty */
+    struct slice extra;   /* JSON object text with the rarer fields (docs/protocol.md), or empty */
+    struct slice verdict; /* JSON error: its process was killed, only policy and hooks run; or empty
+                           */
+    int priority;         /* 0-9 */
+    uint32_t retries;     /* retries so far, asked for by policy or task */
+    uint32_t crashes;     /* deliveries that ended with this job's process dying under it */
+    uint32_t losses;      /* deliveries that ended with the node vanishing */
+    int64_t enqueued_us;  /* wall clock of the producer, strictly growing per producer */
 };
 
 /* A job on its way into the queue. */

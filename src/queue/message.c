@@ -155,7 +155,8 @@ int moil_message_decode(struct slice record, struct job *job)
     j.args = next_bytes(&c, lengths[0]);
     j.kwargs = next_bytes(&c, lengths[1]);
     j.extra = next_bytes(&c, lengths[2]);
-    if (c.bad || c.p != c.end || j.args.n < 2)
+    j.verdict = next_bytes(&c, c.bad ? 0 : c.end - c.p);
+    if (c.bad || j.args.n < 2 || (j.verdict.n && j.verdict.p[0] != '{'))
         return MOIL_EBADMSG;
     *job = j;
     return 0;

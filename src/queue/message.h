@@ -4,6 +4,9 @@
  * kwargs extra R1 state queue priority retries deliveries enqueued_us started_us finished_us
  * expires_min worker task value_len body_len \n value body
  *
+ * Behind the J record of a job whose process was killed stands a verdict: the error, as JSON text.
+ * The worker that gets it runs retry policy and hooks with it instead of the function.
+ *
  * Header fields are separated by one space, absent ones are "-" (text) or 0 (numbers). A J record
  * is a job that has not ended; an R record is one that has, with its result (SUCCESS) or error
  * (else) as JSON text, and, for jobs in the dead set, the J record it had, for replay. Pure

@@ -243,6 +243,7 @@ int moil_child_start(struct children *c, struct child *child, int64_t now_ms)
     child->pid = pid;
     child->ready_fd = fds[0];
     child->started_ms = now_ms;
+    child->overdue = false;
     return 0;
 }
 
@@ -303,6 +304,23 @@ static void copy_word(char *out, const char *from, size_t max)
     out[n] = '\0';
 }
 
+void moil_child_kill_overdue(struct children *c, struct child *child, int64_t now_ms)
+{
+    if (child->role != ROLE_WORKER || child->state == CHILD_NONE || child->pid <= 0 ||
+        child->overdue)
+        return;
+    const struct page *page = page_at(c->pages, child->slot);
+    int64_t hard_ms = atomic_load(&page->hard_deadline_us) / 1000;
+    char name[CHILD_NAME_LEN], on_cpu[sizeof page->on_cpu + 1];
+    copy_word(on_cpu, page->on_cpu, sizeof page->on_cpu - 1);
+    if (hard_ms == 0 || strcmp(on_cpu, "-") == 0 || now_ms < hard_ms + CHILD_OVERDUE_MS)
+        return;
+    log_error("%s (pid %d) is killed: job %s is past its time limit and does not stop",
+              moil_child_name(child, name), (int)child->pid, on_cpu);
+    child->overdue = true;
+    moil_child_kill(child);
+}
+
 void moil_child_tell_death(struct children *c, const struct child *child, int wait_status)
 {
     struct page page = *page_at(c->pages, child->slot);
@@ -314,7 +332,9 @@ void moil_child_tell_death(struct children *c, const struct child *child, int wa
     bool signalled = WIFSIGNALED(wait_status);
     char line[512];
     int n = snprintf(line, sizeof line, "dead %d %s %s %d %s\n", child->slot, incarnation,
-                     signalled ? "signal" : "exit",
+                     !signalled       ? "exit"
+                     : child->overdue ? "limit"
+                                      : "signal",
                      signalled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status), on_cpu);
     if (write(c->word_fds[1], line, (size_t)n) != n)
         log_warning("the agent was not told of the death of worker %d (incarnation %s): %s",

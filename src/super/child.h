@@ -6,8 +6,9 @@
  * Words: one line to the agent for each worker that died (not for one that left with status 0), in
  * one write of less than PIPE_BUF bytes:
  *
- *     dead SLOT INCARNATION signal|exit NUMBER ID\n
+ *     dead SLOT INCARNATION signal|exit|limit NUMBER ID\n
  *
+ * limit: the supervisor killed it, as the job on its CPU was long past its hard time limit.
  * ID is the job on the CPU, or "-" between jobs. Words stay in the pipe while there is no agent. A
  * worker that died before it had an incarnation has no word: it held nothing. Should the pipe be
  * full, the word is lost (and logged): the incarnation's lease tells later. */
@@ -38,11 +39,13 @@ struct child {
     int ready_fd;       /* read end; -1: none */
     int64_t started_ms; /* monotonic, like all times here */
     int64_t due_ms;     /* 0: nothing is due */
+    bool overdue;       /* killed for its job's time limit */
     struct backoff backoff;
 };
 
 enum {
-    CHILD_CHECK = 0, /* places in children.all */
+    CHILD_OVERDUE_MS = 1000, /* past the hard limit: the worker's own tier has failed */
+    CHILD_CHECK = 0,         /* places in children.all */
     CHILD_AGENT = 1,
     CHILD_WORKERS = 2,
     CHILDREN_MAX = CHILD_WORKERS + SUPER_SLOTS_MAX,
@@ -91,6 +94,9 @@ void moil_child_forward(const struct child *child, int sig);
 
 /* SIGKILL, for it and for what it started in its process group. */
 void moil_child_kill(const struct child *child);
+
+/* A ready worker whose job on the CPU is CHILD_OVERDUE_MS past its hard limit is killed for it. */
+void moil_child_kill_overdue(struct children *c, struct child *child, int64_t now_ms);
 
 /* A worker died (wait status): its word goes to the agent. */
 void moil_child_tell_death(struct children *c, const struct child *child, int wait_status);

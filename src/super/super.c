@@ -326,6 +326,8 @@ static int64_t clock_ms(void)
 }
 
 /* Milliseconds until something is due; -1: nothing is. */
+enum { LOOK_MS = 500 }; /* between two looks at the workers' pages */
+
 static int poll_timeout(const struct super *s)
 {
     int64_t now_ms = clock_ms(), next = INT64_MAX, due;
@@ -337,8 +339,8 @@ static int poll_timeout(const struct super *s)
     due = s->options->embedded_dir ? moil_embedded_next_ms(&s->embedded, now_ms) : 0;
     if (due != 0 && due < next)
         next = due;
-    if (next == INT64_MAX)
-        return -1;
+    if (next > now_ms + LOOK_MS)
+        next = now_ms + LOOK_MS;
     return next <= now_ms ? 0 : (int)(next - now_ms);
 }
 
@@ -368,6 +370,12 @@ static void wait_and_read(struct super *s)
     }
 }
 
+static void kill_overdue(struct super *s)
+{
+    for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
+        moil_child_kill_overdue(&s->children, &s->children.all[i], s->now_ms);
+}
+
 static void run(struct super *s)
 {
     char reason[512];
@@ -385,6 +393,7 @@ static void run(struct super *s)
         serve_signals(s);
         reap(s); /* after the signals: a death from here on leaves its byte in the pipe */
         serve_due(s);
+        kill_overdue(s);
     }
 }
 

@@ -7,6 +7,7 @@
  * may resume or close it meanwhile. */
 #include <stdlib.h>
 
+#include "vm/limits.h"
 #include "vm/state.h"
 
 /* Leaves what the values on the top of L mean to the caller: n values, or (n < 0) an error. */
@@ -69,7 +70,15 @@ static int step(lua_State *L, lua_State *co, int n, lua_KFunction k, finish_fn *
 {
     struct run *run = moil_thread_run(L);
     int results = 0;
-    int status = lua_resume(co, L, n, &results);
+    int status;
+
+    if (run) {
+        moil_limits_running(run, co);
+    }
+    status = lua_resume(co, L, n, &results);
+    if (run) {
+        moil_limits_running(run, L);
+    }
 
     if (run && status == LUA_YIELD && run->exit != EXIT_NONE) {
         return lua_yieldk(L, 0, (lua_KContext)co, k);

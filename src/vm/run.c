@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "vm/json.h"
+#include "vm/limits.h"
 #include "vm/state.h"
 
 enum {
@@ -89,31 +91,71 @@ struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job
     run->stopped = false;
     run->exhausted = false;
     run->barriers = 0;
+    run->running = run->co;
+    run->soft_us = run->hard_us = 0;
+    run->timed_out = run->condemned = run->spoiled = false;
     run->outcome = (struct run_outcome){0};
     return run;
 }
 
+/* A new thread in the place of a spoiled one. Without memory for it the old one has to do. */
+static void renew_thread(struct run *run)
+{
+    lua_State *L = run->vm->L;
+    int old_ref = run->co_ref;
+
+    moil_thread_set_run(run->co, NULL);
+    lua_pushcfunction(L, make_thread); /* fn */
+    lua_pushlightuserdata(L, run);     /* fn run */
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        lua_pop(L, 1);
+    } else {
+        luaL_unref(L, LUA_REGISTRYINDEX, old_ref);
+        run->spoiled = false;
+    }
+    moil_thread_set_run(run->co, run);
+}
+
+static void close_thread(struct run *run, lua_State *co)
+{
+    moil_limits_running(run, co);
+    moil_thread_close(co, NULL);
+    lua_settop(co, 0);
+}
+
 /* Ends all coroutines of the job, the innermost first, so that their <close> variables run in the
- * order that they would. */
+ * order that they would. They have 100 ms, whatever is left of the limits. */
 static void close_threads(struct run *run)
 {
+    enum run_phase phase = run->phase;
+    int64_t hard_us = run->hard_us, soft_us = run->soft_us;
+
+    run->phase = RUN_OVER;
+    run->vm->on_cpu = run;
+    run->slice_us = 0;
+    moil_limits_close(run);
     while (run->nest_len > 0) {
         lua_State *co = run->nest[--run->nest_len];
 
-        moil_thread_close(co, NULL);
-        lua_settop(co, 0);
+        close_thread(run, co);
         moil_thread_set_run(co, NULL);
     }
     run->barriers = 0;
-    moil_thread_close(run->co, NULL);
-    lua_settop(run->co, 0);
+    close_thread(run, run->co);
+    run->vm->on_cpu = NULL;
+    if (run->spoiled) {
+        renew_thread(run);
+    }
+    run->phase = phase;
+    run->hard_us = hard_us;
+    run->soft_us = soft_us;
 }
 
 void moil_run_free(struct run *run)
 {
     struct vm *vm = run->vm;
 
-    if (lua_status(run->co) != LUA_OK || run->nest_len > 0) {
+    if (lua_status(run->co) != LUA_OK || run->nest_len > 0 || run->spoiled) {
         run->phase = RUN_OVER;
         close_threads(run);
     }
@@ -243,6 +285,10 @@ static void end_call(struct run *run, int status)
 {
     if (run->stopped) {
         close_threads(run);
+    } else if (status == LUA_YIELD && run->exit == EXIT_LIMIT) {
+        close_threads(run);
+        run->timed_out = true;
+        fail_with(run, "TimeLimitExceeded", "the time limit has passed");
     } else if (status == LUA_OK) {
         take_result(run);
     } else if (status == LUA_YIELD) { /* not by us, not by coroutine.yield: a C library's lua_yield
@@ -293,7 +339,13 @@ static void end_conclude(struct run *run, int status)
         }
         return;
     }
-    log_conclude_error(run);
+    if (status == LUA_YIELD && run->exit == EXIT_LIMIT) {
+        moil_log_job(LOG_ERROR, run->job.id, run->job.task,
+                     slice_str("hooks and retry policy took longer than the limit"),
+                     (struct slice){0});
+    } else {
+        log_conclude_error(run);
+    }
     close_threads(run);
 }
 
@@ -304,22 +356,29 @@ static void start_phase(struct run *run, enum run_phase phase, lua_CFunction fn)
     lua_pushcfunction(run->co, fn); /* fn */
 }
 
-enum run_status moil_run_resume(struct run *run)
+/* One stretch on the CPU. */
+static int resume(struct run *run)
 {
-    lua_State *co = run->co;
+    int results, status;
 
-    if (run->exit == EXIT_NONE) {
-        moil_thread_set_run(co, run);
-        start_phase(run, RUN_CALL, call_task);
-    }
+    run->exit = EXIT_NONE;
+    run->slice_us = moil_clock_monotonic_us();
+    moil_limits_running(run, run->co);
+    run->vm->on_cpu = run;
+    status = lua_resume(run->co, NULL, 0, &results);
+    run->vm->on_cpu = NULL;
+    return status;
+}
+
+/* The phase ended with that status: the next one, or the end. */
+static enum run_status advance(struct run *run, int status)
+{
     for (;;) {
-        int results;
-        int status;
-
-        run->exit = EXIT_NONE;
-        status = lua_resume(co, NULL, 0, &results);
         if (status == LUA_YIELD && run->exit == EXIT_WAIT) {
             return RUN_WAITING;
+        }
+        if (status == LUA_YIELD && run->exit == EXIT_SLICE) {
+            return RUN_SLICED;
         }
         if (run->phase == RUN_CONCLUDE) {
             end_conclude(run, status);
@@ -329,11 +388,58 @@ enum run_status moil_run_resume(struct run *run)
         if (!needs_conclusion(run)) {
             break;
         }
+        moil_limits_conclude(run);
         start_phase(run, RUN_CONCLUDE, call_conclude);
+        status = resume(run);
     }
     run->phase = RUN_OVER;
     run->outcome.value = moil_buffer_slice(&run->value);
     return RUN_DONE;
+}
+
+void moil_run_condemn(struct run *run, struct slice error)
+{
+    moil_buffer_clear(&run->value);
+    moil_buffer_add_slice(&run->value, error);
+    run->outcome.kind = OUTCOME_FAILURE;
+    run->condemned = true;
+}
+
+/* No function runs: what needs a conclusion gets it. */
+static enum run_status conclude_condemned(struct run *run)
+{
+    run->condemned = false;
+    moil_thread_set_run(run->co, run);
+    if (!needs_conclusion(run)) {
+        run->phase = RUN_OVER;
+        run->outcome.value = moil_buffer_slice(&run->value);
+        return RUN_DONE;
+    }
+    start_phase(run, RUN_CONCLUDE, call_conclude);
+    return advance(run, resume(run));
+}
+
+enum run_status moil_run_resume(struct run *run)
+{
+    if (run->condemned) {
+        return conclude_condemned(run);
+    }
+    if (run->exit == EXIT_NONE) {
+        moil_thread_set_run(run->co, run);
+        start_phase(run, RUN_CALL, call_task);
+    }
+    return advance(run, resume(run));
+}
+
+enum run_status moil_run_expire(struct run *run)
+{
+    if (run->soft_us && moil_run_next_deadline(run) == run->soft_us) {
+        run->soft_us = 0;
+        moil_call_fail(&run->call, "SoftTimeLimitExceeded", "the soft time limit has passed");
+        return moil_run_resume(run);
+    }
+    run->exit = EXIT_LIMIT;
+    return advance(run, LUA_YIELD);
 }
 
 const struct run_outcome *moil_run_outcome(const struct run *run)

@@ -23,7 +23,8 @@ struct vm {
     lua_State *L; /* the main thread: for set-up and protected calls, never for jobs */
     struct vm_host host;
     struct task_entry *tasks;
-    struct run *idle; /* finished runs with their threads, for the next jobs */
+    struct run *volatile on_cpu; /* the signal handler reads it (limits.c) */
+    struct run *idle;            /* finished runs with their threads, for the next jobs */
     unsigned idle_count;
     char *lua_dir;     /* NULL: embedded */
     char *config_json; /* NULL: none */
@@ -40,8 +41,10 @@ enum run_phase {
 
 enum run_exit {
     EXIT_NONE,
-    EXIT_WAIT, /* a host's answer is awaited: the yield passes through all coroutines of the job */
-    EXIT_STOP, /* self:retry, reject or ignore: never resumed */
+    EXIT_WAIT,  /* a host's answer is awaited: the yield passes through all coroutines of the job */
+    EXIT_STOP,  /* self:retry, reject or ignore: never resumed */
+    EXIT_SLICE, /* its turn is over: goes on where it was */
+    EXIT_LIMIT, /* the hard time limit: never resumed */
 };
 
 struct run {
@@ -57,9 +60,15 @@ struct run {
     enum run_phase phase;
     enum run_exit exit;
     bool stopped; /* a stop was asked for: `outcome` holds, whatever the function did afterwards */
-    bool exhausted;    /* a failure that the policy may not retry */
-    unsigned barriers; /* C calls on the way out that no wait can pass */
-    lua_State **nest;  /* the job's own coroutines that are being resumed, the innermost last */
+    bool exhausted;              /* a failure that the policy may not retry */
+    unsigned barriers;           /* C calls on the way out that no wait can pass */
+    lua_State *volatile running; /* the thread that runs now; the signal handler reads it */
+    int64_t slice_us;            /* when its turn began; monotonic, as the limits */
+    int64_t soft_us, hard_us;    /* 0: none (any more) */
+    bool timed_out;
+    bool spoiled;     /* a hook raised in its thread, which can have no hooks any more */
+    bool condemned;   /* the function is not to run: `outcome` and `value` hold why */
+    lua_State **nest; /* the job's own coroutines that are being resumed, the innermost last */
     size_t nest_len, nest_cap;
     struct run_outcome outcome;
     struct buffer value; /* of the outcome */

@@ -88,6 +88,7 @@ struct run_outcome {
 enum run_status {
     RUN_DONE,    /* moil_run_outcome tells */
     RUN_WAITING, /* for an answer of the host */
+    RUN_SLICED,  /* its turn is over: resume it when the others had theirs */
 };
 
 /* Makes a job ready to run. The task and the job's bytes are borrowed until moil_run_free; `worker`
@@ -98,6 +99,27 @@ struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job
 /* Runs until the job ends or waits. The first call starts it, later ones go on after the host's
  * answer. */
 enum run_status moil_run_resume(struct run *run);
+
+/* Makes the first moil_run_resume run retry policy and hooks alone, as if the function had failed
+ * with this error (JSON text): its process was killed. */
+void moil_run_condemn(struct run *run, struct slice error);
+
+/* Wall-clock limits from now on, in seconds; 0 or INFINITY: none. Soft: SoftTimeLimitExceeded is
+ * raised once. Hard: the job ends with TimeLimitExceeded, and gets 10 s for its policy and hooks.
+ */
+void moil_run_limit(struct run *run, double soft_s, double hard_s);
+
+/* The limits as moments of the monotonic clock, 0: none. next: of the two the earlier. */
+int64_t moil_run_hard_deadline(const struct run *run);
+int64_t moil_run_next_deadline(const struct run *run);
+
+/* A run that waits has reached its next deadline; its host has given up what it waited for. As
+ * moil_run_resume. */
+enum run_status moil_run_expire(struct run *run);
+
+/* Called from a timer signal's handler, every few milliseconds while jobs run: makes a job that is
+ * over its slice or a limit notice it. Async-signal-safe. */
+void moil_vm_tick(struct vm *vm);
 
 const struct run_outcome *moil_run_outcome(const struct run *run);
 void *moil_run_owner(const struct run *run);

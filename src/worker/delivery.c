@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "queue/message.h"
 #include "worker/host.h"
+#include "worker/slicer.h"
 #include "worker/verdict.h"
 #include "worker/worker.h"
 
@@ -51,15 +52,93 @@ static void on_cpu(struct worker *w, struct slice id)
     page->on_cpu[n] = '\0';
 }
 
-/* One stretch on the CPU: until the job waits or ends. */
+static void expired_cb(struct ev_loop *loop, ev_timer *timer, int events);
+
+/* What the call said, else the task, else the worker's configuration; 0: none. */
+static double limit_of(double call, double task, double config)
+{
+    double s = call != 0 ? call : task != 0 ? task : config;
+    return s > 0 ? s : 0;
+}
+
+static void set_limits(struct delivery *d)
+{
+    const struct worker_options *o = &d->worker->options;
+    moil_run_limit(
+        d->run,
+        limit_of(d->envelope.soft_time_limit_s, d->task->soft_time_limit_s, o->soft_time_limit_s),
+        limit_of(d->envelope.time_limit_s, d->task->time_limit_s, o->time_limit_s));
+    ev_timer_init(&d->limit, expired_cb, 0, 0);
+    d->limit.data = d;
+}
+
+/* A run that waits is watched by the loop: the slice timer sees only what is on the CPU. */
+static void watch_limit(struct delivery *d)
+{
+    int64_t at_us = moil_run_next_deadline(d->run);
+    if (!at_us)
+        return;
+    double s = (double)(at_us - moil_clock_monotonic_us()) / 1e6;
+    ev_timer_set(&d->limit, s > 0 ? s : 0, 0);
+    ev_timer_start(d->worker->loop, &d->limit);
+}
+
+static void went(struct delivery *d, enum run_status status)
+{
+    struct worker *w = d->worker;
+    on_cpu(w, slice_of("", 0));
+    switch (status) {
+    case RUN_DONE:
+        moil_verdict_outcome(d, moil_run_outcome(d->run));
+        return;
+    case RUN_WAITING:
+        watch_limit(d);
+        return;
+    case RUN_SLICED:
+        d->sliced = true;
+        DL_APPEND2(w->ready, d, ready_prev, ready_next);
+        return;
+    }
+}
+
+/* One stretch on the CPU: until the job waits, ends, or is over its slice. */
 static void run(struct delivery *d)
 {
     struct worker *w = d->worker;
+    moil_slicer_begin(w->vm);
+    ev_timer_stop(w->loop, &d->limit);
+    atomic_store_explicit(&w->options.page->hard_deadline_us, moil_run_hard_deadline(d->run),
+                          memory_order_relaxed);
     on_cpu(w, d->job.id);
-    enum run_status status = moil_run_resume(d->run);
-    on_cpu(w, slice_of("", 0));
-    if (status == RUN_DONE)
-        moil_verdict_outcome(d, moil_run_outcome(d->run));
+    went(d, moil_run_resume(d->run));
+}
+
+static void expired_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    struct delivery *d = timer->data;
+    struct worker *w = d->worker;
+    moil_host_abandon(d);
+    if (d->suspended) {
+        d->suspended = false;
+        w->suspended--;
+    }
+    on_cpu(w, d->job.id);
+    went(d, moil_run_expire(d->run));
+}
+
+static void unslice(struct delivery *d)
+{
+    d->sliced = false;
+    DL_DELETE2(d->worker->ready, d, ready_prev, ready_next);
+}
+
+void moil_delivery_next_turn(struct worker *w)
+{
+    struct delivery *d = w->ready;
+    unslice(d);
+    run(d);
 }
 
 void moil_delivery_start(struct worker *w, struct delivery *d)
@@ -83,6 +162,9 @@ void moil_delivery_start(struct worker *w, struct delivery *d)
         moil_verdict_requeue(d);
         return;
     }
+    set_limits(d);
+    if (d->job.verdict.n)
+        moil_run_condemn(d->run, d->job.verdict);
     run(d);
 }
 
@@ -104,8 +186,12 @@ void moil_delivery_free(struct delivery *d)
         w->reserved_count--;
     }
     moil_host_abandon(d);
-    if (d->run)
+    if (d->sliced)
+        unslice(d);
+    if (d->run) {
+        ev_timer_stop(w->loop, &d->limit);
         moil_run_free(d->run);
+    }
     free(d);
 }
 

@@ -15,7 +15,8 @@ struct worker;
 struct operation;
 
 struct delivery {
-    struct delivery *prev, *next; /* in the worker's `reserved` or `running` list */
+    struct delivery *prev, *next;             /* in the worker's `reserved` or `running` list */
+    struct delivery *ready_prev, *ready_next; /* in the worker's `ready` list, while `sliced` */
     struct worker *worker;
     struct job job; /* slices into `bytes` */
     struct task *task;
@@ -25,6 +26,8 @@ struct delivery {
     int64_t started_us;          /* wall clock; 0: not started */
     int64_t started_mono_us;
     bool suspended;      /* waits for another job's result and holds no slot */
+    bool sliced;         /* its turn was over: it goes on when the others had theirs */
+    ev_timer limit;      /* its next deadline, while it waits */
     bool noted;          /* Redis has a note of it in `running` */
     bool damaged;        /* the record is no J record: to be buried with its bytes */
     struct slice record; /* in `bytes` */
@@ -36,6 +39,9 @@ void moil_delivery_add(struct worker *w, struct slice id, struct slice record);
 
 /* Starts the next reserved job. It may end at once, and be settled and gone when this returns. */
 void moil_delivery_start(struct worker *w, struct delivery *d);
+
+/* The next of those whose turn was over goes on. */
+void moil_delivery_next_turn(struct worker *w);
 
 /* The run goes on after an answer; it may end, as above. */
 void moil_delivery_resume(struct delivery *d);

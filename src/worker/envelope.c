@@ -16,6 +16,12 @@ static double number_of(const json_t *object, const char *key, double absent)
     return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
+/* A limit in seconds: false means none (-1). */
+static double limit_of(const json_t *object, const char *key)
+{
+    return json_is_false(json_object_get(object, key)) ? -1 : number_of(object, key, 0);
+}
+
 int moil_envelope_decode(struct slice extra, struct envelope *out)
 {
     *out = (struct envelope){.result_ttl_s = -1, .ignore_result = -1};
@@ -29,12 +35,15 @@ int moil_envelope_decode(struct slice extra, struct envelope *out)
     const json_t *ttl = json_object_get(object, "result_ttl"),
                  *ignore = json_object_get(object, "ignore_result");
     struct envelope e;
+    e.time_limit_s = limit_of(object, "time_limit");
+    e.soft_time_limit_s = limit_of(object, "soft_time_limit");
     e.expires_s = number_of(object, "expires", 0);
     e.result_ttl_s = json_is_false(ttl) ? INFINITY : number_of(object, "result_ttl", -1);
     e.ignore_result = json_is_boolean(ignore) ? json_is_true(ignore) : -1;
     double since = number_of(object, "unregistered_ms", 0);
     json_decref(object);
-    if (isnan(e.expires_s) || isnan(e.result_ttl_s) || !(since >= 0 && since < 1e15))
+    if (isnan(e.expires_s) || isnan(e.result_ttl_s) || isnan(e.time_limit_s) ||
+        isnan(e.soft_time_limit_s) || !(since >= 0 && since < 1e15))
         return MOIL_EBADMSG;
     e.unregistered_ms = (int64_t)since;
     *out = e;

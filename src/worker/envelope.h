@@ -10,10 +10,12 @@
 #include "base/slice.h"
 
 struct envelope {
-    double expires_s;        /* epoch; 0: never */
-    double result_ttl_s;     /* < 0: not said; INFINITY: for ever */
-    int ignore_result;       /* -1: not said */
-    int64_t unregistered_ms; /* epoch: when a worker first met it without its task; 0: none did */
+    double expires_s;         /* epoch; 0: never */
+    double result_ttl_s;      /* < 0: not said; INFINITY: for ever */
+    double time_limit_s;      /* 0: not said; < 0: none */
+    double soft_time_limit_s; /* likewise */
+    int ignore_result;        /* -1: not said */
+    int64_t unregistered_ms;  /* epoch: when a worker first met it without its task; 0: none did */
 };
 
 /* 0 or MOIL_EBADMSG (no JSON object, or a field of a wrong type). Empty bytes are an envelope that

@@ -218,8 +218,8 @@ void moil_fetcher_turn(struct fetcher *f)
 {
     struct worker *w = f->worker;
     bool serving = w->state == WORKER_SERVING;
-    /* Verdicts that must be sent again go first: a job that they put back could be fetched and put back
-     * once more while it runs. */
+    /* Verdicts that must be sent again go first: a job that they put back could be fetched and put
+     * back once more while it runs. */
     bool knows_all = !f->lost && !f->reclaiming && !w->settler.closed;
     if (f->lost && !f->reclaiming && f->calls == 0 && w->state > WORKER_JOINING &&
         w->state < WORKER_LEAVING && moil_settler_is_empty(&w->settler))

@@ -12,7 +12,7 @@ struct batch {
     struct batch *prev, *next;
     struct settler *settler;
     struct settlement *verdicts;
-    unsigned long order; /* of its making: jobs are given back in order */
+    unsigned long order;               /* of its making: jobs are given back in order */
     char incarnation[MOIL_ID_LEN + 1]; /* whose verdicts they are */
 };
 

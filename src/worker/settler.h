@@ -23,7 +23,7 @@ struct settler {
     struct batch *open;   /* being filled; NULL: none */
     struct batch *closed; /* to be sent, the oldest first (utlist) */
     struct batch *spare;
-    unsigned long made;    /* batches so far */
+    unsigned long made; /* batches so far */
     unsigned unsettled; /* batches that hold verdicts, sent or not */
     unsigned sent;      /* of these, under way */
 };

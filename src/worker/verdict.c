@@ -104,7 +104,8 @@ static void drop(struct delivery *d)
 static void bury(struct delivery *d, struct slice error)
 {
     struct buffer *text = &d->worker->text;
-    encode_outcome(d, "FAILURE", error, d->record, 0, text);
+    struct slice body = slice_of(d->record.p, d->record.n - d->job.verdict.n);
+    encode_outcome(d, "FAILURE", error, body, 0, text);
     struct settlement *batch = batch_for(d, text->len);
     if (batch && !text->failed)
         moil_settlement_dead(batch, d->job.id, moil_buffer_slice(text));

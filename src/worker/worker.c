@@ -10,11 +10,14 @@
 #include "base/error.h"
 #include "worker/delivery.h"
 #include "worker/host.h"
+#include "worker/slicer.h"
 #include "worker/verdict.h"
 
 enum {
     CALL_TIMEOUT_MS = 10000, /* of a script; Redis may be busy with somebody's slow command */
     TURN_US = 1000,          /* of starting jobs before the loop looks at its sockets again */
+    BREATH_US = 500,  /* for round trips to Redis between two slices: a slice each would be felt by
+                         all neighbours */
     CLOCK_EVERY = 16, /* jobs between two looks at the clock: one look costs 25 ns, a no-op job 1 us
                        */
 };
@@ -34,7 +37,8 @@ static void joined(void *data, int err, const struct reply *reply)
         return;
     }
     w->state = w->quiet ? WORKER_QUIET : WORKER_SERVING;
-    moil_fetcher_wake(&w->fetcher); /* the token of what waits may have gone to the incarnation before */
+    moil_fetcher_wake(&w->fetcher); /* the token of what waits may have gone to the incarnation
+                                       before */
     atomic_store(&w->options.page->ready, 1);
     if (w->options.on_ready)
         w->options.on_ready(w->options.data);
@@ -124,8 +128,35 @@ static void busy_cb(struct ev_loop *loop, ev_idle *watcher, int events)
     for (unsigned n = 1; may_start(w); n++) {
         moil_delivery_start(w, w->reserved);
         if (n % CLOCK_EVERY == 0 && moil_clock_monotonic_us() >= end_us)
-            return;
+            break;
     }
+    if (w->ready) {
+        moil_delivery_next_turn(w);
+        w->breath_end_us = moil_clock_monotonic_us() + BREATH_US;
+    }
+}
+
+static void breath_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)timer, (void)events; /* the turn that follows does it */
+}
+
+/* Starts what can be started once the sockets were looked at; or, when there are only slices to
+ * give and Redis owes an answer, waits for that a moment first. */
+static void go_on(struct worker *w)
+{
+    bool start = may_start(w);
+    int64_t now_us = w->ready && !start ? moil_clock_monotonic_us() : 0;
+    bool breathes = now_us && now_us < w->breath_end_us && moil_link_outstanding(w->link) > 0;
+    if (breathes) {
+        ev_timer_stop(w->loop, &w->breath);
+        ev_timer_set(&w->breath, (double)(w->breath_end_us - now_us) / 1e6, 0);
+        ev_timer_start(w->loop, &w->breath);
+    }
+    if (start || (w->ready && !breathes))
+        ev_idle_start(w->loop, &w->busy);
+    else
+        ev_idle_stop(w->loop, &w->busy);
 }
 
 static void stop_when_over(struct worker *w)
@@ -141,8 +172,8 @@ static void stop_when_over(struct worker *w)
     }
 }
 
-/* The last one first: each goes to the front of its queue, and the old order comes out. What fetches
- * under way still bring comes behind what is here, so they are waited for. */
+/* The last one first: each goes to the front of its queue, and the old order comes out. What
+ * fetches under way still bring comes behind what is here, so they are waited for. */
 static void give_back(struct worker *w)
 {
     if (w->fetcher.calls > 0 || w->fetcher.reclaiming)
@@ -163,10 +194,8 @@ static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
     moil_settler_flush(&w->settler);
     moil_fetcher_turn(&w->fetcher);
     stop_when_over(w);
-    if (may_start(w))
-        ev_idle_start(loop, &w->busy);
-    else
-        ev_idle_stop(loop, &w->busy);
+    go_on(w);
+    moil_slicer_turn();
     if (w->running && !ev_is_active(&w->notes))
         ev_timer_again(loop, &w->notes);
     atomic_store_explicit(&page->heartbeat_us, moil_clock_monotonic_us(), memory_order_relaxed);
@@ -275,6 +304,7 @@ static void init_watchers(struct worker *w)
 {
     ev_prepare_init(&w->turn, turn_cb);
     ev_idle_init(&w->busy, busy_cb);
+    ev_timer_init(&w->breath, breath_cb, 0, 0);
     ev_timer_init(&w->refresh, refresh_cb, 0, MOIL_INBOX_REFRESH_MS / 1000.0);
     ev_timer_init(&w->notes, notes_cb, 0, 0.25);
     ev_timer_init(&w->retry, retry_cb, 0, 1.0);
@@ -311,10 +341,12 @@ int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker
 void moil_worker_fini(struct worker *w)
 {
     close_all(w);
+    moil_slicer_end();
     moil_link_free(w->link);
     moil_link_free(w->waiting);
     ev_prepare_stop(w->loop, &w->turn);
     ev_idle_stop(w->loop, &w->busy);
+    ev_timer_stop(w->loop, &w->breath);
     ev_timer_stop(w->loop, &w->refresh);
     ev_timer_stop(w->loop, &w->notes);
     ev_timer_stop(w->loop, &w->retry);

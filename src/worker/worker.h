@@ -7,6 +7,7 @@
  *   verdict.c   what becomes of a job that ended
  *   settler.c   verdicts to Redis, in batches, until they are acknowledged
  *   host.c      what the Lua side asks for (vm/host.h)
+ *   slicer.c    the timer that ends a job's turn
  *   program.c   child programs of moil.run
  *
  * One turn of the loop (worker.c, turn_cb) settles, fetches and starts; the callbacks only change
@@ -37,6 +38,8 @@ struct worker_options {
     const char *lua_dir;      /* NULL: the embedded library */
     struct slice config_json; /* for Lua, or empty */
     int concurrency;
+    double time_limit_s;      /* 0: none */
+    double soft_time_limit_s; /* 0: none */
     double result_ttl_s;
     size_t max_payload;
     bool burst;                   /* stop when the queues are empty and nothing runs */
@@ -73,6 +76,7 @@ struct worker {
     struct queue_set queues;
     struct delivery *reserved; /* fetched, not started; the next first (utlist) */
     struct delivery *running;  /* started, not ended; the oldest first */
+    struct delivery *ready;    /* of these, those whose turn was over; the next first */
     unsigned reserved_count;
     unsigned running_count;
     unsigned suspended;  /* of these, those that wait for another job's result and hold no slot */
@@ -80,10 +84,12 @@ struct worker {
     struct buffer text;  /* scratch for records … */
     struct buffer error; /* … and for error objects */
     ev_prepare turn;
-    ev_idle busy;     /* active while there is something to start */
-    ev_timer refresh; /* the inbox's */
-    ev_timer notes;   /* marks jobs that run for long as STARTED */
-    ev_timer retry;   /* joining, leaving and settling again after an error */
+    ev_idle busy;          /* active while there is something to start */
+    ev_timer breath;       /* ends the pause that Redis gets between two slices */
+    int64_t breath_end_us; /* monotonic */
+    ev_timer refresh;      /* the inbox's */
+    ev_timer notes;        /* marks jobs that run for long as STARTED */
+    ev_timer retry;        /* joining, leaving and settling again after an error */
     char errstr[512];
 };
 

@@ -1,0 +1,111 @@
+/* limits.c: see limits.h. The handler (moil_vm_tick) only arms a hook; the hook decides, in the
+ * job's own thread: past the hard limit it leaves for good by a yield, which pcall cannot catch; at
+ * the soft limit it raises once; past its slice it yields, so that neighbours and the loop get
+ * their turn. Where no yield can pass (a sort's comparison, a gsub's function) it raises. */
+#include "vm/limits.h"
+
+#include <math.h>
+
+#include "base/clock.h"
+
+enum {
+    SLICE_US = 10 * 1000,
+    CONCLUDE_US = 10 * 1000 * 1000, /* for policy and hooks of a job that ran out of time */
+    CLOSE_US = 100 * 1000,
+};
+
+static int64_t deadline(int64_t start_us, double seconds)
+{
+    return seconds > 0 && seconds < 1e9 ? start_us + (int64_t)(seconds * 1e6) : 0;
+}
+
+void moil_run_limit(struct run *run, double soft_s, double hard_s)
+{
+    int64_t now_us = moil_clock_monotonic_us();
+
+    run->soft_us = deadline(now_us, soft_s);
+    run->hard_us = deadline(now_us, hard_s);
+}
+
+int64_t moil_run_hard_deadline(const struct run *run)
+{
+    return run->hard_us;
+}
+
+int64_t moil_run_next_deadline(const struct run *run)
+{
+    return run->soft_us && (!run->hard_us || run->soft_us < run->hard_us) ? run->soft_us
+                                                                          : run->hard_us;
+}
+
+void moil_limits_conclude(struct run *run)
+{
+    int64_t now_us = moil_clock_monotonic_us();
+
+    run->soft_us = 0;
+    if (run->timed_out || (run->hard_us && run->hard_us <= now_us)) {
+        run->hard_us = now_us + CONCLUDE_US;
+    }
+    run->timed_out = false;
+}
+
+void moil_limits_close(struct run *run)
+{
+    run->soft_us = 0;
+    run->hard_us = moil_clock_monotonic_us() + CLOSE_US;
+}
+
+/* An error that leaves a hook keeps the thread's hooks off for good, unless a pcall catches it
+ * (ldo.c: luaD_hook clears `allowhook`, and only its return or a pcall sets it again). [-0, +0, v]
+ */
+static void raise(lua_State *L, struct run *run, const char *code, const char *message)
+{
+    run->spoiled = true;
+    luaL_where(L, 0);                                         /* where */
+    lua_createtable(L, 0, 2);                                 /* where error */
+    lua_pushstring(L, code);                                  /* where error code */
+    lua_setfield(L, -2, "code");                              /* where error */
+    lua_pushfstring(L, "%s%s", lua_tostring(L, -2), message); /* where error message */
+    lua_setfield(L, -2, "message");                           /* where error */
+    luaL_setmetatable(L, MOIL_ERROR_META);
+    lua_error(L);
+}
+
+static bool may_yield(lua_State *L, const struct run *run)
+{
+    return lua_isyieldable(L) && run->barriers == 0 && run->phase != RUN_OVER;
+}
+
+static void limit_hook(lua_State *L, lua_Debug *ar)
+{
+    struct run *run = moil_thread_run(L);
+    int64_t now_us = moil_clock_monotonic_us();
+
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    if (!run) {
+        return;
+    }
+    if (run->hard_us && now_us >= run->hard_us) {
+        if (!may_yield(L, run)) {
+            raise(L, run, "TimeLimitExceeded", "the time limit has passed");
+        }
+        run->exit = EXIT_LIMIT;
+        lua_yield(L, 0);
+    } else if (run->soft_us && now_us >= run->soft_us) {
+        run->soft_us = 0;
+        raise(L, run, "SoftTimeLimitExceeded", "the soft time limit has passed");
+    } else if (now_us - run->slice_us >= SLICE_US && may_yield(L, run)) {
+        run->exit = EXIT_SLICE;
+        lua_yield(L, 0);
+    }
+}
+
+void moil_vm_tick(struct vm *vm)
+{
+    struct run *run = vm->on_cpu;
+
+    if (run && moil_clock_monotonic_us() - run->slice_us >= SLICE_US) {
+        lua_sethook(run->running, limit_hook, LUA_MASKCOUNT, 1);
+    }
+}

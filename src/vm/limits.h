@@ -1,0 +1,24 @@
+/* What bounds a run on the CPU: its slice, its soft and its hard time limit (docs/architecture.md,
+ * "Time limits").
+ *
+ * Inside vm/; worker/ sees moil_vm_tick and the limits in vm.h. A hook armed from a timer signal
+ * costs a running job nothing until it fires; a hook that is always set would cost 60 to 90 % of a
+ * tight loop's speed. */
+#ifndef MOIL_VM_LIMITS_H
+#define MOIL_VM_LIMITS_H
+
+#include "vm/state.h"
+
+/* The thread that runs now, told at each change; the signal handler arms the hook on it. */
+static inline void moil_limits_running(struct run *run, lua_State *L)
+{
+    run->running = L;
+}
+
+/* True when the run's limits let it go on in a second phase; sets what it may take there. */
+void moil_limits_conclude(struct run *run);
+
+/* For closing: <close> variables get 100 ms. */
+void moil_limits_close(struct run *run);
+
+#endif

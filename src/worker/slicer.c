@@ -1,0 +1,77 @@
+/* slicer.c: see slicer.h. SA_RESTART, so that a job's blocking read goes on; libev copes with EINTR
+ * of its poll. */
+#include "worker/slicer.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "vm/vm.h"
+
+enum {
+    TICK_MS = 5,       /* half a slice: a turn takes 10 to 15 ms */
+    QUIET_TICKS = 100, /* without a job that began: the timer stops. Two system calls for half a
+                         second */
+};
+
+static struct {
+    struct vm *volatile vm;
+    volatile sig_atomic_t quiet_ticks;
+    timer_t timer;
+    bool made, running;
+} slicer;
+
+static void tick(int signum)
+{
+    (void)signum;
+    slicer.quiet_ticks++;
+    if (slicer.vm)
+        moil_vm_tick(slicer.vm);
+}
+
+static void set(long ms)
+{
+    struct itimerspec spec = {
+        .it_value.tv_nsec = ms * 1000000,
+        .it_interval.tv_nsec = ms * 1000000,
+    };
+    timer_settime(slicer.timer, 0, &spec, NULL);
+    slicer.running = ms > 0;
+}
+
+static bool make(void)
+{
+    struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    sigaction(SIGALRM, &action, NULL);
+    if (timer_create(CLOCK_MONOTONIC, &event, &slicer.timer) != 0) {
+        log_error("no timer is to be had: time limits do not hold for jobs on the CPU");
+        return false;
+    }
+    return true;
+}
+
+void moil_slicer_begin(struct vm *vm)
+{
+    slicer.vm = vm;
+    slicer.quiet_ticks = 0;
+    if (!slicer.made)
+        slicer.made = make();
+    if (slicer.made && !slicer.running)
+        set(TICK_MS);
+}
+
+void moil_slicer_turn(void)
+{
+    if (slicer.running && slicer.quiet_ticks > QUIET_TICKS)
+        set(0);
+}
+
+void moil_slicer_end(void)
+{
+    if (slicer.made)
+        timer_delete(slicer.timer);
+    memset(&slicer, 0, sizeof slicer);
+}

@@ -1,0 +1,17 @@
+/* The timer that ends a job's turn: a signal every 10 ms while jobs are on the CPU, whose handler
+ * tells the vm (moil_vm_tick). One per process, as signals are. */
+#ifndef MOIL_WORKER_SLICER_H
+#define MOIL_WORKER_SLICER_H
+
+struct vm;
+
+/* Jobs of this vm run now: starts the timer unless it runs. */
+void moil_slicer_begin(struct vm *vm);
+
+/* Once per turn of the loop: stops the timer when no job has run for a while. */
+void moil_slicer_turn(void);
+
+/* The vm goes. */
+void moil_slicer_end(void);
+
+#endif
