@@ -139,10 +139,13 @@ end
 function actions.task(self, step)
   local call, expected = step.argument:match("^(.-)%s*=>%s*(.*)$")
   if not call then fail(self, step, "the mark has no CALL => OUTPUT") end
+  -- A namespace of its own: the page's other workers do not know this task.
+  self.env.MOIL_NAMESPACE = "step-" .. step.line
   local worker = start_worker(self, step, { scratch(self, ".lua", with_require(step.text)) })
   local p = spawn(self, { "sh", "-eu", "-c", "moil call " .. call .. " --wait --timeout 10" })
   p:wait(TIMEOUT)
   worker:stop()
+  self.env.MOIL_NAMESPACE = nil
   self.output = p:stdout()
   expect(self, step, self.output, expected)
 end
