@@ -17,6 +17,10 @@ for name in io.popen("ls README.md CONTRIBUTING.md CHANGELOG.md docs/*.md"):line
   if name ~= "docs/protocol.md" then names[#names + 1] = name end
 end
 
+it("docs/protocol.md has a spec of its own", function()
+  assert.matches("docs/protocol%.md", support.read("spec/docs/protocol_spec.lua"))
+end)
+
 for _, name in ipairs(names) do
   it(name .. " says what is so", function()
     local run = session.new(name)
