@@ -21,7 +21,7 @@ PACKAGES := hiredis uuid jansson lua5.4
 
 # The goals that compile. The others work before the libraries are there (`make deps` brings them), and
 # call make again for what they compile.
-COMPILING := all objects spec-modules install run-specs lint-objects lint-tidy docs $(BUILD)/%
+COMPILING := all objects spec-modules bench-programs install run-specs lint-objects lint-tidy docs $(BUILD)/%
 ifneq ($(filter $(COMPILING),$(or $(MAKECMDGOALS),all)),)
   ifneq ($(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $(PACKAGES) && echo ok),ok)
     $(error Missing: $(or $(shell command -v pkg-config >/dev/null 2>&1 || echo pkg-config), \
@@ -54,11 +54,13 @@ NATIVE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/native*.c)
 # spec/support/NAME_probe.c is a program of its own, linked with the library.
 PROBE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/*_probe.c))
 PROBES := $(PROBE_OBJ:$(BUILD)/obj/spec/support/%.o=$(BUILD)/spec/%)
+BENCH_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/support/*.c))
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/*.c))
 SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES)
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
-.PHONY: all objects spec-modules deps demo test run-specs lint lint-objects lint-tidy fmt cover bench bench-peers docs env \
+.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt cover bench bench-peers docs env \
         install clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -147,6 +149,15 @@ test: ## build and run the specs; SPEC=path for some, SANITIZER=address,undefine
 	@.ci/deps run test
 	+@$(submake) run-specs
 
+# --- the benchmark's programs ------------------------------------------------------------------------------
+
+bench-programs: $(BENCH_OBJ:$(BUILD)/obj/bench/%.o=$(BUILD)/bench/%)
+
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BENCH_SUPPORT) $(BUILD)/libmoil.a
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 # --- targets for people ----------------------------------------------------------------------------------
 
 demo: ## real jobs on an embedded Redis, checked
@@ -159,7 +170,7 @@ lint: ## gcc, clang, clang-tidy, cppcheck, luacheck, format, layers, sizes, name
 	@BUILD='$(BUILD)' .ci/lint
 
 # What .ci/lint calls, each with BUILD and CC of its own. A file is tidied again when its object is newer.
-ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(NATIVE_OBJ) $(PROBE_OBJ)
+ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(NATIVE_OBJ) $(BENCH_OBJ) $(BENCH_SUPPORT) $(PROBE_OBJ)
 
 lint-objects: $(ALL_OBJ)
 
@@ -178,10 +189,10 @@ cover: ## line coverage of the specs, by file
 	@.ci/deps run test
 	@BUILD='$(BUILD)' .ci/cover
 
-bench: ## moil beside the raw limit, in one run
+bench: ## moil beside the raw limit, in one run; BENCH=--quick for a minute's worth
 	@.ci/deps run
-	+@$(submake) all
-	@BUILD='$(BUILD)' sh bench/run
+	+@$(submake) all bench-programs
+	@BUILD='$(BUILD)' LUA='$(LUA)' sh bench/run $(BENCH)
 
 bench-peers: ## the same workloads on Celery, RQ, BullMQ, bee-queue, asynq
 	@bench/peers/run
