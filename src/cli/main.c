@@ -13,6 +13,7 @@
 #include "cli/command.h"
 #include "cli/complaint.h"
 #include "cli/output.h"
+#include "cli/secrets.h"
 
 /* A socket that got descriptor 1 would receive what we print. */
 static void open_standard_descriptors(void)
@@ -122,6 +123,7 @@ int main(int argc, char **argv)
 {
     open_standard_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    moil_hide_passwords(argc, argv);
     if (argc < 2) {
         print_list(stderr);
         return STATUS_USAGE;
