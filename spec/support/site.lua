@@ -63,12 +63,12 @@ function site:wait_state(id, state, seconds)
   end, seconds or PATIENCE, function() return ("%s is %s (now %s)"):format(id, state, last) end)
 end
 
--- Waits until the node's only worker says that it is "quiet" (or "serving", …).
+-- Waits until the node's only worker says that it is "quiet, …" (a pattern).
 function site.wait_worker(node, state)
   local from = #node:stderr()
   support.wait_until(function()
     node:kill("USR1")
-    return node:stderr():find(state .. ", %d+ running", from)
+    return node:stderr():find(state, from)
   end, PATIENCE, "a worker that is " .. state)
 end
 

@@ -163,7 +163,11 @@ static void stop_when_over(struct worker *w)
 {
     const struct fetcher *f = &w->fetcher;
     bool idle = !w->reserved && !w->running && moil_settler_is_empty(&w->settler) &&
-                f->calls == 0 && !f->lost && !f->reclaiming;
+                f->calls == 0 && !f->reclaiming;
+    /* What a lost reply may have left in flight with us is reclaimed first; without Redis, recovery
+     * gives it back. */
+    if (f->lost && moil_link_state(w->link) == LINK_UP)
+        idle = false;
     if (w->options.burst && w->state == WORKER_SERVING && idle && f->drained)
         w->state = WORKER_STOPPING;
     if (w->state == WORKER_STOPPING && idle) {
