@@ -44,7 +44,7 @@ describe("make install", function()
     assert.matches("-lmoil", support.sh("pkg-config --libs moil", { env = env }).stdout, 1, true)
     local static = "-l:libmoil.a $(pkg-config --static --libs-only-l moil | sed s/-lmoil//)"
     for _, libs in ipairs { "-lmoil", static } do
-      local command = "cd %s && cc -o version version.c %s %s && ./version"
+      local command = "cd %s && cc -o version version.c $LDFLAGS %s %s && ./version"
       local out = support.sh(command:format(dir, flags, libs), { env = env })
       assert.same({ code = 0, stdout = version .. "\n", stderr = "" }, out)
     end

@@ -102,8 +102,9 @@ static struct slice exact_copy(lua_State *L, int arg)
 
     if (!copy) {
         luaL_error(L, "out of memory");
+    } else if (s.n > 0) {
+        memcpy(copy, s.p, s.n);
     }
-    memcpy(copy, s.p ? s.p : "", s.n);
     return slice_of(copy, s.n);
 }
 
