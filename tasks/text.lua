@@ -1,5 +1,4 @@
--- Counting in text files, piece by piece, so that a big file costs no memory and a worker's other
--- jobs get their turn in between.
+-- Counting in text files, piece by piece, so that a big file costs no memory.
 --
 --   moil call text.wc /usr/share/common-licenses/GPL-3 --wait
 --
@@ -39,7 +38,6 @@ local function read_pieces(task, path, file, take)
     elseif #rest > MAX_LINE then
       fail("TooLarge", "%s: %s has a line of more than %d bytes", task, path, MAX_LINE)
     end
-    moil.sleep(0)
   end
   if rest ~= "" then take(rest) end
   return bytes
