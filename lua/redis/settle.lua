@@ -15,7 +15,7 @@ if is_fenced(incarnation) then
   return FENCED
 end
 local inflight = ns .. "inflight:" .. incarnation
-local at, settled = 2, 0
+local at, settled, now, delayed = 2, 0, nil, {}
 local notes, waiters = false, false
 local extras = call("EXISTS", ns .. "running", ns .. "waiters")
 if extras > 0 then
@@ -107,7 +107,8 @@ for _ = 1, next_count() do
   at = at + 2
   if call("SREM", inflight, id) == 1 then
     call("HSET", jobs, id, record)
-    call("ZADD", ns .. "dead", now_ms(), id)
+    now = now or now_ms()
+    call("ZADD", ns .. "dead", now, id)
     tell({ id }, "F", { record })
     settled = settled + 1
   end
@@ -122,13 +123,19 @@ for _ = 1, next_count() do
       call("HDEL", notes, id)
     end
     if wait_ms > 0 then
-      delay({ now_ms() + wait_ms, id })
+      now = now or now_ms()
+      delayed[#delayed + 1] = now + wait_ms
+      delayed[#delayed + 1] = id
     else
       local queue, level = place_of(record)
       push(queue, level, { id }, false)
     end
     settled = settled + 1
   end
+end
+
+if #delayed > 0 then
+  delay(delayed)
 end
 
 for _ = 1, next_count() do
