@@ -1,11 +1,12 @@
--- The table of `make bench`, and its JSON: medians of what was measured, ratios within the run, and whether each target
--- is met. Called by bench/run: report.lua FACTS JSON PEERS. FACTS holds lines "name key value key value ...", a name once for
--- each repetition; PEERS is the JSON of `make bench-peers`, if there is one.
+-- The table of `make bench`, and its JSON: medians of what was measured, ratios within the run, and
+-- whether each target is met. Called by bench/run: report.lua FACTS JSON PEERS. FACTS holds lines
+-- "name key value key value ...", a name once for each repetition; PEERS is the JSON of `make
+-- bench-peers`, if there is one.
 local moil = require "moil"
 
 local facts_path, json_path, peers_path = arg[1], arg[2], arg[3]
 
--- --- what was measured -------------------------------------------------------------------------------------
+-- --- what was measured ---------------------------------------------------------------------------
 
 local function number(value, digits)
   local text = ("%." .. digits .. "f"):format(value)
@@ -92,7 +93,7 @@ local function fastest_peer()
   return best
 end
 
--- --- the table ---------------------------------------------------------------------------------------------
+-- --- the table -----------------------------------------------------------------------------------
 
 local rtt = over(get("yardstick", "rtt_p50_us"), 1000)
 local drain = get("drain_keep_1w", "rate")
@@ -100,7 +101,8 @@ local bulk_us, set_us = get("enqueue_bulk", "redis_us"), get("yardstick", "set_e
 local life_us = sum(bulk_us or false, get("drain_keep_1w", "redis_us") or false, get("sweep", "redis_us") or false)
 local naps_limit = sum(1.5 * 20000 / 2000 * 0.1, get("naps_noop", "seconds") or false)
 
--- Title, value, digits after the point; then, where there is a target: what it is compared as, the ratio, "<" or ">", the bound.
+-- Title, value, digits after the point; then, where there is a target: what it is compared as, the
+-- ratio, "<" or ">", the bound.
 local rows = {
   { "Redis: PING, round trip p50 (ms)", rtt, 3 },
   { "Redis: CPU of a PING, one at a time (us)", get("yardstick", "ping_us"), 2 },
@@ -182,7 +184,7 @@ end
 print(("\nmedians of %d runs, drains of %s jobs; %d targets missed; JSON: %s"):format(get("machine", "repeats"),
   number(get("machine", "jobs"), 0), missed, json_path))
 
--- --- the JSON ----------------------------------------------------------------------------------------------
+-- --- the JSON ------------------------------------------------------------------------------------
 
 local targets = {}
 for _, row in ipairs(rows) do

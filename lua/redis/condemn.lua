@@ -1,7 +1,7 @@
 -- condemn: a worker incarnation is dead: nothing it says counts any more, and `recover` gives its
 -- jobs back.
--- ARGV: incarnation, kind "crash" | "limit" | "loss", id that was on its CPU ("-": none), error (JSON text:
--- why a job ends that may not run again)
+-- ARGV: incarnation, kind "crash" | "limit" | "loss", id that was on its CPU ("-": none), error
+-- (JSON text: why a job ends that may not run again)
 -- Returns 1, or 0 when there is no such worker.
 local incarnation = ARGV[1]
 if call("HDEL", ns .. "workers", incarnation) == 0 then

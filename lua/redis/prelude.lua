@@ -1,5 +1,6 @@
--- Stands before every script (the build joins the two). KEYS[1] is the namespace's prefix, "{moil}:"; all
--- keys are derived from it and share its hash tag. Payloads are never decoded: of a record only the header is read.
+-- Stands before every script (the build joins the two). KEYS[1] is the namespace's prefix,
+-- "{moil}:"; all keys are derived from it and share its hash tag. Payloads are never decoded: of a
+-- record only the header is read.
 local call = redis.call
 local ns = KEYS[1]
 local jobs = ns .. "jobs"
@@ -11,7 +12,8 @@ end
 
 local FENCED = { err = "FENCED this worker incarnation is not registered" }
 
--- At most one token a queue: it wakes one idle worker, and a fetch that leaves a backlog puts it back.
+-- At most one token a queue: it wakes one idle worker, and a fetch that leaves a backlog puts it
+-- back.
 local function wake(queue)
   local list = ns .. "wake:" .. queue
   if call("LLEN", list) == 0 then
@@ -19,7 +21,8 @@ local function wake(queue)
   end
 end
 
--- A queue's state is "r" (runs) or "p" (paused), then its priority levels in use, the highest first.
+-- A queue's state is "r" (runs) or "p" (paused), then its priority levels in use, the highest
+-- first.
 local function push(queue, level, ids, front)
   local state = call("HGET", ns .. "queues", queue) or "r"
   if not state:find(level, 2, true) then
@@ -68,7 +71,8 @@ local function delay(entries)
   end
 end
 
--- To the inboxes of those who wait for a job: kind .. id .. "\n" .. text. Kinds: F final record, P progress, U unknown.
+-- To the inboxes of those who wait for a job: kind .. id .. "\n" .. text. Kinds: F final record, P
+-- progress, U unknown.
 local function notify(owners, kind, id, text)
   for owner in owners:gmatch("%S+") do
     local inbox = ns .. "inbox:" .. owner
@@ -136,7 +140,8 @@ local function expire_at(minute, ids)
   end
 end
 
--- The R record of a job that ends without its worker; `minute` is when it expires ("0": never), `body` the J record to keep or "".
+-- The R record of a job that ends without its worker; `minute` is when it expires ("0": never),
+-- `body` the J record to keep or "".
 local function outcome_of(record, state, value, now, minute, body)
   local queue, level, retries, crashes, losses, enqueued, task =
     record:match("^J1 (%S+) (%d) (%d+) (%d+) (%d+) (%d+) (%S+) ")

@@ -1,7 +1,8 @@
 local site = require "spec.support.site"
 local support = require "spec.support"
 
--- Time limits: in the worker, on the CPU and while waiting; and by the supervisor, where the worker cannot.
+-- Time limits: in the worker, on the CPU and while waiting; and by the supervisor, where the worker
+-- cannot.
 
 local TASKS <const> = site.NOTE .. [[
 moil.task("spin", { time_limit = 0.3 }, function() while true do pcall(error) end end)

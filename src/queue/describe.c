@@ -115,7 +115,8 @@ static void add_waiting(struct buffer *out, const struct job *job, struct slice 
         add_string(out, "worker", detail);
 }
 
-/* Milliseconds since the epoch, as Redis prints a score; bounded, so that they fit as microseconds. */
+/* Milliseconds since the epoch, as Redis prints a score; bounded, so that they fit as microseconds.
+ */
 static int64_t digits(struct slice s)
 {
     int64_t v = 0;
