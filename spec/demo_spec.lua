@@ -17,8 +17,9 @@ describe("examples/demo.sh", function()
 
   local function start(env)
     dir = support.tempdir()
-    local given = { BUILD = support.build, TMPDIR = dir, LD_PRELOAD = os.getenv("MOIL_SPEC_PRELOAD") }
-    if given.LD_PRELOAD then -- the shell's and awk's own leaks are not ours
+    local preload = os.getenv("MOIL_SPEC_PRELOAD")
+    local given = { BUILD = support.build, TMPDIR = dir, LD_PRELOAD = preload }
+    if preload then -- the shell's and awk's own leaks are not ours
       given.ASAN_OPTIONS = os.getenv("ASAN_OPTIONS") .. ":detect_leaks=0"
     end
     for name, value in pairs(env or {}) do given[name] = value end
