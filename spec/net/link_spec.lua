@@ -246,7 +246,7 @@ describe("a link", function()
 
   it("says what is wrong with an address", function()
     for url, message in pairs {
-      ["redis://127.0.0.1:" .. support.native.free_port()] = "Redis at redis://127.*: Connection refused",
+      ["redis://127.0.0.1:" .. support.native.free_port()] = "Redis at redis://127.*: .* refused",
       ["unix:///nowhere/at/all"] = "Redis at unix:///nowhere/at/all.*: No such file",
     } do
       l = driver.new(url)

@@ -31,6 +31,17 @@ describe("forget", function()
     end
   end)
 
+  it("drops with the scope dead what is in the dead set alone", function()
+    w:enqueue("default", 5, { "ended" })
+    w:fetch(1)
+    w:settle { ended = { { minute = 0, { "ended", world.outcome {} } } } }
+    w:bury "dead"
+    assert.is_nil(w:eval("forget", "ended", "dead"))
+    assert.equal(1, w:eval("forget", "dead", "dead"))
+    assert.equal("ended", w:place("ended"))
+    assert.is_nil(w:place("dead"))
+  end)
+
   it("passes over maxmemory", function()
     w:bury "a"
     w:fill_memory()

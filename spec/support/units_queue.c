@@ -4,7 +4,6 @@
  * Records are decoded from a copy of exactly their size, so that a sanitizer sees a read past the
  * end. */
 #include <ev.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -94,17 +93,13 @@ static void push_job(lua_State *L, const struct job *job) /* [-0, +1, m] */
     set_int(L, "enqueued_us", job->enqueued_us);
 }
 
-/* A copy of a string argument in memory of just that size; the caller frees it. */
+/* A copy of a string argument in memory of just that size. [-0, +1, m] */
 static struct slice exact_copy(lua_State *L, int arg)
 {
     struct slice s = units_slice(L, arg);
-    char *copy = malloc(s.n ? s.n : 1);
+    char *copy = lua_newuserdatauv(L, s.n, 0); /* copy: it stays, as the slice points to it */
 
-    if (!copy) {
-        luaL_error(L, "out of memory");
-    } else if (s.n > 0) {
-        memcpy(copy, s.p, s.n);
-    }
+    memcpy(copy, s.p ? s.p : "", s.n);
     return slice_of(copy, s.n);
 }
 
@@ -126,7 +121,6 @@ static int decode_with(lua_State *L, decode_fn *decode)
     if (err == 0) {
         push_job(L, &job);
     }
-    free((char *)record.p);
     if (err != 0) {
         refuse(L, err);
         lua_pushboolean(L, slice_is(job.id, "kept") && !job.queue.p && !job.args.p);
@@ -194,7 +188,6 @@ static int unit_decode_outcome(lua_State *L)
         set_int(L, "finished_us", o.finished_us);
         set_int(L, "expires_min", o.expires_min);
     }
-    free((char *)record.p);
     return err == 0 ? 1 : refuse(L, err);
 }
 
@@ -211,7 +204,6 @@ static int unit_decode_note(lua_State *L)
         lua_pushinteger(L, note.started_us);
         units_push(L, note.meta);
     }
-    free((char *)text.p);
     return err == 0 ? 4 : refuse(L, err);
 }
 
@@ -221,7 +213,6 @@ static int unit_is_outcome(lua_State *L)
     struct slice record = exact_copy(L, 1);
 
     lua_pushboolean(L, moil_record_is_outcome(record));
-    free((char *)record.p);
     return 1;
 }
 
@@ -350,7 +341,6 @@ static int unit_fault(lua_State *L)
     struct slice text = exact_copy(L, 1);
     int err = moil_fault_of(text.p, text.n);
 
-    free((char *)text.p);
     lua_pushinteger(L, err);
     lua_pushboolean(L, moil_link_is_transient(err));
     return 2;
