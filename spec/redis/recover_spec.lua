@@ -43,7 +43,7 @@ describe("a dead worker", function()
     assert.truthy(w:key("HGET", "jobs", "a"))
   end)
 
-  it("gives its jobs back in front, in their old order, the one on the CPU charged with a crash", function()
+  it("gives its jobs back in front, in order, the one on the CPU charged with a crash", function()
     enqueue_aged { "a", "b", "c", "d" }
     w:fetch(3)
     w:eval("condemn", w.worker, "crash", "b", ERROR)
@@ -138,7 +138,7 @@ describe("a vanished node", function()
     assert.equal(0, w:key("HLEN", "nodes"))
   end)
 
-  it("takes only its own workers along, and charges a loss to what it noted as running alone", function()
+  it("takes only its own workers along, and charges a loss to what ran alone", function()
     local counter = w:eval("heartbeat", "node", "{}")
     w:eval("join", "other", "node-2")
     enqueue_aged { "a", "b" }

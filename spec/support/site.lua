@@ -14,13 +14,14 @@ site.__index = site
 
 local PATIENCE <const> = 15 -- seconds, for what takes milliseconds on an idle machine
 
----@param options { tasks: string?, args: string[]?, redis: table?, config: table?, appendonly: boolean?,
----  env: table?, idle: boolean? }  args: of the first worker; idle: start none
+---@param options { tasks: string?, args: string[]?, redis: table?, config: table?,
+---  appendonly: boolean?, env: table?, idle: boolean? } args: of the first worker; idle: start none
 function site.open(options)
   local self = setmetatable({}, site)
   self.dir = support.tempdir()
   self.tasks = support.write(self.dir .. "/tasks.lua", options.tasks or "")
-  self.redis = options.redis or support.redis { config = options.config, appendonly = options.appendonly }
+  self.redis = options.redis
+    or support.redis { config = options.config, appendonly = options.appendonly }
   self.url = options.url or self.redis.url
   self.env = options.env
   self.moil = require "moil"
@@ -89,7 +90,9 @@ function site.pids(node)
   node:read_until("state: running", PATIENCE)
   support.wait_until(function()
     pids = {}
-    for role, pid in node:stderr():gmatch("state: ([%w ]-) pid (%d+)") do pids[role] = math.tointeger(pid) end
+    for role, pid in node:stderr():gmatch("state: ([%w ]-) pid (%d+)") do
+      pids[role] = math.tointeger(pid)
+    end
     return pids.agent and next(pids, "agent") or next(pids) ~= "agent" and pids.agent
   end, PATIENCE, "a dump of the node's state")
   return pids

@@ -17,7 +17,9 @@ moil.task("raise", function(kind)
   if kind == "code" then error { code = "NOT_FOUND", message = "no such thing" } end
   if kind == "own" then error(setmetatable({}, { __tostring = function() return "shown" end })) end
   if kind == "nil" then error() end
-  if kind == "unshowable" then error(setmetatable({}, { __tostring = function() error "no" end })) end
+  if kind == "unshowable" then
+    error(setmetatable({}, { __tostring = function() error "no" end }))
+  end
 end)
 local function inner() error("deep") end
 moil.task("deep", function() inner() return 1 end)
@@ -35,10 +37,9 @@ moil.task("exit", function() os.exit(0) end)
 
 moil.task("self", { bind = true, queue = "own" }, function(self, ...)
   local copy = { count = select("#", ...) }
-  for _, k in ipairs { "id", "task", "args", "kwargs", "queue", "retries", "deliveries", "attempt", "parent_id",
-    "root_id", "worker", "headers", "eta" } do
-    copy[k] = self[k]
-  end
+  local names = "id task args kwargs queue retries deliveries attempt "
+    .. "parent_id root_id worker headers eta"
+  for k in names:gmatch("%S+") do copy[k] = self[k] end
   copy.same = moil.current() == self or moil.current().id == self.id
   return copy
 end)
@@ -49,7 +50,9 @@ local function hooks(options)
   options.before_start = function(self) note(self.id, "before") end
   options.on_success = function(self, v) moil.sleep(0.01) note(self.id, "success", tostring(v)) end
   options.on_failure = function(self, e) note(self.id, "failure", e.code) end
-  options.on_retry = function(self, e, s) note(self.id, "retry", e.message:match("[^:]*$"), tostring(s)) end
+  options.on_retry = function(self, e, s)
+    note(self.id, "retry", e.message:match("[^:]*$"), tostring(s))
+  end
   options.after_return = function(self, state) note(self.id, "after", state) end
   return options
 end
@@ -58,30 +61,47 @@ moil.task("hooked", hooks {}, function(self, what)
   if what == "fail" then error { code = "E", message = "x" } end
   if what == "reject" then self:reject { reason = { code = "R", message = "m" } } end
   if what == "ignore" then self:ignore() end
-  if what == "retry" and self.retries == 0 then self:retry { countdown = 0.05, reason = "again" } end
+  if what == "retry" and self.retries == 0 then
+    self:retry { countdown = 0.05, reason = "again" }
+  end
   return what
 end)
 moil.task("hook.errors", {
   on_success = function() error("hook broke") end,
   after_return = function(self) note(self.id, "after anyway") end,
 }, function() return 1 end)
-moil.task("hook.before", { before_start = function() error { code = "NOT_NOW", message = "b" } end },
-  function() return 1 end)
+moil.task("hook.before", {
+  before_start = function() error { code = "NOT_NOW", message = "b" } end,
+}, function() return 1 end)
 
-moil.task("flaky", { bind = true, retry = moil.retry.fixed { max = 3, delay = 0.05 } }, function(self, good_at)
+moil.task("flaky", {
+  bind = true,
+  retry = moil.retry.fixed { max = 3, delay = 0.05 },
+}, function(self, good_at)
   note(self.id, "try", self.attempt, self.retries, ("%.6f"):format(os.clock()))
-  if self.attempt < good_at then error { code = "ATTEMPT_" .. self.attempt, message = "not yet" } end
+  if self.attempt < good_at then
+    error { code = "ATTEMPT_" .. self.attempt, message = "not yet" }
+  end
   return self.retries
 end)
-moil.task("picky", { retry = moil.retry.fixed { max = 5, delay = 0 }, retry_on = { "YES" }, bind = true },
-  function(self) error { code = self.attempt < 3 and "YES" or "NO", message = "attempt " .. self.attempt } end)
-moil.task("avoid", { retry = moil.retry.fixed { max = 5, delay = 0 }, dont_retry_on = { "NO" }, bind = true },
-  function(self) error { code = self.attempt < 2 and "ANY" or "NO", message = "attempt " .. self.attempt } end)
-moil.task("policy", { retry = function(attempt, err) if attempt <= 2 and err.code == "E" then return 0 end end,
-  bind = true }, function(self) error { code = "E", message = "attempt " .. self.attempt } end)
-moil.task("policy.broken", { retry = function() error "boom" end }, function() error { code = "E", message = "kept" } end)
+local five = moil.retry.fixed { max = 5, delay = 0 }
+local function fail(self, code) error { code = code, message = "attempt " .. self.attempt } end
+moil.task("picky", { retry = five, retry_on = { "YES" }, bind = true }, function(self)
+  fail(self, self.attempt < 3 and "YES" or "NO")
+end)
+moil.task("avoid", { retry = five, dont_retry_on = { "NO" }, bind = true }, function(self)
+  fail(self, self.attempt < 2 and "ANY" or "NO")
+end)
+local function twice(attempt, err)
+  if attempt <= 2 and err.code == "E" then return 0 end
+end
+moil.task("policy", { retry = twice, bind = true }, function(self) fail(self, "E") end)
+moil.task("policy.broken", { retry = function() error "boom" end }, function()
+  error { code = "E", message = "kept" }
+end)
 moil.task("again", { bind = true }, function(self, max)
-  local ok = pcall(self.retry, self, { countdown = 0, max_retries = max, reason = { code = "AGAIN", message = "r" .. self.retries } })
+  local reason = { code = "AGAIN", message = "r" .. self.retries }
+  local ok = pcall(self.retry, self, { countdown = 0, max_retries = max, reason = reason })
   return { swallowed = ok }
 end)
 moil.task("reject", { bind = true, retry = moil.retry.fixed {} }, function(self)
@@ -142,8 +162,13 @@ describe("a result", function()
   end)
 
   it("that cannot be JSON fails the job, and names the place", function()
-    local places = { ["function"] = "result%.a%[1%]", nan = "result", cycle = "result", utf8 = "result%.k",
-      mixed = "result" }
+    local places = {
+      ["function"] = "result%.a%[1%]",
+      nan = "result",
+      cycle = "result",
+      utf8 = "result%.k",
+      mixed = "result",
+    }
     for kind, place in pairs(places) do
       local err = it_is:failure("bad", { kind })
       assert.equal("BadArgument", err.code, kind)
@@ -225,7 +250,8 @@ end)
 
 describe("self", function()
   it("tells of the job", function()
-    local result = moil.send("self", { 1, nil, n = 2 }, { queue = "own", kwargs = { k = "v" }, headers = { trace = 7 } })
+    local options = { queue = "own", kwargs = { k = "v" }, headers = { trace = 7 } }
+    local result = moil.send("self", { 1, nil, n = 2 }, options)
     local own = result:get { timeout = 10 }
     assert.equal(result.id, own.id)
     assert.equal("self", own.task)
@@ -260,8 +286,8 @@ describe("hooks", function()
   it("run around a retry", function()
     local result = moil.send("hooked", { "retry" })
     result:get { timeout = 10 }
-    assert.same({ "before", "run", "retry again 0.05", "before", "run", "success retry", "after SUCCESS" },
-      notes_of(result.id))
+    local expected = "before, run, retry again 0.05, before, run, success retry, after SUCCESS"
+    assert.equal(expected, table.concat(notes_of(result.id), ", "))
   end)
 
   it("that fail are logged and change nothing; before_start's error fails the job", function()
@@ -294,17 +320,19 @@ describe("retry", function()
   end)
 
   it("asks retry_on, dont_retry_on and a function of the task's own", function()
-    assert.same({ "NO", "attempt 3" }, (function(e) return { e.code, e.message } end)(it_is:failure("picky")))
-    assert.same({ "NO", "attempt 2" }, (function(e) return { e.code, e.message } end)(it_is:failure("avoid")))
+    local picky, avoid = it_is:failure("picky"), it_is:failure("avoid")
+    assert.same({ "NO", "attempt 3" }, { picky.code, picky.message })
+    assert.same({ "NO", "attempt 2" }, { avoid.code, avoid.message })
     assert.equal("attempt 3", it_is:failure("policy").message)
     assert.equal("kept", it_is:failure("policy.broken").message)
   end)
 
   it("of the call comes before the task's", function()
-    local err, result = it_is:failure("flaky", { 9 }, { retry = moil.retry.fixed { max = 1, delay = 0 } })
+    local once = moil.retry.fixed { max = 1, delay = 0 }
+    local err, result = it_is:failure("flaky", { 9 }, { retry = once })
     assert.equal("ATTEMPT_2", err.code)
     assert.equal(1, result:info().retries)
-    err, result = it_is:failure("flaky", { 9 }, { retry = false })
+    err = it_is:failure("flaky", { 9 }, { retry = false })
     assert.equal("ATTEMPT_1", err.code)
     err, result = it_is:failure("raise", { "code" }, { retry = moil.retry.list { 0, 0.01 } })
     assert.equal("NOT_FOUND", err.code)

@@ -16,7 +16,9 @@ moil.task("sort", { time_limit = 0.3 }, function()
   while true do table.sort(t, function(a, b) for _ = 1, 100 do end return a > b end) end
 end)
 moil.task("nap", { time_limit = 0.3 }, function() moil.sleep(60) end)
-moil.task("wait", { time_limit = 0.3 }, function() moil.send("add", { 1, 2 }, { queue = "unserved" }):get() end)
+moil.task("wait", { time_limit = 0.3 }, function()
+  moil.send("add", { 1, 2 }, { queue = "unserved" }):get()
+end)
 moil.task("soft", { soft_time_limit = 0.2, time_limit = 5 }, function(how)
   local ok, err = pcall(function()
     if how == "nap" then moil.sleep(60) end

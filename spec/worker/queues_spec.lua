@@ -114,7 +114,8 @@ describe("a delayed job", function()
       r:get { timeout = 10 }
       info = r:info()
       started[i] = info.started_at - info.enqueued_at - (0.3 + 0.05 * i)
-      assert.is_true(started[i] >= -0.001 and started[i] < 0.1, ("%d: %g late"):format(i, started[i]))
+      local late = started[i]
+      assert.is_true(late >= -0.001 and late < 0.1, ("%d: %g late"):format(i, late))
     end
     assert.is_number(eta:get({ timeout = 10 }).eta)
     info = eta:info()
@@ -171,7 +172,8 @@ describe("revoke", function()
     support.write(here.dir .. "/gate-revoke", "")
     running:get { timeout = 5 }
     assert.equal("SUCCESS", running:revoke())
-    assert.equal("UnknownJob", select(2, pcall(moil.result("nobody").revoke, moil.result("nobody"))).code)
+    local nobody = moil.result("nobody")
+    assert.equal("UnknownJob", select(2, pcall(nobody.revoke, nobody)).code)
   end)
 end)
 
@@ -244,8 +246,9 @@ describe("a task that nobody registers", function()
     assert.equal("TaskNotRegistered", err.code)
     assert.matches("deployed.later", err.message, 1, true)
     assert.is_true(r:info().dead)
-    local node = here:worker { "-w", "1", "-q", "nothing", tasks = support.write(
-      here.dir .. "/later.lua", 'require("moil").task("deployed.later", function(x) return x end)') }
+    local later = support.write(here.dir .. "/later.lua",
+      'require("moil").task("deployed.later", function(x) return x end)')
+    local node = here:worker { "-w", "1", "-q", "nothing", tasks = later }
     node:stop()
     assert.equal(0, support.moil({ "dead", "delete", r.id, redis = redis }).code)
   end)

@@ -8,7 +8,10 @@ local TASKS <const> = [[
 local moil = require "moil"
 moil.task("pid", function() return (io.open("/proc/self/stat"):read("n")) end)
 moil.task("nap", function(s) moil.sleep(s) return "slept" end)
-moil.task("kill", function() os.execute("kill -9 " .. io.open("/proc/self/stat"):read("n")) moil.sleep(5) end)
+moil.task("kill", function()
+  os.execute("kill -9 " .. io.open("/proc/self/stat"):read("n"))
+  moil.sleep(5)
+end)
 moil.task("kill_on_cpu", function()
   os.execute("kill -9 " .. io.open("/proc/self/stat"):read("n"))
   while true do end
@@ -35,7 +38,8 @@ describe("a worker killed with -9", function()
     assert.matches("signal 9", err.message)
     local out = support.moil { "inspect", "dead", "--json", redis = here.redis }
     assert.matches('"task":"kill_on_cpu"', out.stdout)
-    assert.matches('"deliveries":4', out.stdout) -- three that died, and one for its policy and hooks
+    -- Three that died, and one for its policy and hooks.
+    assert.matches('"deliveries":4', out.stdout)
     assert.equal("number", type(here:call("pid"))) -- and the worker goes on
   end)
 end)

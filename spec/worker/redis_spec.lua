@@ -89,10 +89,13 @@ describe("a password", function()
       redis:disconnect()
       here.node:read_until("up again", 5)
       assert.equal(6, here:call("quick", 6))
-      local ps = support.sh("ps -eo args")
+      local ps = support.sh([[for f in /proc/[0-9]*/cmdline; do tr '\0' ' ' <$f; echo; done]])
+      assert.matches("moil worker", ps.stdout, 1, true)
       for _, hidden in ipairs { secret, quoted } do
         for line in ps.stdout:gmatch("[^\n]+") do
-          if line:find("moil worker", 1, true) then assert.is_nil(line:find(hidden, 1, true), line) end
+          if line:find("moil worker", 1, true) then
+            assert.is_nil(line:find(hidden, 1, true), line)
+          end
         end
         assert.is_nil((here.node:stderr() .. here.node:stdout()):find(hidden, 1, true))
       end
@@ -324,7 +327,8 @@ describe("namespaces", function()
     local id = out.stdout:match("%S+")
     local b = support.moil { "call", "quick", "2", "--wait", "--namespace", "a", redis = redis }
     assert.equal("2\n", b.stdout)
-    assert.matches("PENDING", support.moil({ "result", id, "--namespace", "b", redis = redis }).stdout)
+    local out_b = support.moil { "result", id, "--namespace", "b", redis = redis }
+    assert.matches("PENDING", out_b.stdout)
     assert.equal(5, support.moil({ "result", id, "--namespace", "a", redis = redis }).code)
     for _, key in ipairs(redis:call("KEYS", "*")) do assert.matches("^{[ab]}:", key) end
     a.node:stop()
