@@ -207,7 +207,8 @@ describe("moil.run", function()
   end)
 
   it("ends the whole group at the time limit", function()
-    local script = "sh -c 'trap \"\" TERM; echo $$ > stubborn; while :; do sleep 0.1; done' %s & wait"
+    local stubborn = [[trap "" TERM; echo $$ > stubborn; while :; do sleep 0.1; done]]
+    local script = "sh -c '" .. stubborn .. "' %s & wait"
     for _, streams in ipairs { "", ">/dev/null 2>&1" } do
       os.remove(wide.dir .. "/stubborn")
       local started = support.now()
