@@ -193,7 +193,7 @@ end
 ---Called by C when the function is over and somebody wants to know. Returns the seconds until a
 ---retry, or nil.
 ---@param self moil.Self
----@param kind string       "success", "failure", "exhausted" (no more retries), "retry", "reject"
+---@param kind string       "success", "failure", "exhausted" (no more retries), "retry", "reject", "revoked"
 ---@param value any         the result or the error
 ---@param delay number      of "retry"
 ---@return number?
@@ -202,6 +202,10 @@ function job.conclude(self, kind, value, delay)
     if value == core.null then value = nil end
     run_hook(self, "on_success", value)
     run_hook(self, "after_return", "SUCCESS", value)
+    return nil
+  end
+  if kind == "revoked" then
+    run_hook(self, "after_return", "REVOKED", value)
     return nil
   end
   if kind == "failure" then

@@ -128,7 +128,6 @@ local known = {
   ignore_result = { flag, true, true },
   kwargs = { of_type "table", true, false },
   max_deliveries = { positive_integer, false, true },
-  memory_limit = { positive_integer, false, true },
   on_failure = { hook, false, true },
   on_retry = { hook, false, true },
   on_success = { hook, false, true },
@@ -142,7 +141,7 @@ local known = {
 }
 
 -- Promised, not built yet: refused with a line of its own.
-local later = { depends_on = true, link = true, link_error = true }
+local later = { memory_limit = true, depends_on = true, link = true, link_error = true }
 
 local for_calls, for_tasks = {}, {}
 for option, row in pairs(known) do

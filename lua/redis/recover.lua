@@ -56,12 +56,20 @@ local function length_of(record)
   return head and #head + args + kwargs + extra or #record
 end
 
+-- The task's own bound, else the agent's. It stands in `extra`, of which no more is read.
+local function crashes_allowed(record)
+  local _, extra = record:match("^J1 [^\n]* (%d+) (%d+)\n")
+  local length = length_of(record)
+  local own = record:sub(length - extra + 1, length):match('"max_deliveries":(%d+)')
+  return tonumber(own or ARGV[2])
+end
+
 -- The record with what it is charged, and whether its time on workers is over.
 local function judge(id, record)
   local count
   if kind == "crash" and id == on_cpu then
     record, count = charge(record, 2)
-    return record, count >= tonumber(ARGV[2])
+    return record, count >= crashes_allowed(record)
   elseif kind == "loss" and call("HEXISTS", ns .. "running", id) == 1 then
     record, count = charge(record, 3)
     return record, count >= tonumber(ARGV[3])

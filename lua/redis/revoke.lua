@@ -1,5 +1,7 @@
--- revoke: a job that waits (pending or delayed) -> ended as REVOKED; it never runs.
--- ARGV: id, value (the error object as JSON text), ttl (seconds for which the verdict is kept)
+-- revoke: a job that waits (pending or delayed) -> ended as REVOKED; it never runs. The worker that
+-- holds one is told to end it, where asked for.
+-- ARGV: id, value (the error object as JSON text), ttl (seconds for which the verdict is kept),
+-- terminate "0"|"1"
 -- Returns the job's state afterwards: "REVOKED", an ended job's own state, "STARTED" when a worker
 -- holds it; nil when unknown. The entry in the queue's list stays until the fetch that meets it
 -- (`stale` counts it). Begins with a removal, so that Redis lets it through over maxmemory.
@@ -12,7 +14,11 @@ if record:byte(1) == 82 then
 end
 local was_delayed = call("ZREM", ns .. "delayed", id) == 1
 if not was_delayed then
-  if holder_of(id) then
+  local holder = holder_of(id)
+  if holder then
+    if ARGV[4] == "1" then
+      notify(holder, "K", id, "")
+    end
     return "STARTED"
   end
   mark_stale(id, record)

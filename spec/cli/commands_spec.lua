@@ -171,10 +171,10 @@ describe("moil call", function()
   end)
 
   it("gives up at its timeout, and says when nobody serves the queue", function()
-    local out = moil { "call", "echo", "--queue", "lonely", "--wait", "--timeout", "1.2" }
+    local out = moil { "call", "echo", "--queue", "lonely", "--wait", "--timeout", "2.5" }
     assert.equal(4, out.code)
     assert.matches('^moil: no worker serves the queue "lonely" [^\n]+\n' ..
-      "moil: the job did not end within 1%.2 s;[^\n]+\n$", out.stderr)
+      "moil: the job did not end within 2%.5 s;[^\n]+\n$", out.stderr)
     out = moil { "call", "sleep", "1.2", "--wait" }
     assert.same({ 0, "1.2\n", "" }, { out.code, out.stdout, out.stderr })
     refused(4, "did not end within 0%.05 s",

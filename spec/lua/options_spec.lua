@@ -60,7 +60,7 @@ describe("options", function()
     end
     for _, case in ipairs {
       { "bind", 1 }, { "blocking", "x" }, { "max_deliveries", 0 }, { "max_deliveries", 1.5 },
-        { "memory_limit", 0 }, { "memory_limit", -1 },
+        { "max_deliveries", -1 },
       { "on_success", 5 }, { "before_start", {} }, { "retry_on", {} }, { "dont_retry_on", { 1 } },
         { "retry_on", "X" },
     } do

@@ -127,7 +127,7 @@ describe("registration", function()
       moil.task("b.plain", function() end)
       moil.task("a.full", { bind = true, blocking = true, queue = "high", retry =
         moil.retry.fixed {}, max_deliveries = 5,
-        memory_limit = 1000000, time_limit = 10, soft_time_limit = 5.5, result_ttl = 60,
+        time_limit = 10, soft_time_limit = 5.5, result_ttl = 60,
           ignore_result = true,
         on_success = print, before_start = print }, function() end)
       moil.task("c.none", { time_limit = false, soft_time_limit = false, result_ttl = false,
@@ -141,7 +141,7 @@ describe("registration", function()
         ignore_result = true, has_before = true,
       has_success = true, has_failure = true, time_limit = 10.0, soft_time_limit = 5.5,
         result_ttl = 60.0,
-      memory_limit = 1000000, max_deliveries = 5,
+      memory_limit = 0, max_deliveries = 5,
     }, full)
     assert.same({
       name = "b.plain", queue = "default", where = path .. ":1", bind = false, blocking = false,

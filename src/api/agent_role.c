@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "api/locate.h"
@@ -83,6 +84,7 @@ int moil_agent_role(struct child_context *context)
         log_error("%s", errstr);
         return MOIL_EXIT_USAGE;
     }
+    prctl(PR_SET_NAME, "moil agent");
     signal(SIGPIPE, SIG_IGN);
     p.context = context;
     struct buffer report;

@@ -139,7 +139,6 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
 static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query,
                                  struct slice id, bool flag)
 {
-    (void)flag; /* terminate comes with the limits; lua/moil refuses it */
     struct moil_client *c = client_of(data, call);
     char name[MOIL_NAME_MAX + 1], state[MOIL_NAME_MAX + 1], *json = NULL;
     if (!c)
@@ -154,7 +153,7 @@ static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query
         moil_free(json);
         break;
     case VM_REVOKE:
-        status = moil_revoke(c, name, state);
+        status = moil_revoke(c, name, flag, state);
         if (!status)
             moil_call_add_string(call, slice_str(state));
         break;

@@ -137,9 +137,10 @@ MOIL_API int moil_inspect(moil_client *client, moil_view view, size_t offset, si
                           char **json);
 
 /* Cancels a waiting job: it ends as REVOKED and never runs. state (201 bytes, may be NULL) gets the
- * job's state afterwards: "REVOKED", an ended job's own state, or "STARTED" when a worker holds it
- * already and it was too late. */
-MOIL_API int moil_revoke(moil_client *client, const char *id, char *state);
+ * job's state afterwards: "REVOKED", an ended job's own state, or "STARTED" when a worker holds it:
+ * with terminate the worker has been told to end it, and it ends as REVOKED unless it was faster.
+ */
+MOIL_API int moil_revoke(moil_client *client, const char *id, int terminate, char *state);
 
 /* Drops an ended job's result (1) or tells that there was none to drop (0). */
 MOIL_API int moil_forget(moil_client *client, const char *id);

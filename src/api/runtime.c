@@ -74,6 +74,11 @@ static int check_options(const struct runtime *r, char *errstr, size_t errlen)
         snprintf(errstr, errlen, "workers: at most %d", SUPER_SLOTS_MAX);
         return MOIL_EINVAL;
     }
+    if (r->options.time_limit > 0 && r->options.soft_time_limit >= r->options.time_limit) {
+        snprintf(errstr, errlen, "the soft time limit (%g s) must be below the time limit (%g s)",
+                 r->options.soft_time_limit, r->options.time_limit);
+        return MOIL_EINVAL;
+    }
     if (r->options.queues) {
         int err = moil_queues_parse(&queues, r->options.queues, errstr, errlen);
         if (err)

@@ -13,6 +13,7 @@
 struct ask {
     const char *first, *second;
     int64_t number;
+    bool terminate;
     char state[MOIL_NAME_MAX + 1];
 };
 
@@ -50,7 +51,7 @@ static int call(struct moil_client *c, enum script_id script, struct ask *ask)
 static void fill_revoke(struct args *a, void *data)
 {
     moil_args_str(a, ((struct ask *)data)->first);
-    moil_revoke_args(a, MOIL_RESULT_TTL_DEFAULT_S);
+    moil_revoke_args(a, MOIL_RESULT_TTL_DEFAULT_S, ((struct ask *)data)->terminate);
 }
 
 static int take_state(void *data, const struct reply *reply)
@@ -63,9 +64,9 @@ static int take_state(void *data, const struct reply *reply)
     return 0;
 }
 
-int moil_revoke(moil_client *c, const char *id, char *state)
+int moil_revoke(moil_client *c, const char *id, int terminate, char *state)
 {
-    struct ask ask = {.first = id};
+    struct ask ask = {.first = id, .terminate = terminate != 0};
     moil_client_begin(c, c->deadline_s);
     if (!moil_name_is_valid(slice_str(id)))
         return moil_client_fail(c, MOIL_STATUS_INVALID,

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "api/locate.h"
@@ -77,6 +78,9 @@ int moil_worker_role(struct child_context *context)
         log_error("%s", errstr);
         return MOIL_EXIT_USAGE;
     }
+    char name[16];
+    snprintf(name, sizeof name, "moil worker %hhu", (unsigned char)(context->slot + 1));
+    prctl(PR_SET_NAME, name); /* what ps and top show */
     signal(SIGPIPE, SIG_IGN);
     srand48(moil_clock_wall_us() ^ getpid());
     p.context = context;

@@ -1,4 +1,4 @@
-/* `moil revoke ID`: cancels a job that has not started. */
+/* `moil revoke ID [--terminate]`: cancels a job that has not started, or ends one that runs. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,7 @@ static enum exit_status print(const struct options *o, const char *state)
 {
     const char *id = o->operands[0];
     bool revoked = strcmp(state, "REVOKED") == 0;
+    bool told = o->terminate && strcmp(state, "STARTED") == 0;
     if (o->json) {
         json_t *object = json_pack("{s:s, s:s}", "id", id, "state", state);
         if (object) {
@@ -19,11 +20,13 @@ static enum exit_status print(const struct options *o, const char *state)
         json_decref(object);
     } else if (revoked) {
         puts("REVOKED");
+    } else if (told) {
+        puts("STARTED (its worker was told to end it)");
     }
-    if (!revoked) {
+    if (!revoked && !told) {
         moil_complain("it is too late to revoke %s: its state is %s", id, state);
     }
-    return revoked ? STATUS_DONE : STATUS_JOB_FAILED;
+    return revoked || told ? STATUS_DONE : STATUS_JOB_FAILED;
 }
 
 enum exit_status moil_cmd_revoke(const struct options *o)
@@ -37,7 +40,7 @@ enum exit_status moil_cmd_revoke(const struct options *o)
     if (status != STATUS_DONE) {
         return status;
     }
-    int rc = moil_revoke(client, o->operands[0], state);
+    int rc = moil_revoke(client, o->operands[0], o->terminate, state);
     status = rc < 0 ? moil_connection_failed(client, rc, o->operands[0]) : print(o, state);
     moil_client_close(client);
     return status;

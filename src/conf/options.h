@@ -43,11 +43,11 @@ struct options {
     /* worker, dev, check */
     char *queues, *name, *pidfile, *lua_dir;
     long workers, concurrency;
-    double shutdown_timeout, result_ttl;
+    double shutdown_timeout, result_ttl, time_limit, soft_time_limit;
     bool burst;
     /* call, result, … */
     char *kwargs, *queue, *id, *task;
-    bool wait, follow, at_front, from_stdin, all;
+    bool wait, follow, at_front, terminate, from_stdin, all;
     double timeout, countdown, expires, eta, call_result_ttl; /* eta: seconds since the epoch */
     long priority, repeat, limit, offset;
     /* from the config file: {"routes": …, "task_defaults": …} for the Lua side; NULL: none */

@@ -222,8 +222,9 @@ void moil_describe_nodes(const struct reply *nodes, struct buffer *out)
     moil_buffer_add_char(out, ']');
 }
 
-void moil_revoke_args(struct args *a, double ttl_s)
+void moil_revoke_args(struct args *a, double ttl_s, bool terminate)
 {
-    moil_args_str(a, "{\"code\":\"Revoked\",\"message\":\"revoked before it started\"}");
+    moil_args_str(a, "{\"code\":\"Revoked\",\"message\":\"revoked\"}");
     moil_args_int(a, ttl_s < 1 ? 1 : ttl_s > 1e9 ? (int64_t)1e9 : (int64_t)ttl_s);
+    moil_args_str(a, terminate ? "1" : "0");
 }

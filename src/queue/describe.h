@@ -28,7 +28,7 @@ void moil_describe_queues(const struct reply *queues, struct buffer *out);
  * heartbeat) and "alive". */
 void moil_describe_nodes(const struct reply *nodes, struct buffer *out);
 
-/* Adds revoke.lua's value and ttl to its arguments. */
-void moil_revoke_args(struct args *a, double ttl_s);
+/* Adds to revoke.lua's arguments what stands behind the id. */
+void moil_revoke_args(struct args *a, double ttl_s, bool terminate);
 
 #endif

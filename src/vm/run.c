@@ -228,7 +228,7 @@ static int call_task(lua_State *L)
 
 static const char *const outcome_names[] = {
     [OUTCOME_SUCCESS] = "success", [OUTCOME_FAILURE] = "failure", [OUTCOME_RETRY] = "retry",
-    [OUTCOME_REJECT] = "reject",   [OUTCOME_IGNORE] = "ignore",
+    [OUTCOME_REJECT] = "reject",   [OUTCOME_REVOKED] = "revoked", [OUTCOME_IGNORE] = "ignore",
 };
 
 /* The second phase: conclude(self, outcome, value, delay) -> seconds until a retry, or nil. */
@@ -306,6 +306,7 @@ static bool needs_conclusion(const struct run *run)
 {
     switch (run->outcome.kind) {
     case OUTCOME_SUCCESS:
+    case OUTCOME_REVOKED: /* after_return */
         return run->task->has_success;
     case OUTCOME_FAILURE: /* a retry policy may have come with the job */
         return run->task->has_failure || run->job.extra.n > 0;
@@ -428,6 +429,22 @@ enum run_status moil_run_resume(struct run *run)
         moil_thread_set_run(run->co, run);
         start_phase(run, RUN_CALL, call_task);
     }
+    return advance(run, resume(run));
+}
+
+enum run_status moil_run_terminate(struct run *run)
+{
+    close_threads(run);
+    fail_with(run, "Revoked", "revoked");
+    run->outcome.kind = OUTCOME_REVOKED;
+    if (run->phase == RUN_CONCLUDE || !needs_conclusion(run)) {
+        run->phase = RUN_OVER;
+        run->outcome.value = moil_buffer_slice(&run->value);
+        return RUN_DONE;
+    }
+    run->timed_out = true; /* its hook has 10 s of its own */
+    moil_limits_conclude(run);
+    start_phase(run, RUN_CONCLUDE, call_conclude);
     return advance(run, resume(run));
 }
 

@@ -77,6 +77,7 @@ enum outcome {
     OUTCOME_RETRY,   /* delay_ms, and value: the error so far */
     OUTCOME_REJECT,  /* value: an error object with the reason */
     OUTCOME_IGNORE,  /* nothing is kept */
+    OUTCOME_REVOKED, /* moil_run_terminate ended it */
 };
 
 struct run_outcome {
@@ -116,6 +117,10 @@ int64_t moil_run_next_deadline(const struct run *run);
 /* A run that waits has reached its next deadline; its host has given up what it waited for. As
  * moil_run_resume. */
 enum run_status moil_run_expire(struct run *run);
+
+/* Ends a run that waits or was sliced; its host has given up what it waited for. after_return runs.
+ * As moil_run_resume. */
+enum run_status moil_run_terminate(struct run *run);
 
 /* Called from a timer signal's handler, every few milliseconds while jobs run: makes a job that is
  * over its slice or a limit notice it. Async-signal-safe. */

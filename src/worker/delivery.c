@@ -29,6 +29,7 @@ void moil_delivery_add(struct worker *w, struct slice id, struct slice record)
     d->job.id = slice_of(d->bytes, id.n);
     d->damaged = moil_message_decode(d->record, &d->job) != 0 ||
                  moil_envelope_decode(d->job.extra, &d->envelope) != 0;
+    d->task = d->damaged ? NULL : moil_vm_task(w->vm, d->job.task);
     DL_APPEND(w->reserved, d);
     w->reserved_count++;
 }
@@ -113,17 +114,23 @@ static void run(struct delivery *d)
     went(d, moil_run_resume(d->run));
 }
 
+static void give_up_wait(struct delivery *d)
+{
+    ev_timer_stop(d->worker->loop, &d->limit);
+    moil_host_abandon(d);
+    if (d->suspended) {
+        d->suspended = false;
+        d->worker->suspended--;
+    }
+}
+
 static void expired_cb(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)events;
     struct delivery *d = timer->data;
     struct worker *w = d->worker;
-    moil_host_abandon(d);
-    if (d->suspended) {
-        d->suspended = false;
-        w->suspended--;
-    }
+    give_up_wait(d);
     on_cpu(w, d->job.id);
     went(d, moil_run_expire(d->run));
 }
@@ -132,6 +139,32 @@ static void unslice(struct delivery *d)
 {
     d->sliced = false;
     DL_DELETE2(d->worker->ready, d, ready_prev, ready_next);
+}
+
+static struct delivery *find(struct delivery *list, struct slice id)
+{
+    struct delivery *d;
+    DL_FOREACH(list, d) {
+        if (slice_eq(d->job.id, id))
+            return d;
+    }
+    return NULL;
+}
+
+void moil_delivery_terminate(struct worker *w, struct slice id)
+{
+    struct delivery *d = find(w->reserved, id);
+    if (d) {
+        moil_verdict_revoked(d);
+        return;
+    }
+    d = find(w->running, id);
+    if (!d || !d->run)
+        return;
+    give_up_wait(d);
+    if (d->sliced)
+        unslice(d);
+    went(d, moil_run_terminate(d->run));
 }
 
 void moil_delivery_next_turn(struct worker *w)
@@ -152,7 +185,6 @@ void moil_delivery_start(struct worker *w, struct delivery *d)
         moil_verdict_expired(d);
         return;
     }
-    d->task = moil_vm_task(w->vm, d->job.task);
     if (!d->task) {
         moil_verdict_unregistered(d);
         return;

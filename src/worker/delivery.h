@@ -46,6 +46,9 @@ void moil_delivery_next_turn(struct worker *w);
 /* The run goes on after an answer; it may end, as above. */
 void moil_delivery_resume(struct delivery *d);
 
+/* Ends a job that this worker holds as REVOKED; after_return runs. No such job: nothing. */
+void moil_delivery_terminate(struct worker *w, struct slice id);
+
 /* Takes it out of the worker and frees it, with its run; says nothing to Redis. */
 void moil_delivery_free(struct delivery *d);
 

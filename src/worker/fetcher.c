@@ -93,7 +93,8 @@ static void fetched(void *data, int err, const struct reply *reply)
         f->empty = true; /* the next wake-up or poll asks again */
     size_t pairs = err || !ours ? 0 : moil_reply_count(reply) / 2;
     f->backlog = pairs == call->want;
-    if (!err && ours && pairs < call->want)
+    bool more = moil_reply_count(reply) % 2 == 1; /* it met too many stale entries to go on */
+    if (!err && ours && pairs < call->want && !more)
         f->empty = f->drained = f->wakes == call->wakes;
     if (!err && ours)
         take(w, reply);
@@ -151,6 +152,15 @@ static void pass_on(struct worker *w, struct slice key)
     moil_link_call(w->link, a, w->broker.timeout_ms, NULL, NULL);
 }
 
+/* What came to our inbox: "K<id>\n" ends a job that we hold, the rest is for those who wait. */
+static void take_message(struct worker *w, struct slice message)
+{
+    if (message.n > 2 && message.p[0] == 'K')
+        moil_delivery_terminate(w, slice_of(message.p + 1, message.n - 2));
+    else
+        moil_inbox_deliver(&w->inbox, message);
+}
+
 static void unblocked(void *data, int err, const struct reply *reply)
 {
     struct fetcher *f = data;
@@ -160,7 +170,7 @@ static void unblocked(void *data, int err, const struct reply *reply)
         struct slice key = moil_reply_slice(moil_reply_at(reply, 0));
         size_t prefix = w->broker.keys.prefix_len;
         if (key.n > prefix + 6 && memcmp(key.p + prefix, "inbox:", 6) == 0)
-            moil_inbox_deliver(&w->inbox, moil_reply_slice(moil_reply_at(reply, 1)));
+            take_message(w, moil_reply_slice(moil_reply_at(reply, 1)));
         else if (w->state == WORKER_SERVING && free_slots(w) > 0)
             moil_fetcher_wake(f);
         else
@@ -228,7 +238,8 @@ void moil_fetcher_turn(struct fetcher *f)
         fetch_more(f);
     bool want_wakes =
         serving && knows_all && f->empty && f->calls == 0 && free_slots(w) > w->reserved_count;
-    bool want_inbox = w->state != WORKER_JOINING && !moil_inbox_is_empty(&w->inbox);
+    bool runs_long = w->running && w->running->noted; /* somebody may want to end it */
+    bool want_inbox = w->state != WORKER_JOINING && (runs_long || !moil_inbox_is_empty(&w->inbox));
     if (f->blocked) {
         if (want_wakes && !f->on_wake_lists && !f->nudged)
             nudge(f);

@@ -55,7 +55,8 @@ static void heartbeat_cb(struct ev_loop *loop, ev_timer *timer, int events)
     beat(a);
     /* Until the first worker is there the report is young: people ask for it right after the start.
      */
-    timer->repeat = ready_count(a) ? MOIL_HEARTBEAT_MS / 1000.0 : 0.2;
+    timer->repeat =
+        ready_count(a) == a->options.slots(a->options.data) ? MOIL_HEARTBEAT_MS / 1000.0 : 0.5;
     ev_timer_again(loop, timer);
 }
 

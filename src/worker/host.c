@@ -33,6 +33,7 @@ struct operation {
     ev_timer timer;
     struct program *program;
     enum vm_query query;
+    bool flag; /* of the query */
     bool wants_progress;
     size_t count;
     struct submission *subs;  /* of an enqueue: own copy */
@@ -340,18 +341,18 @@ static int send_query(struct operation *op)
     moil_args_clear(a);
     moil_args_slice(a, op->id);
     if (op->query == VM_REVOKE)
-        moil_revoke_args(a, w->options.result_ttl_s);
+        moil_revoke_args(a, w->options.result_ttl_s, op->flag);
     return moil_broker_eval(&w->broker, query_scripts[op->query], queried, op);
 }
 
 static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query,
                                  struct slice id, bool flag)
 {
-    (void)flag; /* terminate: stopping a running job comes with the limits */
     struct operation *op = operation_new(data, call);
     if (!op)
         return VM_READY;
     op->query = query;
+    op->flag = flag;
     op->id = id;
     return ask(op, send_query);
 }

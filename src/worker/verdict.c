@@ -66,8 +66,8 @@ static void encode_outcome(struct delivery *d, const char *state, struct slice v
  * configuration. */
 static double result_ttl(const struct delivery *d)
 {
-    if (d->envelope.result_ttl_s >= 0)
-        return d->envelope.result_ttl_s;
+    if (d->envelope.result_ttl_s >= 0) /* who asks for over 300 years gets for ever */
+        return d->envelope.result_ttl_s < 1e10 ? d->envelope.result_ttl_s : INFINITY;
     if (d->task && d->task->result_ttl_s >= 0)
         return d->task->result_ttl_s;
     return d->worker->options.result_ttl_s;
@@ -149,6 +149,9 @@ void moil_verdict_outcome(struct delivery *d, const struct run_outcome *outcome)
         log_failure(d, "rejected", outcome->value);
         bury(d, outcome->value);
         return;
+    case OUTCOME_REVOKED:
+        moil_verdict_revoked(d);
+        return;
     case OUTCOME_RETRY:
         d->job.retries++;
         again(d, outcome->delay_ms);
@@ -184,6 +187,11 @@ void moil_verdict_expired(struct delivery *d)
     struct slice value = make_error(d, "Expired", "it was not started before it expired");
     moil_log_job(LOG_WARNING, d->job.id, d->job.task, slice_str("expired"), value);
     end_with(d, "REVOKED", value);
+}
+
+void moil_verdict_revoked(struct delivery *d)
+{
+    end_with(d, "REVOKED", make_error(d, "Revoked", "revoked"));
 }
 
 static void bury_unregistered(struct delivery *d)

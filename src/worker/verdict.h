@@ -14,6 +14,7 @@ struct delivery;
 void moil_verdict_outcome(struct delivery *d, const struct run_outcome *outcome);
 void moil_verdict_damaged(struct delivery *d);      /* buried with its bytes: BadMessage */
 void moil_verdict_expired(struct delivery *d);      /* ends as REVOKED: Expired */
+void moil_verdict_revoked(struct delivery *d);      /* before it started: ends as REVOKED */
 void moil_verdict_unregistered(struct delivery *d); /* again for 60 s, then buried:
                                                        TaskNotRegistered */
 void moil_verdict_requeue(struct delivery *d); /* back to the front of its queue, free of charge */

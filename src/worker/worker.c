@@ -112,9 +112,16 @@ void moil_worker_fenced(struct worker *w)
 
 /* --- the turn of the loop --------------------------------------------------------------------- */
 
+/* A blocking task's job runs alone. */
+static bool is_in_the_way(const struct worker *w)
+{
+    const struct task *next = w->reserved->task, *first = w->running ? w->running->task : NULL;
+    return w->running && ((next && next->blocking) || (first && first->blocking));
+}
+
 static bool may_start(const struct worker *w)
 {
-    return w->reserved && w->state <= WORKER_QUIET &&
+    return w->reserved && !is_in_the_way(w) && w->state <= WORKER_QUIET &&
            moil_worker_active(w) < (unsigned)w->options.concurrency &&
            !moil_settler_is_full(&w->settler);
 }
