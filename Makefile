@@ -183,7 +183,7 @@ $(BUILD)/tidy/%.ok: $(BUILD)/obj/%.o .clang-tidy
 
 fmt: ## format the C sources
 	@.ci/deps lint
-	@.ci/fmt $(wildcard src/*/*.[ch] spec/support/*.[ch] examples/*.[ch])
+	@.ci/fmt $(wildcard src/*/*.[ch] spec/support/*.[ch] examples/*.[ch] bench/*.[ch] bench/support/*.[ch])
 
 cover: ## line coverage of the specs, by file
 	@.ci/deps run test
@@ -219,7 +219,7 @@ install: all ## to $(DESTDIR)$(PREFIX)
 	  .ci/moil.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/moil.pc
 
 clean: ## remove what the build made (the benchmark's peers stay)
-	@for f in $(BUILD)/*; do case $$f in $(BUILD)/peers|$(BUILD)/bench*) ;; *) rm -rf "$$f" ;; esac; done
+	@for f in $(BUILD)/*; do case $$f in $(BUILD)/peers|$(BUILD)/bench*.json) ;; *) rm -rf "$$f" ;; esac; done
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
