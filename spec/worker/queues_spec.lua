@@ -177,6 +177,13 @@ describe("revoke", function()
   end)
 end)
 
+describe("options that travel", function()
+  it("may hold NUL bytes", function()
+    local r = moil.send("mark", { "nul" }, { headers = { ["a\0b"] = "c\0d" } })
+    assert.equal("nul", r:get { timeout = 5 })
+  end)
+end)
+
 describe("an id", function()
   it("that has a record is not enqueued again", function()
     local a = moil.send("mark", { "once" }, { id = "order-1" })

@@ -99,6 +99,8 @@ static bool is_hopeless(const struct moil_client *c)
 
 int moil_client_connect(struct moil_client *c)
 {
+    if (moil_link_state(c->link) == LINK_DOWN) /* the reconnect's delay is not for who asks now */
+        moil_link_stop(c->link);
     moil_link_start(c->link);
     while (moil_link_state(c->link) != LINK_UP && !c->expired && !is_hopeless(c))
         ev_run(c->loop, EVRUN_ONCE);
@@ -107,8 +109,6 @@ int moil_client_connect(struct moil_client *c)
         return 0;
     }
     int status = moil_client_fail(c, MOIL_STATUS_UNAVAILABLE, "%s", moil_link_error(c->link));
-    if (!c->was_up)
-        moil_link_stop(c->link); /* the next call tries at once, not after the reconnect's delay */
     return status;
 }
 

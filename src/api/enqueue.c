@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/client.h"
+#include "api/job_options.h"
 #include "base/clock.h"
 #include "base/error.h"
 
@@ -122,8 +123,9 @@ static int check_job(struct moil_client *c, const moil_job *job, size_t i)
         return bad(c, i, "args must be a JSON array");
     if (!is_json(job->kwargs, JSON_OBJECT))
         return bad(c, i, "kwargs must be a JSON object");
-    if (!is_json(job->options, JSON_OBJECT))
-        return bad(c, i, "options must be a JSON object");
+    char why[256];
+    if (!moil_job_options_check(job->options, why, sizeof why))
+        return bad(c, i, why);
     size_t size = (job->args ? strlen(job->args) : 2) + (job->kwargs ? strlen(job->kwargs) : 0) +
                   (job->options ? strlen(job->options) : 0);
     if (size > c->max_payload)

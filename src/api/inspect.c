@@ -47,6 +47,9 @@ int moil_inspect_job(moil_client *c, const char *id, char **json)
     moil_buffer_init(&text);
     struct look look = {.out = &text, .id = slice_str(id)};
     moil_client_begin(c, c->deadline_s);
+    if (!moil_name_is_valid(look.id))
+        return moil_client_fail(c, MOIL_STATUS_INVALID,
+                                "an id is 1 to 200 printable characters without space");
     int status = moil_client_call(c, SCRIPT_INSPECT, fill_id, take_job, &look);
     if (status == MOIL_STATUS_UNKNOWN)
         moil_client_fail(
@@ -194,6 +197,8 @@ int moil_inspect(moil_client *c, moil_view view, size_t offset, size_t limit, ch
         status = registered(c, &text);
         break;
     }
+    if (status == MOIL_STATUS_INVALID)
+        moil_client_fail(c, status, "there is no view %d", (int)view);
     return give(c, status, &text, json);
 }
 

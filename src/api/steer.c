@@ -222,6 +222,10 @@ static int on_dead(struct moil_client *c, const char *id, const char *task, size
 {
     struct dead d = {.task = task, .scope = script == SCRIPT_FORGET ? "dead" : NULL};
     int status = 0;
+    moil_client_begin(c, c->deadline_s);
+    if (id && !moil_name_is_valid(slice_str(id)))
+        return moil_client_fail(c, MOIL_STATUS_INVALID,
+                                "an id is 1 to 200 printable characters without space");
     moil_buffer_init(&d.ids);
     if (id) {
         moil_buffer_add(&d.ids, id, strlen(id) + 1);

@@ -27,7 +27,7 @@ int moil_envelope_decode(struct slice extra, struct envelope *out)
     *out = (struct envelope){.result_ttl_s = -1, .ignore_result = -1};
     if (extra.n == 0)
         return 0;
-    json_t *object = json_loadb(extra.p, extra.n, 0, NULL);
+    json_t *object = json_loadb(extra.p, extra.n, JSON_ALLOW_NUL, NULL);
     if (!json_is_object(object)) {
         json_decref(object);
         return MOIL_EBADMSG;
@@ -52,7 +52,7 @@ int moil_envelope_decode(struct slice extra, struct envelope *out)
 
 int moil_envelope_mark_unregistered(struct slice extra, int64_t since_ms, struct buffer *out)
 {
-    json_t *object = extra.n ? json_loadb(extra.p, extra.n, 0, NULL) : json_object();
+    json_t *object = extra.n ? json_loadb(extra.p, extra.n, JSON_ALLOW_NUL, NULL) : json_object();
     json_object_set_new(object, "unregistered_ms", json_integer(since_ms));
     char *text = json_dumps(object, JSON_COMPACT);
     json_decref(object);
