@@ -179,7 +179,7 @@ end)
 
 describe("options that travel", function()
   it("may hold NUL bytes", function()
-    local r = moil.send("mark", { "nul" }, { headers = { ["a\0b"] = "c\0d" } })
+    local r = moil.send("mark", { "nul" }, { headers = { a = "c\0d" } })
     assert.equal("nul", r:get { timeout = 5 })
   end)
 end)
