@@ -16,6 +16,7 @@ moil.task("plain", function() moil.sleep(60) end)
 moil.task("shell", function() moil.run { "sleep", "60", timeout = 100 } end)
 moil.task("add", function(x, y) return x + y end)
 moil.task("alone", { blocking = true }, function() local t = moil.current() moil.sleep(0.3) return t.id end)
+moil.task("parent", { blocking = true }, function() return moil.send("add", { 1, 2 }):get() end)
 moil.task("beside", { bind = true }, function(self) note("beside", self.id) moil.sleep(0.05) end)
 ]]
 
@@ -58,6 +59,11 @@ describe("terminate", function()
 end)
 
 describe("a blocking task", function()
+  it("may wait for a job that its own worker must run", function()
+    local here = site.open { tasks = TASKS, args = { "-w", "1" } }
+    assert.equal(3, here:call("parent"))
+  end)
+
   it("runs alone in its worker", function()
     local here = site.open { tasks = TASKS, args = { "-w", "1", "-c", "8" } }
     local results = {}

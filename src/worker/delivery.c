@@ -194,6 +194,8 @@ void moil_delivery_start(struct worker *w, struct delivery *d)
         moil_verdict_requeue(d);
         return;
     }
+    if (d->task->blocking)
+        w->alone = d;
     set_limits(d);
     if (d->job.verdict.n)
         moil_run_condemn(d->run, d->job.verdict);
@@ -218,6 +220,8 @@ void moil_delivery_free(struct delivery *d)
         w->reserved_count--;
     }
     moil_host_abandon(d);
+    if (w->alone == d)
+        w->alone = NULL;
     if (d->sliced)
         unslice(d);
     if (d->run) {

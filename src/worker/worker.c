@@ -112,11 +112,13 @@ void moil_worker_fenced(struct worker *w)
 
 /* --- the turn of the loop --------------------------------------------------------------------- */
 
-/* A blocking task's job runs alone. */
+/* A blocking task's job runs alone; but not while it waits for another job's result, which may be
+ * ours to run. */
 static bool is_in_the_way(const struct worker *w)
 {
-    const struct task *next = w->reserved->task, *first = w->running ? w->running->task : NULL;
-    return w->running && ((next && next->blocking) || (first && first->blocking));
+    const struct task *next = w->reserved->task;
+    bool taken = w->alone && !w->alone->suspended;
+    return taken || (next && next->blocking && moil_worker_active(w) > 0);
 }
 
 static bool may_start(const struct worker *w)

@@ -77,6 +77,7 @@ struct worker {
     struct delivery *reserved; /* fetched, not started; the next first (utlist) */
     struct delivery *running;  /* started, not ended; the oldest first */
     struct delivery *ready;    /* of these, those whose turn was over; the next first */
+    struct delivery *alone;    /* the one of a blocking task; NULL: none runs */
     unsigned reserved_count;
     unsigned running_count;
     unsigned suspended;  /* of these, those that wait for another job's result and hold no slot */
