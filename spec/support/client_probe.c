@@ -6,11 +6,15 @@
  * A line is a command and its words, with tabs between them; "-" stands for NULL. Each is answered
  * by one line: the status, a tab, the client's sentence, a tab, what the function gave.
  *
- *   enqueue   k=v … ; k=v …      jobs of moil_job's fields, with ";" between them
- *   bulk      TASK COUNT PREFIX  ids PREFIX-1 …, arguments [1] …
- *   wait      ID TIMEOUT [STOP]  progress first, a line "progress STATE META" each; STOP of them
- * end it job ID · view NUMBER [OFFSET LIMIT] · revoke ID · forget ID · delete ID · purge Q · pause
- * Q resume Q · dead_retry ID TASK · dead_delete ID TASK · served Q */
+ *   enqueue k=v … ; k=v …     jobs of moil_job's fields, with ";" between them
+ *   bulk TASK COUNT PREFIX    ids PREFIX-1 …, arguments [1] …
+ *   wait ID TIMEOUT [STOP]    lines "progress STATE META" first; STOP of them end it
+ *   job ID
+ *   view NUMBER [OFFSET LIMIT]
+ *   revoke ID [now]           now: terminate it, if it runs
+ *   forget ID, delete ID
+ *   purge Q, pause Q, resume Q, served Q
+ *   dead_retry ID TASK, dead_delete ID TASK */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +168,7 @@ static void steer(const char *name, char **w)
     size_t count = 0;
     const char *first = or_null(w[0]);
     if (strcmp(name, "revoke") == 0) {
-        int status = moil_revoke(client, first, state);
+        int status = moil_revoke(client, first, w[1] != NULL, state);
         answer(status, state);
     } else if (strcmp(name, "forget") == 0) {
         answer(moil_forget(client, first), "");
