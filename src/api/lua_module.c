@@ -226,6 +226,9 @@ static int host_gc(lua_State *L)
     struct program_host *h = lua_touserdata(L, 1);
     moil_client_close(h->client);
     h->client = NULL;
+    if (h->loop)
+        ev_loop_destroy(h->loop); /* with its SIGCHLD handler, whose code goes with this module */
+    h->loop = NULL;
     return 0;
 }
 
