@@ -21,8 +21,8 @@ static pid_t start(char **command)
     pid_t pid = fork();
     if (pid == 0) {
         int null = open("/dev/null", O_RDWR);
-        dup2(null, 1);
-        dup2(null, 2);
+        if (null < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+            _exit(126);
         execv(command[0], command);
         _exit(127);
     }

@@ -1,7 +1,8 @@
 local site = require "spec.support.site"
 local support = require "spec.support"
 
--- revoke with terminate: ends what a worker holds, wherever it is; and blocking tasks, which run alone.
+-- revoke with terminate: ends what a worker holds, wherever it is; and blocking tasks, which run
+-- alone.
 
 local TASKS <const> = site.NOTE .. [[
 local options = { bind = true, after_return = function(self, state) note(self.id, state) end,
@@ -15,7 +16,11 @@ moil.task("wait", options, function() moil.send("never", {}, { queue = "unserved
 moil.task("plain", function() moil.sleep(60) end)
 moil.task("shell", function() moil.run { "sleep", "60", timeout = 100 } end)
 moil.task("add", function(x, y) return x + y end)
-moil.task("alone", { blocking = true }, function() local t = moil.current() moil.sleep(0.3) return t.id end)
+moil.task("alone", { blocking = true }, function()
+  local t = moil.current()
+  moil.sleep(0.3)
+  return t.id
+end)
 moil.task("parent", { blocking = true }, function() return moil.send("add", { 1, 2 }):get() end)
 moil.task("beside", { bind = true }, function(self) note("beside", self.id) moil.sleep(0.05) end)
 ]]

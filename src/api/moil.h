@@ -57,8 +57,8 @@ MOIL_API void moil_free(void *p);
 typedef struct moil_client moil_client;
 
 typedef struct moil_client_options {
-    const char *url; /* redis://…, unix:///…, embedded:DIR; NULL: MOIL_REDIS, .moil/redis.sock, or
-                        localhost */
+    /* redis://…, unix:///…, embedded:DIR; NULL: MOIL_REDIS, .moil/redis.sock, or localhost */
+    const char *url;
     const char *ns;     /* the namespace; NULL: "moil" */
     double deadline;    /* of each call, connecting included; 0: 5 s */
     size_t max_payload; /* bytes of arguments of one job; 0: 1 MB */
