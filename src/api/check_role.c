@@ -69,22 +69,27 @@ int moil_check_load(const struct runtime *r, struct buffer *json, char *errstr, 
     return err;
 }
 
+static int write_all(int fd, const struct buffer *text)
+{
+    for (size_t at = 0; at < text->len;) {
+        ssize_t n = write(fd, text->data + at, text->len - at);
+        if (n <= 0)
+            return MOIL_EXIT_CHECK;
+        at += (size_t)n;
+    }
+    return 0;
+}
+
 int moil_check_role(struct child_context *context)
 {
     char errstr[512];
     struct buffer json;
+    int status = MOIL_EXIT_CHECK;
     moil_buffer_init(&json);
-    if (moil_check_load(context->data, &json, errstr, sizeof errstr) != 0) {
+    if (moil_check_load(context->data, &json, errstr, sizeof errstr) != 0)
         log_error("%s", errstr);
-        return MOIL_EXIT_CHECK;
-    }
-    const char *p = moil_buffer_cstr(&json);
-    for (size_t left = json.len; left > 0;) {
-        ssize_t n = write(context->ready_fd, p, left);
-        if (n <= 0)
-            return MOIL_EXIT_CHECK;
-        p += n;
-        left -= (size_t)n;
-    }
-    return 0;
+    else
+        status = write_all(context->ready_fd, &json);
+    moil_buffer_fini(&json);
+    return status;
 }
