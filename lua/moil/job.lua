@@ -193,7 +193,8 @@ end
 ---Called by C when the function is over and somebody wants to know. Returns the seconds until a
 ---retry, or nil.
 ---@param self moil.Self
----@param kind string "success", "failure", "exhausted" (no retries left), "retry", "reject" …
+---@param kind string "success", "failure", "exhausted" (no more retries), "retry", "reject",
+---"revoked"
 ---@param value any         the result or the error
 ---@param delay number      of "retry"
 ---@return number?
