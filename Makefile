@@ -60,7 +60,7 @@ SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES)
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
-.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt cover bench bench-peers docs env \
+.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt valgrind cover bench bench-peers docs env \
         install clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -184,6 +184,11 @@ $(BUILD)/tidy/%.ok: $(BUILD)/obj/%.o .clang-tidy
 fmt: ## format the C sources
 	@.ci/deps lint
 	@.ci/fmt $(wildcard src/*/*.[ch] spec/support/*.[ch] examples/*.[ch] bench/*.[ch] bench/support/*.[ch])
+
+valgrind: ## 10,000 jobs on a node under valgrind
+	@.ci/deps run memory
+	+@$(submake) all
+	@BUILD='$(BUILD)' .ci/valgrind
 
 cover: ## line coverage of the specs, by file
 	@.ci/deps run test
