@@ -168,7 +168,7 @@ static void steer(const char *name, char **w)
     size_t count = 0;
     const char *first = or_null(w[0]);
     if (strcmp(name, "revoke") == 0) {
-        int status = moil_revoke(client, first, w[1] != NULL, state);
+        int status = moil_revoke(client, first, w[1][0] != 0, state);
         answer(status, state);
     } else if (strcmp(name, "forget") == 0) {
         answer(moil_forget(client, first), "");
@@ -196,8 +196,12 @@ static void steer(const char *name, char **w)
 
 static void serve(char *line)
 {
-    char *words[WORDS_MAX] = {NULL};
+    static char nothing[1];
+    char *words[WORDS_MAX];
     int n = 0;
+    for (int i = 0; i < WORDS_MAX; i++) {
+        words[i] = nothing;
+    }
     for (char *word; n < WORDS_MAX - 2 && (word = strsep(&line, "\t"));) {
         words[n++] = word;
     }

@@ -109,17 +109,28 @@ static bool check(const char *name, const json_t *value, char *why, size_t len)
     return false;
 }
 
+static bool check_all(json_t *object, char *why, size_t len)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(object, name, value)
+    {
+        if (!check(name, value, why, len))
+            return false;
+    }
+    return true;
+}
+
 int moil_job_options_check(const char *text, char *why, size_t len)
 {
     if (!text)
         return 1;
-    json_t *object = json_loads(text, JSON_ALLOW_NUL, NULL), *value;
-    const char *name;
+    json_t *object = json_loads(text, JSON_ALLOW_NUL, NULL);
     bool ok = json_is_object(object);
-    if (!ok)
-        snprintf(why, len, "options must be a JSON object");
     if (ok)
-        json_object_foreach(object, name, value) if (ok) ok = check(name, value, why, len);
+        ok = check_all(object, why, len);
+    else
+        snprintf(why, len, "options must be a JSON object");
     json_decref(object);
     return ok;
 }
