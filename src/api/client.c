@@ -1,6 +1,7 @@
 /* client.c: see client.h. */
 #include "api/client.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,10 +83,24 @@ void moil_client_begin(struct moil_client *c, double seconds)
     ev_timer_start(c->loop, &c->deadline);
 }
 
+void moil_client_turn(struct moil_client *c, int flags)
+{
+    sigset_t pipe, old;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &old);
+    moil_link_flush(c->link);
+    moil_link_flush(c->waiting);
+    ev_run(c->loop, flags);
+    if (!sigismember(&old, SIGPIPE))
+        sigtimedwait(&pipe, NULL, &(struct timespec){0}); /* ours, if there is one */
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 bool moil_client_run(struct moil_client *c, const bool *done)
 {
     while (!*done && !c->expired)
-        ev_run(c->loop, EVRUN_ONCE);
+        moil_client_turn(c, EVRUN_ONCE);
     return *done;
 }
 
@@ -103,7 +118,7 @@ int moil_client_connect(struct moil_client *c)
         moil_link_stop(c->link);
     moil_link_start(c->link);
     while (moil_link_state(c->link) != LINK_UP && !c->expired && !is_hopeless(c))
-        ev_run(c->loop, EVRUN_ONCE);
+        moil_client_turn(c, EVRUN_ONCE);
     if (moil_link_state(c->link) == LINK_UP) {
         c->was_up = true;
         return 0;
@@ -145,7 +160,7 @@ void moil_client_pause(struct moil_client *c, int err)
 {
     if (err != MOIL_ENOSCRIPT)
         ev_sleep(0.02);
-    ev_run(c->loop, EVRUN_NOWAIT);
+    moil_client_turn(c, EVRUN_NOWAIT);
 }
 
 int moil_client_call(struct moil_client *c, enum script_id script,

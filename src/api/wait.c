@@ -106,7 +106,7 @@ static void run_wait(struct moil_client *c, struct waiting *w, struct slice id)
         }
         seen = moil_link_state(c->link);
         block(c);
-        ev_run(c->loop, EVRUN_ONCE); /* BLPOP returns every 5 s at the latest */
+        moil_client_turn(c, EVRUN_ONCE); /* BLPOP returns every 5 s at the latest */
     }
     if (!w->done)
         w->status =

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <utlist.h>
 
 #include "base/clock.h"
@@ -146,6 +147,13 @@ static void arm_deadline(struct link *l, int64_t at_us)
     ev_timer_start(l->loop, &l->deadline);
 }
 
+/* What the server has not read yet it shall not run any more: a fetch whose reply nobody awaits. */
+static void forget_unread(struct link *l)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(l->ac->c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
 static void deadline_cb(struct ev_loop *loop, ev_timer *w, int events)
 {
     (void)loop;
@@ -162,6 +170,7 @@ static void deadline_cb(struct ev_loop *loop, ev_timer *w, int events)
         return;
     }
     set_error(l, MOIL_ETIMEOUT, "no answer within the deadline");
+    forget_unread(l);
     drop(l);
 }
 
@@ -421,6 +430,12 @@ const char *moil_link_error(const struct link *l)
 int moil_link_error_code(const struct link *l)
 {
     return l->state == LINK_UP ? 0 : l->err ? l->err : MOIL_EREDIS;
+}
+
+void moil_link_flush(struct link *l)
+{
+    if (l->state == LINK_UP && l->outstanding > 0)
+        redisAsyncHandleWrite(l->ac);
 }
 
 unsigned moil_link_outstanding(const struct link *l)

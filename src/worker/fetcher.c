@@ -96,9 +96,13 @@ static void fetched(void *data, int err, const struct reply *reply)
     bool more = moil_reply_count(reply) % 2 == 1; /* it met too many stale entries to go on */
     if (!err && ours && pairs < call->want && !more)
         f->empty = f->drained = f->wakes == call->wakes;
-    if (!err && ours)
-        take(w, reply);
     free(call);
+    if (err || !ours)
+        return;
+    bool idle = !w->reserved;
+    take(w, reply);
+    if (idle) /* at once, and not after the loop's next look at its sockets */
+        moil_worker_start_jobs(w);
 }
 
 static void ask(struct fetcher *f, unsigned want)

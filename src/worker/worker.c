@@ -128,17 +128,24 @@ static bool may_start(const struct worker *w)
            !moil_settler_is_full(&w->settler);
 }
 
+/* At most a batch, too: Redis settles it and fetches the next while we run the one after, where all
+ * of them would leave it idle until they are through. */
+void moil_worker_start_jobs(struct worker *w)
+{
+    int64_t end_us = may_start(w) ? moil_clock_monotonic_us() + TURN_US : 0;
+    for (unsigned n = 1; n <= MOIL_BATCH_MAX && may_start(w); n++) {
+        moil_delivery_start(w, w->reserved);
+        if (n % CLOCK_EVERY == 0 && moil_clock_monotonic_us() >= end_us)
+            break;
+    }
+}
+
 static void busy_cb(struct ev_loop *loop, ev_idle *watcher, int events)
 {
     (void)loop;
     (void)events;
     struct worker *w = watcher->data;
-    int64_t end_us = moil_clock_monotonic_us() + TURN_US;
-    for (unsigned n = 1; may_start(w); n++) {
-        moil_delivery_start(w, w->reserved);
-        if (n % CLOCK_EVERY == 0 && moil_clock_monotonic_us() >= end_us)
-            break;
-    }
+    moil_worker_start_jobs(w);
     if (w->ready) {
         moil_delivery_next_turn(w);
         w->breath_end_us = moil_clock_monotonic_us() + BREATH_US;
@@ -207,6 +214,8 @@ static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
     moil_settler_flush(&w->settler);
     moil_fetcher_turn(&w->fetcher);
     stop_when_over(w);
+    moil_link_flush(w->link);
+    moil_link_flush(w->waiting);
     go_on(w);
     moil_slicer_turn();
     if (w->running && !ev_is_active(&w->notes))

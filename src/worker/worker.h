@@ -117,6 +117,9 @@ void moil_worker_stop(struct worker *w, bool cold);
 /* One line for the log: state and counts. */
 void moil_worker_describe(const struct worker *w, struct buffer *out);
 
+/* For the parts: starts what can be started, for at most a millisecond and a batch. */
+void moil_worker_start_jobs(struct worker *w);
+
 /* For the parts: this incarnation was taken off. Its jobs are closed without a word and a new
  * incarnation joins. */
 void moil_worker_fenced(struct worker *w);
