@@ -11,9 +11,8 @@
 #include "vm/vm.h"
 
 enum {
-    TICK_MS = 5,       /* half a slice: a turn takes 10 to 15 ms */
-    QUIET_TICKS = 100, /* without a job that began: the timer stops. Two system calls for half a
-                         second */
+    TICK_MS = 5,     /* half a slice: a turn takes 10 to 15 ms */
+    QUIET_TICKS = 4, /* without a job that began, and the timer stops */
 };
 
 static struct {
