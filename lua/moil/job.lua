@@ -84,6 +84,9 @@ function methods:retry(given)
   local err = reason_of(given.reason, "retry asked for by the task")
   local policy = policy_of(self)
   local delay = policy and policy(self.attempt, err)
+  if delay ~= nil and not is_seconds(delay) then
+    errors.bad("self:retry: the policy gave %s for the seconds", tostring(delay))
+  end
   local allowed
   if given.max_retries then
     allowed = self.retries < given.max_retries

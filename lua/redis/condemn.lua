@@ -1,6 +1,6 @@
 -- condemn: a worker incarnation is dead: nothing it says counts any more, and `recover` gives its
 -- jobs back.
--- ARGV: incarnation, kind "crash" | "limit" | "loss", id that was on its CPU ("-": none), error
+-- ARGV: incarnation, kind "crash" | "limit" | "loss" | "stop" (no job is charged), id that was on its CPU ("-": none), error
 -- (JSON text: why a job ends that may not run again)
 -- Returns 1, or 0 when there is no such worker.
 local incarnation = ARGV[1]

@@ -1,9 +1,9 @@
 -- evict: a node whose lease counter has not moved for a lease is gone, and all its workers with it.
--- ARGV: node, the counter seen, error (JSON text, as for condemn)
+-- ARGV: node, the counter seen (-1: it has none), error (JSON text, as for condemn)
 -- Returns how many workers were condemned; -1 when the counter has moved, and then nothing has
 -- changed.
 local node = ARGV[1]
-if call("HGET", ns .. "leases", node) ~= ARGV[2] then
+if (call("HGET", ns .. "leases", node) or "-1") ~= ARGV[2] then
   return -1
 end
 call("HDEL", ns .. "leases", node)

@@ -72,12 +72,17 @@ local function delay(entries)
 end
 
 -- To the inboxes of those who wait for a job: kind .. id .. "\n" .. text. Kinds: F final record, P
--- progress, U unknown.
+-- progress, U unknown, K end it (to the worker that holds it). Progress is left out where 64 messages
+-- lie unread, and keeps no inbox alive: its reader may be gone.
 local function notify(owners, kind, id, text)
   for owner in owners:gmatch("%S+") do
     local inbox = ns .. "inbox:" .. owner
-    call("RPUSH", inbox, kind .. id .. "\n" .. text)
-    call("EXPIRE", inbox, 120)
+    if kind ~= "P" or call("LLEN", inbox) < 64 then
+      local length = call("RPUSH", inbox, kind .. id .. "\n" .. text)
+      if kind ~= "P" or length == 1 then
+        call("EXPIRE", inbox, 120)
+      end
+    end
   end
 end
 

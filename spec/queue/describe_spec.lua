@@ -119,9 +119,9 @@ end)
 describe("nodes", function()
   it("with the age of their heartbeat", function()
     assert.same({
-      { node = "a", age = 1.5, alive = true, workers = {} },
-      { node = "b", age = 100, alive = false },
-    }, describe_as("nodes", { "1000000", "a", "998500", '{"workers":[]}', "b", "900000", "{}" }))
+      { node = "a", node_id = "a/1", age = 1.5, alive = true, workers = {} },
+      { node = "b", node_id = "b", age = 100, alive = false },
+    }, describe_as("nodes", { "1000000", "a/1", "998500", '{"workers":[]}', "b", "900000", "{}" }))
     assert.same({}, describe_as("nodes", { "5" }))
   end)
 

@@ -62,7 +62,7 @@ describe("shutdown", function()
   it("kills workers that take longer than the timeout, and tells the agent", function()
     local node = start_ready { timeout = 200, worker1 = "deaf,page:inc-5:job-5" }
     node:kill("TERM")
-    wait_for(node, "agent0 word dead 0 inc-5 signal 9 job-5\n")
+    wait_for(node, "agent0 word dead 0 inc-5 stop 9 job-5\n")
     assert.equal(0, (node:wait(BY)))
     assert.matches("worker 1 %(pid %d+%) did not leave in time: killed", node:stderr())
     assert.is_false(is_there(pids_of(node, "worker1")[1]))
@@ -169,10 +169,11 @@ describe("signals", function()
   end)
 
   it("TTOU kills a worker that does not leave in time", function()
-    local node = start_ready { timeout = 100, worker2 = "stubborn" }
+    local node = start_ready { timeout = 100, worker2 = "deaf" }
     node:kill("TTOU")
-    wait_gone(pids_of(node, "worker2")[1])
+    node:read_until("did not end in time", BY)
     node:read_until("did not leave in time", BY)
+    wait_gone(pids_of(node, "worker2")[1])
     assert.equal(1, #pids_of(node, "worker2"))
     node:stop(BY)
   end)

@@ -16,6 +16,20 @@ moil.task("sort", { time_limit = 0.3 }, function()
   while true do table.sort(t, function(a, b) for _ = 1, 100 do end return a > b end) end
 end)
 moil.task("nap", { time_limit = 0.3 }, function() moil.sleep(60) end)
+moil.task("deep", { time_limit = 20 }, function() local function f() return f() + 1 end return f() end)
+moil.task("soft_then_spin", { soft_time_limit = 0.8, time_limit = 1.5 }, function()
+  pcall(moil.sleep, 10)
+  while true do end
+end)
+moil.task("close_spin", { time_limit = 0.3 }, function()
+  local co = coroutine.create(function()
+    local guard <close> = setmetatable({}, { __close = function() while true do end end })
+    coroutine.yield()
+  end)
+  coroutine.resume(co)
+  coroutine.close(co)
+end)
+moil.task("pid", function() return (io.open("/proc/self/stat"):read("n")) end)
 moil.task("wait", { time_limit = 0.3 }, function()
   moil.send("add", { 1, 2 }, { queue = "unserved" }):get()
 end)
@@ -58,11 +72,19 @@ describe("a time limit", function()
 
   setup(function() here = site.open { tasks = TASKS, args = { "-w", "1", "-c", "32" } } end)
 
-  for _, task in ipairs { "spin", "spin_inside", "sort", "nap", "wait" } do
+  for _, task in ipairs { "spin", "spin_inside", "sort", "nap", "wait", "soft_then_spin", "close_spin" } do
     it("ends " .. task .. " with TimeLimitExceeded", function()
-      assert.equal("TimeLimitExceeded", (here:failure(task)).code)
+      local pid = here:call("pid")
+      local err = here:failure(task)
+      assert.equal("TimeLimitExceeded", err.code)
+      assert.not_matches("had to be killed", err.message)
+      assert.equal(pid, here:call("pid")) -- the worker itself ended it
     end)
   end
+
+  it("lets a recursion without end overflow, as Lua does", function()
+    assert.matches("stack overflow", (here:failure("deep")).message)
+  end)
 
   it("leaves the neighbours of a spinning job their turns", function()
     local spinning = here.moil.send("called", {}, { time_limit = 3 })

@@ -84,6 +84,7 @@ int moil_agent_role(struct child_context *context)
         log_error("%s", errstr);
         return MOIL_EXIT_USAGE;
     }
+    srand48(moil_clock_wall_us() ^ getpid());
     prctl(PR_SET_NAME, "moil agent");
     signal(SIGPIPE, SIG_IGN);
     p.context = context;
@@ -94,7 +95,7 @@ int moil_agent_role(struct child_context *context)
     struct agent_options options = {
         .url = &url,
         .ns = r->options.ns,
-        .node = r->node,
+        .node = r->node_id,
         .report = moil_buffer_slice(&report),
         .page_at = page_at,
         .slots = slots,

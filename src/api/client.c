@@ -56,6 +56,23 @@ int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)
     return status;
 }
 
+int moil_client_refused(struct moil_client *c, int err, const struct reply *reply)
+{
+    struct slice text = moil_reply_slice(reply);
+    switch (err) {
+    case MOIL_EFULL:
+        return moil_client_fail(
+            c, err, "Redis is out of memory: raise its maxmemory, or let workers drain it");
+    case MOIL_EREADONLY:
+        return moil_client_fail(c, err,
+                                "this Redis is a read-only replica: give the URL of its primary");
+    case MOIL_ELOADING:
+        return moil_client_fail(c, err, "Redis is busy or still loads its data");
+    default:
+        return moil_client_fail(c, err, "Redis refused: %.*s", (int)text.n, text.p ? text.p : "");
+    }
+}
+
 const char *moil_client_error(const moil_client *c)
 {
     return c->errstr;
@@ -148,8 +165,7 @@ static void attempted(void *data, int err, const struct reply *reply)
     at->done = true;
     at->err = err;
     if (err && reply)
-        moil_client_fail(at->client, err, "Redis refused: %.*s", (int)moil_reply_slice(reply).n,
-                         moil_reply_slice(reply).p);
+        moil_client_refused(at->client, err, reply);
     else if (err)
         moil_client_fail(at->client, err, "%s", moil_link_error(at->client->link));
     else

@@ -68,6 +68,9 @@ void moil_client_pause(struct moil_client *c, int err);
 int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Why Redis refused, in the words of what to do where we know it. Returns err. */
+int moil_client_refused(struct moil_client *c, int err, const struct reply *reply);
+
 /* The public status for an internal code. */
 int moil_client_status(int err);
 

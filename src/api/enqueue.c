@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 
-enum { CHUNK = 1000 }; /* jobs per wait for acknowledgement: four scripts under way at once */
+enum { DEPTH_MAX = 128 }; /* vm/json.h has the same */
+enum { CHUNK = 1000 };    /* jobs per wait for acknowledgement: four scripts under way at once */
 
 /* One attempt at a chunk. It has its own copy of the submissions: the deadline may pass before the
  * reply comes. */
@@ -32,8 +33,7 @@ static void enqueued(void *data, int err, const struct reply *reply)
     at->done = true;
     at->err = err;
     if (err && reply)
-        moil_client_fail(at->client, err, "Redis refused: %.*s", (int)moil_reply_slice(reply).n,
-                         moil_reply_slice(reply).p);
+        moil_client_refused(at->client, err, reply);
     else if (err)
         moil_client_fail(at->client, err, "%s", moil_link_error(at->client->link));
 }
@@ -103,6 +103,24 @@ static bool is_json(const char *text, json_type type)
     return ok;
 }
 
+/* Levels of nesting in JSON text: what workers refuse is refused here. */
+static int depth_of(const char *text)
+{
+    int depth = 0, deepest = 0;
+    bool in_string = false;
+    for (const char *p = text ? text : ""; *p; p++) {
+        if (*p == '"')
+            in_string = !in_string;
+        else if (in_string && *p == '\\' && p[1])
+            p++;
+        else if (!in_string && (*p == '[' || *p == '{') && ++depth > deepest)
+            deepest = depth;
+        else if (!in_string && (*p == ']' || *p == '}'))
+            depth--;
+    }
+    return deepest;
+}
+
 static int check_job(struct moil_client *c, const moil_job *job, size_t i)
 {
     if (!job->task || !moil_name_is_valid(slice_str(job->task)))
@@ -119,6 +137,8 @@ static int check_job(struct moil_client *c, const moil_job *job, size_t i)
                    "countdown and eta must be times that a calendar knows, countdown not negative");
     if (job->countdown > 0 && job->eta > 0)
         return bad(c, i, "countdown and eta exclude each other");
+    if (depth_of(job->args) > DEPTH_MAX + 1 || depth_of(job->kwargs) > DEPTH_MAX)
+        return bad(c, i, "args or kwargs: more than 128 levels of nesting");
     if (!is_json(job->args, JSON_ARRAY))
         return bad(c, i, "args must be a JSON array");
     if (!is_json(job->kwargs, JSON_OBJECT))

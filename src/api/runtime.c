@@ -12,6 +12,7 @@
 #include "api/roles.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "queue/keys.h"
 #include "worker/queues.h"
@@ -52,6 +53,15 @@ static void fill_defaults(struct runtime *r, const moil_runtime_options *options
         gethostname(host, sizeof host - 1);
         snprintf(r->node, sizeof r->node, "%s-%d", host, (int)getpid());
     }
+}
+
+/* A node that comes back under its name is another one to Redis: what the old one held is
+ * recovered. */
+static void make_node_id(struct runtime *r)
+{
+    char id[MOIL_ID_LEN + 1];
+    moil_id_new(id);
+    snprintf(r->node_id, sizeof r->node_id, "%s/%.8s", r->node, id);
 }
 
 /* What is wrong with the options themselves; the tasks are the check child's business. */
@@ -100,6 +110,7 @@ int moil_runtime_run(const moil_runtime_options *options)
         log_error("%s", errstr);
         return MOIL_EXIT_USAGE;
     }
+    make_node_id(&r);
     bool embedded = r.url.kind == URL_EMBEDDED;
     moil_url_redact(&r.url, shown, sizeof shown);
     snprintf(dir, sizeof dir, "%s", r.url.path);

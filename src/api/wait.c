@@ -63,6 +63,8 @@ static void unblocked(void *data, int err, const struct reply *reply)
 {
     struct moil_client *c = data;
     c->blocked = false;
+    if (err && reply)
+        moil_client_pause(c, err);
     if (!err && moil_reply_count(reply) == 2)
         moil_inbox_deliver(&c->inbox, moil_reply_slice(moil_reply_at(reply, 1)));
 }

@@ -90,7 +90,7 @@ int moil_worker_role(struct child_context *context)
         .ns = o->ns,
         .paths = o->paths,
         .queues = o->queues,
-        .node = r->node,
+        .node = r->node_id,
         .lua_dir = o->lua_dir,
         .config_json = slice_str(o->config_json),
         .concurrency = o->concurrency,

@@ -60,7 +60,7 @@ static void take_ids(struct batch *b, const moil_enqueued *jobs)
             moil_buffer_add(&b->ids, jobs[i].id, strlen(jobs[i].id) + 1);
         }
     }
-    fflush(stdout);
+    moil_output_flush();
 }
 
 int moil_batch_send(struct batch *b)

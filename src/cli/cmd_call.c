@@ -14,6 +14,7 @@
 #include "cli/complaint.h"
 #include "cli/connection.h"
 #include "cli/lines.h"
+#include "cli/output.h"
 #include "cli/waiting.h"
 #include "conf/route.h"
 
@@ -247,7 +248,7 @@ static enum exit_status wait_for_all(struct call *c)
         }
         status = moil_waiting_print(&w, &result);
         moil_free(result.value);
-        fflush(stdout);
+        moil_output_flush();
         first_failure = first_failure == STATUS_DONE ? status : first_failure;
     }
     return first_failure;

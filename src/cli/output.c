@@ -77,12 +77,22 @@ void moil_output_clean(struct buffer *out, const char *text, size_t len)
     }
 }
 
-enum exit_status moil_output_finish(enum exit_status status)
+/* Why standard output could not be written to, the first time; 0: it could. */
+static int write_error;
+
+void moil_output_flush(void)
 {
     errno = 0;
-    bool failed = fflush(stdout) == EOF || ferror(stdout);
-    if (failed && errno != EPIPE && errno != 0) {
-        moil_complain("cannot write to standard output: %s", strerror(errno));
+    if (fflush(stdout) == EOF && !write_error) {
+        write_error = errno;
+    }
+}
+
+enum exit_status moil_output_finish(enum exit_status status)
+{
+    moil_output_flush();
+    if (write_error && write_error != EPIPE) {
+        moil_complain("cannot write to standard output: %s", strerror(write_error));
         return status == STATUS_DONE ? STATUS_JOB_FAILED : status;
     }
     return status;

@@ -26,6 +26,9 @@ void moil_output_json_text(const char *text, bool each);
 /* Text that others wrote (task names, messages), with control characters made harmless. */
 void moil_output_clean(struct buffer *out, const char *text, size_t len);
 
+/* What was printed goes out now; a failure is kept for moil_output_finish. */
+void moil_output_flush(void);
+
 /* Flushes. A reader that has gone is no error; a full disk is. Returns the exit status to leave
  * with. */
 enum exit_status moil_output_finish(enum exit_status status);

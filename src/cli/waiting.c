@@ -34,7 +34,7 @@ static void print_progress(const struct waiting *w, const char *state, const cha
     json_t *object = json_pack("{s:s, s:s, s:o*}", "id", w->id, "state", state, "meta", value);
     if (object) {
         moil_output_json(object);
-        fflush(stdout);
+        moil_output_flush();
     }
     json_decref(object);
 }

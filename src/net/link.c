@@ -125,6 +125,8 @@ static void drop(struct link *l)
 static void disconnect_cb(const redisAsyncContext *ac, int status)
 {
     struct link *l = ac->data;
+    if (l->ac != ac) /* an old one, put off: a new connection is there already */
+        return;
     if (status != REDIS_OK && !l->err)
         set_error(l, MOIL_EREDIS, ac->errstr[0] ? ac->errstr : "connection lost");
     else if (!l->err)

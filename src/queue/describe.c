@@ -208,7 +208,10 @@ void moil_describe_nodes(const struct reply *nodes, struct buffer *out)
         if (i > 1)
             moil_buffer_add_char(out, ',');
         moil_buffer_add_char(out, '{');
-        add_string(out, "node", moil_reply_slice(moil_reply_at(nodes, i)));
+        struct slice id = moil_reply_slice(moil_reply_at(nodes, i));
+        const char *slash = id.n ? memrchr(id.p, '/', id.n) : NULL; /* name/run */
+        add_string(out, "node", slice_of(id.p, slash ? (size_t)(slash - id.p) : id.n));
+        add_string(out, "node_id", id);
         add_key(out, "age");
         moil_buffer_addf(out, "%.3f", (double)age_ms / 1000);
         add_bool(out, "alive", age_ms <= MOIL_LEASE_MS);

@@ -93,7 +93,7 @@ static void answer(struct inbox *in, struct slice id, const struct reply *r)
     struct slice text = moil_reply_slice(r);
     if (!text.p)
         tell(in, id, INBOX_UNKNOWN, 0, slice_of("", 0));
-    else if (text.n && text.p[0] == 'R')
+    else if (!text.n || text.p[0] != 'W')
         tell(in, id, INBOX_ENDED, 0, text);
     else if (text.n > 1)
         tell(in, id, INBOX_PROGRESS, 0, slice_of(text.p + 1, text.n - 1));

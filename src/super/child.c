@@ -243,7 +243,7 @@ int moil_child_start(struct children *c, struct child *child, int64_t now_ms)
     child->pid = pid;
     child->ready_fd = fds[0];
     child->started_ms = now_ms;
-    child->overdue = false;
+    child->overdue = child->cold = false;
     return 0;
 }
 
@@ -275,6 +275,7 @@ void moil_child_stop(struct child *child, int sig, int64_t kill_at_ms)
         return;
     }
     moil_child_set_state(child, CHILD_STOPPING);
+    child->cold = sig == SIGQUIT;
     child->due_ms = kill_at_ms;
 }
 
@@ -332,9 +333,10 @@ void moil_child_tell_death(struct children *c, const struct child *child, int wa
     bool signalled = WIFSIGNALED(wait_status);
     char line[512];
     int n = snprintf(line, sizeof line, "dead %d %s %s %d %s\n", child->slot, incarnation,
-                     !signalled       ? "exit"
-                     : child->overdue ? "limit"
-                                      : "signal",
+                     !signalled                       ? "exit"
+                     : child->overdue                 ? "limit"
+                     : child->state == CHILD_STOPPING ? "stop"
+                                                      : "signal",
                      signalled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status), on_cpu);
     if (write(c->word_fds[1], line, (size_t)n) != n)
         log_warning("the agent was not told of the death of worker %d (incarnation %s): %s",

@@ -6,8 +6,9 @@
  * Words: one line to the agent for each worker that died (not for one that left with status 0), in
  * one write of less than PIPE_BUF bytes:
  *
- *     dead SLOT INCARNATION signal|exit|limit NUMBER ID\n
+ *     dead SLOT INCARNATION signal|exit|limit|stop NUMBER ID\n
  *
+ * stop: the supervisor killed it, as it did not leave in time: no job is to blame.
  * limit: the supervisor killed it, as the job on its CPU was long past its hard time limit.
  * ID is the job on the CPU, or "-" between jobs. Words stay in the pipe while there is no agent. A
  * worker that died before it had an incarnation has no word: it held nothing. Should the pipe be
@@ -39,11 +40,13 @@ struct child {
     int ready_fd;       /* read end; -1: none */
     int64_t started_ms; /* monotonic, like all times here */
     int64_t due_ms;     /* 0: nothing is due */
+    bool cold;          /* was told to give its jobs back */
     bool overdue;       /* killed for its job's time limit */
     struct backoff backoff;
 };
 
 enum {
+    CHILD_COLD_MS = 5000,    /* for giving jobs back */
     CHILD_OVERDUE_MS = 1000, /* past the hard limit: the worker's own tier has failed */
     CHILD_CHECK = 0,         /* places in children.all */
     CHILD_AGENT = 1,

@@ -10,7 +10,6 @@
 
 enum {
     CHECK_MS = 3000, /* wall time, so that a loaded machine fails nobody: its CPU time has 1 s */
-    COLD_MS = 5000,  /* for giving jobs back */
     AGENT_MS = 5000, /* for the agent's good-bye */
 };
 
@@ -155,7 +154,7 @@ static void stop_warm(struct super *s)
 static void stop_cold(struct super *s)
 {
     log_info("cold shutdown: jobs go back to their queues");
-    stop_workers(s, SIGQUIT, COLD_MS);
+    stop_workers(s, SIGQUIT, CHILD_COLD_MS);
 }
 
 static void stop_agent(struct super *s)

@@ -277,6 +277,12 @@ static void child_due(struct super *s, struct child *child)
         moil_phase_start_child(s, child);
         break;
     case CHILD_STOPPING:
+        if (child->role == ROLE_WORKER && !child->cold) {
+            log_warning("%s (pid %d) did not end in time: its jobs go back to their queues",
+                        moil_child_name(child, name), (int)child->pid);
+            moil_child_stop(child, SIGQUIT, s->now_ms + CHILD_COLD_MS);
+            break;
+        }
         log_warning("%s (pid %d) did not leave in time: killed", moil_child_name(child, name),
                     (int)child->pid);
         moil_child_kill(child);

@@ -155,8 +155,16 @@ static int close_thread(lua_State *L, lua_State *co)
 {
     int status;
 
-    moil_thread_set_run(co, moil_thread_run(L));
+    struct run *run = moil_thread_run(L);
+
+    moil_thread_set_run(co, run);
+    if (run) {
+        moil_limits_running(run, co);
+    }
     status = moil_thread_close(co, L);
+    if (run) {
+        moil_limits_running(run, L);
+    }
     moil_thread_set_run(co, NULL);
     return status;
 }

@@ -65,6 +65,9 @@ struct vm_host {
     enum vm_answer (*update_state)(void *data, struct vm_call *call, struct slice state,
                                    struct slice meta);
     /* moil.connect in a plain program; a worker refuses it. Answers nothing. */
+    /* The job now running may be on the CPU until then (monotonic; 0: for ever): its hooks got time
+     * of their own. NULL: nobody watches. */
+    void (*deadline)(void *data, int64_t hard_us);
     enum vm_answer (*connect)(void *data, struct vm_call *call, struct slice url);
     /* The queues that the worker serves etc. are not the vm's business; logging goes straight to
      * base/log. */

@@ -267,7 +267,7 @@ static bool decode_string(struct decoder *d)
 static bool descend(struct decoder *d)
 {
     d->p++;
-    if (++d->depth > MOIL_JSON_DEPTH) {
+    if (++d->depth > MOIL_JSON_DEPTH + 1) { /* the list of arguments is one of them */
         return fail(d, "more than 128 levels");
     }
     luaL_checkstack(d->L, 8, "JSON");

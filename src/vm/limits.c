@@ -47,6 +47,9 @@ void moil_limits_conclude(struct run *run)
         run->hard_us = now_us + CONCLUDE_US;
     }
     run->timed_out = false;
+    if (run->vm->host.deadline) {
+        run->vm->host.deadline(run->vm->host.data, run->hard_us);
+    }
 }
 
 void moil_limits_close(struct run *run)
@@ -88,6 +91,7 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
     }
     if (run->hard_us && now_us >= run->hard_us) {
         if (!may_yield(L, run)) {
+            run->overran = true;
             raise(L, run, "TimeLimitExceeded", "the time limit has passed");
         }
         run->exit = EXIT_LIMIT;
@@ -101,11 +105,14 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
     }
 }
 
+/* Arming walks all frames of the thread: a deep recursion takes longer for that than the time to
+ * the next tick, so an armed hook is left alone. */
 void moil_vm_tick(struct vm *vm)
 {
     struct run *run = vm->on_cpu;
 
-    if (run && moil_clock_monotonic_us() - run->slice_us >= SLICE_US) {
+    if (run && moil_clock_monotonic_us() - run->slice_us >= SLICE_US &&
+        lua_gethook(run->running) != limit_hook) {
         lua_sethook(run->running, limit_hook, LUA_MASKCOUNT, 1);
     }
 }

@@ -93,7 +93,7 @@ struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job
     run->barriers = 0;
     run->running = run->co;
     run->soft_us = run->hard_us = 0;
-    run->timed_out = run->condemned = run->spoiled = false;
+    run->timed_out = run->condemned = run->spoiled = run->overran = false;
     run->outcome = (struct run_outcome){0};
     return run;
 }
@@ -285,8 +285,8 @@ static void end_call(struct run *run, int status)
 {
     if (run->stopped) {
         close_threads(run);
-    } else if (status == LUA_YIELD && run->exit == EXIT_LIMIT) {
-        close_threads(run);
+    } else if ((status == LUA_YIELD && run->exit == EXIT_LIMIT) || run->overran) {
+        close_threads(run); /* also where something caught the error and it ended by itself */
         run->timed_out = true;
         fail_with(run, "TimeLimitExceeded", "the time limit has passed");
     } else if (status == LUA_OK) {

@@ -66,6 +66,7 @@ struct run {
     int64_t slice_us;            /* when its turn began; monotonic, as the limits */
     int64_t soft_us, hard_us;    /* 0: none (any more) */
     bool timed_out;
+    bool overran;     /* the hard limit was raised, where it could not yield */
     bool spoiled;     /* a hook raised in its thread, which can have no hooks any more */
     bool condemned;   /* the function is not to run: `outcome` and `value` hold why */
     lua_State **nest; /* the job's own coroutines that are being resumed, the innermost last */

@@ -81,12 +81,23 @@ static void taken_off(void *data, int err, const struct reply *reply)
     ev_break(a->loop, EVBREAK_ALL);
 }
 
-void moil_agent_stop(struct agent *a)
+void moil_agent_leave_if_free(struct agent *a)
 {
-    a->stopping = true;
+    if (!a->stopping || a->recoveries)
+        return;
     moil_args_clear(&a->broker.args);
     moil_args_str(&a->broker.args, a->options.node);
     moil_args_str(&a->broker.args, "");
     if (moil_broker_eval(&a->broker, SCRIPT_HEARTBEAT, taken_off, a) != 0)
+        ev_break(a->loop, EVBREAK_ALL);
+}
+
+void moil_agent_stop(struct agent *a)
+{
+    moil_recoverer_drain(a); /* its workers are gone: what they held is given back before we go */
+    a->stopping = true;
+    if (moil_link_state(a->link) == LINK_UP)
+        moil_agent_leave_if_free(a);
+    else
         ev_break(a->loop, EVBREAK_ALL);
 }

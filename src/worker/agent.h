@@ -34,6 +34,7 @@ struct agent_options {
 };
 
 struct lease_seen;
+struct recovery;
 
 struct agent {
     struct agent_options options;
@@ -49,8 +50,9 @@ struct agent {
     bool promoting;     /* a promote script is under way … */
     bool promote_again; /* … and a tick came meanwhile */
     ev_io words;
-    ev_timer leases;    /* looks at the other nodes' leases */
-    struct buffer word; /* the part of a line that has come */
+    ev_timer leases;             /* looks at the other nodes' leases */
+    struct buffer word;          /* the part of a line that has come */
+    struct recovery *recoveries; /* under way */
     struct lease_seen *seen;
     int64_t up_since_us; /* monotonic; of the link; 0: it is down */
     struct buffer text;
@@ -71,7 +73,9 @@ void moil_promoter_start(struct agent *a);
 void moil_sweeper_start(struct agent *a);
 void moil_recoverer_start(struct agent *a);
 void moil_recoverer_fini(struct agent *a);
-void moil_redis_check(struct agent *a); /* once: asks INFO, and warns of what it sees */
+void moil_recoverer_drain(struct agent *a);     /* takes what the supervisor has said by now */
+void moil_agent_leave_if_free(struct agent *a); /* for the recoverer: a recovery has ended */
+void moil_redis_check(struct agent *a);         /* once: asks INFO, and warns of what it sees */
 
 /* What INFO's text tells that a user must know, one log line each. Pure but for the log; for
  * redis_check.c and its spec. */

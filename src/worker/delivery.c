@@ -103,15 +103,19 @@ static void went(struct delivery *d, enum run_status status)
 }
 
 /* One stretch on the CPU: until the job waits, ends, or is over its slice. */
-static void run(struct delivery *d)
+static void go(struct delivery *d, enum run_status (*how)(struct run *run))
 {
     struct worker *w = d->worker;
     moil_slicer_begin(w->vm);
     ev_timer_stop(w->loop, &d->limit);
-    atomic_store_explicit(&w->options.page->hard_deadline_us, moil_run_hard_deadline(d->run),
-                          memory_order_relaxed);
+    moil_worker_publish_deadline(w, moil_run_hard_deadline(d->run));
     on_cpu(w, d->job.id);
-    went(d, moil_run_resume(d->run));
+    went(d, how(d->run));
+}
+
+static void run(struct delivery *d)
+{
+    go(d, moil_run_resume);
 }
 
 static void give_up_wait(struct delivery *d)
@@ -129,10 +133,8 @@ static void expired_cb(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop;
     (void)events;
     struct delivery *d = timer->data;
-    struct worker *w = d->worker;
     give_up_wait(d);
-    on_cpu(w, d->job.id);
-    went(d, moil_run_expire(d->run));
+    go(d, moil_run_expire);
 }
 
 static void unslice(struct delivery *d)
@@ -164,7 +166,7 @@ void moil_delivery_terminate(struct worker *w, struct slice id)
     give_up_wait(d);
     if (d->sliced)
         unslice(d);
-    went(d, moil_run_terminate(d->run));
+    go(d, moil_run_terminate);
 }
 
 void moil_delivery_next_turn(struct worker *w)

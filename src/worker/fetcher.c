@@ -19,9 +19,15 @@ struct fetch {
     char incarnation[MOIL_ID_LEN + 1];
 };
 
+static void pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)timer, (void)events; /* the turn that follows blocks again */
+}
+
 void moil_fetcher_init(struct fetcher *f, struct worker *w)
 {
     *f = (struct fetcher){.worker = w};
+    ev_timer_init(&f->pause, pause_over, 0, 0);
 }
 
 static unsigned free_slots(const struct worker *w)
@@ -51,6 +57,8 @@ static void reclaimed(void *data, int err, const struct reply *reply)
     struct fetcher *f = data;
     struct worker *w = f->worker;
     f->reclaiming = false;
+    if (strcmp(f->reclaimer, w->incarnation) != 0)
+        return;
     if (err == MOIL_EFENCED) {
         moil_worker_fenced(w);
     } else if (!err) {
@@ -67,6 +75,7 @@ static void reclaim(struct fetcher *f)
     struct args *a = &w->broker.args;
     const struct delivery *d;
     moil_args_clear(a);
+    memcpy(f->reclaimer, w->incarnation, sizeof f->reclaimer);
     moil_args_str(a, w->incarnation);
     DL_FOREACH(w->running, d)
         moil_args_slice(a, d->job.id);
@@ -165,6 +174,18 @@ static void take_message(struct worker *w, struct slice message)
         moil_inbox_deliver(&w->inbox, message);
 }
 
+/* Redis answers BLPOP with an error (a replica, a full disk, no permission): it would do so at once
+ * again. */
+static void refused(struct fetcher *f, int err, struct slice why)
+{
+    if (f->error != err)
+        log_error("waiting for jobs: %.*s; trying again every second", (int)why.n, why.p);
+    f->error = err;
+    ev_timer_stop(f->worker->loop, &f->pause);
+    ev_timer_set(&f->pause, 1, 0);
+    ev_timer_start(f->worker->loop, &f->pause);
+}
+
 static void unblocked(void *data, int err, const struct reply *reply)
 {
     struct fetcher *f = data;
@@ -182,6 +203,10 @@ static void unblocked(void *data, int err, const struct reply *reply)
     } else if (!err) {
         moil_fetcher_wake(f); /* the poll: one fetch without a wake-up */
     }
+    if (!err)
+        f->error = 0;
+    else if (reply)
+        refused(f, err, moil_reply_slice(reply));
 }
 
 static void block(struct fetcher *f, bool on_wake_lists)
@@ -247,7 +272,7 @@ void moil_fetcher_turn(struct fetcher *f)
     if (f->blocked) {
         if (want_wakes && !f->on_wake_lists && !f->nudged)
             nudge(f);
-    } else if (want_wakes || want_inbox) {
+    } else if ((want_wakes || want_inbox) && !ev_is_active(&f->pause)) {
         block(f, want_wakes);
     }
 }

@@ -9,8 +9,10 @@
 #ifndef MOIL_WORKER_FETCHER_H
 #define MOIL_WORKER_FETCHER_H
 
+#include <ev.h>
 #include <stdbool.h>
 
+#include "base/id.h"
 #include "net/reply.h"
 
 enum {
@@ -33,10 +35,13 @@ struct fetcher {
     bool drained;   /* the same, and it was Redis that said so: a burst worker may end */
     bool lost; /* a fetch's reply was lost: its jobs are in flight with us, and we do not know them
                 */
-    bool reclaiming;    /* reclaim.lua is under way */
-    bool blocked;       /* BLPOP is under way … */
-    bool on_wake_lists; /* … and watches the wake lists too */
-    bool nudged;        /* a message was sent to our own inbox to end it early */
+    char reclaimer[MOIL_ID_LEN + 1]; /* for which incarnation */
+    bool reclaiming;                 /* reclaim.lua is under way */
+    bool blocked;                    /* BLPOP is under way … */
+    bool on_wake_lists;              /* … and watches the wake lists too */
+    ev_timer pause;                  /* after an error of BLPOP */
+    int error;                       /* the last one of BLPOP that was logged; 0: it works */
+    bool nudged;                     /* a message was sent to our own inbox to end it early */
 };
 
 void moil_fetcher_init(struct fetcher *f, struct worker *w);

@@ -453,6 +453,11 @@ static enum vm_answer host_connect(void *data, struct vm_call *call, struct slic
     return VM_READY;
 }
 
+static void host_deadline(void *data, int64_t hard_us)
+{
+    moil_worker_publish_deadline(data, hard_us);
+}
+
 struct vm_host moil_host_of(struct worker *w)
 {
     return (struct vm_host){
@@ -465,5 +470,6 @@ struct vm_host moil_host_of(struct worker *w)
         .spawn = host_spawn,
         .update_state = host_update_state,
         .connect = host_connect,
+        .deadline = host_deadline,
     };
 }

@@ -44,21 +44,22 @@ static void promote(struct agent *a)
     a->promoting = moil_broker_eval(&a->broker, SCRIPT_PROMOTE, promoted, a) == 0;
 }
 
+static void watch_ticks(struct agent *a);
+
 static void due_cb(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)events;
     promote(timer->data);
+    watch_ticks(timer->data);
 }
-
-static void watch_ticks(struct agent *a);
 
 static void ticked(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
     if (!err && moil_reply_count(reply) == 2)
         promote(a);
-    if (err != MOIL_EREDIS && err != MOIL_ETIMEOUT)
+    if (!err) /* else the next promotion does, or the link when it is up again */
         watch_ticks(a);
 }
 

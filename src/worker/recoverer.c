@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -23,6 +24,7 @@ enum {
     LOSSES_MAX = 10,
     LOOK_S = 5,
     WORD_MAX = 1024,
+    NO_LEASE = -1,
 };
 
 /* A node's lease as we last saw it move. */
@@ -34,57 +36,100 @@ struct lease_seen {
     char node[];
 };
 
-/* One incarnation being recovered. */
+/* One dead incarnation, until it is recovered: what is not acknowledged is said again. */
 struct recovery {
+    struct recovery *prev, *next;
     struct agent *agent;
     char incarnation[MOIL_ID_LEN + 1];
+    char kind[8]; /* condemn.lua's */
+    char on_cpu[MOIL_NAME_MAX + 1];
+    char error[512];
+    bool condemned;
+    bool busy; /* a script is under way */
 };
 
-static void recover(struct recovery *r);
+static void step(struct recovery *r);
 
-static void recovered(void *data, int err, const struct reply *reply)
+static void finish(struct recovery *r)
+{
+    struct agent *a = r->agent;
+    DL_DELETE(a->recoveries, r);
+    free(r);
+    moil_agent_leave_if_free(a);
+}
+
+static void stepped(void *data, int err, const struct reply *reply)
 {
     struct recovery *r = data;
-    if ((!err && moil_reply_integer(reply) == 1) || err == MOIL_ENOSCRIPT) {
-        recover(r);
-        return;
+    r->busy = false;
+    if (err && err != MOIL_ENOSCRIPT) { /* the next look tries again */
+        if (reply)
+            log_error("recovery of worker %s: %.*s", r->incarnation, (int)moil_reply_slice(reply).n,
+                      moil_reply_slice(reply).p);
+    } else if (!err && r->condemned && moil_reply_integer(reply) == 0) {
+        finish(r);
+    } else {
+        r->condemned = r->condemned || !err;
+        step(r);
     }
-    if (err && reply)
-        log_error("recovery of worker %s: %.*s", r->incarnation, (int)moil_reply_slice(reply).n,
-                  moil_reply_slice(reply).p);
-    free(r); /* after an error the next look at `recovering` finds it */
 }
 
-static void recover(struct recovery *r)
+static void step(struct recovery *r)
 {
     struct args *a = &r->agent->broker.args;
+    if (r->busy)
+        return;
     moil_args_clear(a);
     moil_args_str(a, r->incarnation);
-    moil_args_int(a, CRASHES_MAX);
-    moil_args_int(a, LOSSES_MAX);
-    if (moil_broker_eval(&r->agent->broker, SCRIPT_RECOVER, recovered, r) != 0)
-        free(r);
+    if (r->condemned) {
+        moil_args_int(a, CRASHES_MAX);
+        moil_args_int(a, LOSSES_MAX);
+    } else {
+        moil_args_str(a, r->kind);
+        moil_args_str(a, r->on_cpu);
+        moil_args_str(a, r->error);
+    }
+    r->busy = moil_broker_eval(&r->agent->broker, r->condemned ? SCRIPT_RECOVER : SCRIPT_CONDEMN,
+                               stepped, r) == 0;
 }
 
-static struct recovery *recovery_new(struct agent *a, struct slice incarnation)
+static void step_all(struct agent *a)
 {
-    struct recovery *r = malloc(sizeof *r);
-    if (!r)
+    struct recovery *r, *next;
+    DL_FOREACH_SAFE(a->recoveries, r, next) {
+        step(r);
+    }
+}
+
+/* The one of that incarnation, new where there is none; NULL when out of memory. */
+static struct recovery *recovery_of(struct agent *a, struct slice incarnation)
+{
+    struct recovery *r;
+    DL_FOREACH(a->recoveries, r) {
+        if (slice_is(incarnation, r->incarnation))
+            return r;
+    }
+    if (incarnation.n > MOIL_ID_LEN || !(r = calloc(1, sizeof *r)))
         return NULL;
     r->agent = a;
     snprintf(r->incarnation, sizeof r->incarnation, "%.*s", (int)incarnation.n, incarnation.p);
+    DL_APPEND(a->recoveries, r);
     return r;
 }
 
-/* --- a worker of this node died --------------------------------------------------------------- */
-
-static void condemned(void *data, int err, const struct reply *reply)
+static void condemn(struct agent *a, struct slice incarnation, const char *kind, const char *on_cpu,
+                    const char *error)
 {
-    if (err) /* the death is told again by the lease, at the latest */
-        recovered(data, err == MOIL_ENOSCRIPT ? MOIL_EREDIS : err, reply);
-    else
-        recover(data);
+    struct recovery *r = recovery_of(a, incarnation);
+    if (!r || r->condemned || r->busy)
+        return;
+    snprintf(r->kind, sizeof r->kind, "%s", kind);
+    snprintf(r->on_cpu, sizeof r->on_cpu, "%s", on_cpu);
+    snprintf(r->error, sizeof r->error, "%s", error);
+    step(r);
 }
+
+/* --- a worker of this node died ------------------------------------------------------------- */
 
 /* {"code", "message"} of a job whose process died under it. */
 static void describe_death(const char *how, int number, char *out, size_t size)
@@ -107,33 +152,18 @@ static void describe_death(const char *how, int number, char *out, size_t size)
             number);
 }
 
-static void condemn(struct agent *a, const char *incarnation, const char *how, int number,
-                    const char *id)
-{
-    struct recovery *r = recovery_new(a, slice_str(incarnation));
-    char error[512];
-    if (!r)
-        return;
-    describe_death(how, number, error, sizeof error);
-    struct args *args = &a->broker.args;
-    moil_args_clear(args);
-    moil_args_str(args, incarnation);
-    moil_args_str(args, strcmp(how, "limit") == 0 ? "limit" : "crash");
-    moil_args_str(args, id);
-    moil_args_str(args, error);
-    if (moil_broker_eval(&a->broker, SCRIPT_CONDEMN, condemned, r) != 0)
-        free(r);
-}
-
-/* "dead SLOT INCARNATION signal|exit|limit NUMBER ID" */
+/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER ID" */
 static void take_word(struct agent *a, const char *line)
 {
     int slot, number;
-    char incarnation[MOIL_ID_LEN + 1], how[8], id[MOIL_NAME_MAX + 1];
-    if (sscanf(line, "dead %d %36s %7s %d %200s", &slot, incarnation, how, &number, id) == 5)
-        condemn(a, incarnation, how, number, id);
-    else
+    char incarnation[MOIL_ID_LEN + 1], how[8], id[MOIL_NAME_MAX + 1], error[512];
+    if (sscanf(line, "dead %d %36s %7s %d %200s", &slot, incarnation, how, &number, id) != 5) {
         log_warning("a word of the supervisor that is not understood: %.100s", line);
+        return;
+    }
+    bool is_plain = strcmp(how, "limit") == 0 || strcmp(how, "stop") == 0;
+    describe_death(how, number, error, sizeof error);
+    condemn(a, slice_str(incarnation), is_plain ? how : "crash", id, error);
 }
 
 static void words_cb(struct ev_loop *loop, ev_io *watcher, int events)
@@ -203,29 +233,75 @@ static struct lease_seen *see(struct agent *a, struct slice node, int64_t now_us
     return seen;
 }
 
+static bool has_expired(const struct agent *a, const struct lease_seen *seen, int64_t now_us)
+{
+    int64_t lease_us = MOIL_LEASE_MS * INT64_C(1000);
+    return a->up_since_us && now_us - seen->since_us >= lease_us &&
+           now_us - a->up_since_us >= lease_us && strcmp(seen->node, a->options.node) != 0;
+}
+
+static void look_at_lease(struct agent *a, struct slice node, int64_t counter)
+{
+    int64_t now_us = moil_clock_monotonic_us();
+    struct lease_seen *seen = see(a, node, now_us);
+    if (!seen)
+        return;
+    seen->there = true;
+    if (seen->counter != counter) {
+        seen->counter = counter;
+        seen->since_us = now_us;
+    } else if (has_expired(a, seen, now_us)) {
+        evict(a, seen);
+    }
+}
+
 static void leases_cb(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
     struct lease_seen *seen, *next;
-    int64_t now_us = moil_clock_monotonic_us(), lease_us = MOIL_LEASE_MS * INT64_C(1000);
-    if (err || !a->up_since_us)
-        return;
-    HASH_ITER(hh, a->seen, seen, next)
+    HASH_ITER(hh, a->seen, seen, next) {
         seen->there = false;
-    for (size_t i = 0; i + 1 < moil_reply_count(reply); i += 2) {
-        int64_t counter = moil_reply_integer(moil_reply_at(reply, i + 1));
-        seen = see(a, moil_reply_slice(moil_reply_at(reply, i)), now_us);
-        if (!seen)
-            return;
-        seen->there = true;
-        if (seen->counter != counter) {
-            seen->counter = counter;
-            seen->since_us = now_us;
-        } else if (now_us - seen->since_us >= lease_us && now_us - a->up_since_us >= lease_us &&
-                   strcmp(seen->node, a->options.node) != 0) {
-            evict(a, seen);
-        }
     }
+    for (size_t i = 0; !err && i + 1 < moil_reply_count(reply); i += 2)
+        look_at_lease(a, moil_reply_slice(moil_reply_at(reply, i)),
+                      moil_reply_integer(moil_reply_at(reply, i + 1)));
+}
+
+static bool is_on_a_page(const struct agent *a, struct slice incarnation)
+{
+    for (int slot = 0; slot < a->options.slots(a->options.data); slot++)
+        if (slice_is(incarnation, a->options.page_at(a->options.data, slot)->incarnation))
+            return true;
+    return false;
+}
+
+/* A worker that is registered for this node and on none of its pages is dead, though no word came
+ * of it. One whose node never had a lease is watched as if that had a counter of -1. */
+static void look_at_worker(struct agent *a, struct slice incarnation, struct slice value)
+{
+    const char *space = value.n ? memchr(value.p, ' ', value.n) : NULL;
+    struct slice node = slice_of(value.p, space ? (size_t)(space - value.p) : 0);
+    struct lease_seen *seen;
+    if (slice_is(node, a->options.node)) {
+        if (!is_on_a_page(a, incarnation))
+            condemn(a, incarnation, "stop", "-", "{}");
+        return;
+    }
+    HASH_FIND(hh, a->seen, node.p, node.n, seen);
+    if (node.n && (!seen || !seen->there || seen->counter == NO_LEASE))
+        look_at_lease(a, node, NO_LEASE);
+}
+
+/* After leases_cb, whose replies come first. */
+static void workers_cb(void *data, int err, const struct reply *reply)
+{
+    struct agent *a = data;
+    struct lease_seen *seen, *next;
+    if (err)
+        return;
+    for (size_t i = 0; i + 1 < moil_reply_count(reply); i += 2)
+        look_at_worker(a, moil_reply_slice(moil_reply_at(reply, i)),
+                       moil_reply_slice(moil_reply_at(reply, i + 1)));
     HASH_ITER(hh, a->seen, seen, next) {
         if (!seen->there) {
             /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the last one takes the table along */
@@ -252,9 +328,11 @@ static void unfinished_cb(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
     for (size_t i = 0; !err && i < moil_reply_count(reply); i++) {
-        struct recovery *r = recovery_new(a, moil_reply_slice(moil_reply_at(reply, i)));
-        if (r)
-            recover(r);
+        struct recovery *r = recovery_of(a, moil_reply_slice(moil_reply_at(reply, i)));
+        if (r && !r->busy) {
+            r->condemned = true;
+            step(r);
+        }
     }
 }
 
@@ -269,6 +347,8 @@ static void look_cb(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     struct agent *a = timer->data;
     ask_key(a, "HGETALL", "leases", leases_cb);
+    ask_key(a, "HGETALL", "workers", workers_cb);
+    step_all(a);
     look_for_unfinished(a);
 }
 
@@ -279,6 +359,7 @@ void moil_recoverer_start(struct agent *a)
     a->leases.data = a;
     ev_timer_again(a->loop, &a->leases);
     look_for_unfinished(a);
+    step_all(a);
     if (a->options.word_fd >= 0 && !ev_is_active(&a->words)) {
         ev_io_init(&a->words, words_cb, a->options.word_fd, EV_READ);
         a->words.data = a;
@@ -289,6 +370,11 @@ void moil_recoverer_start(struct agent *a)
 void moil_recoverer_fini(struct agent *a)
 {
     struct lease_seen *seen, *next;
+    struct recovery *r, *after;
+    DL_FOREACH_SAFE(a->recoveries, r, after) {
+        DL_DELETE(a->recoveries, r);
+        free(r);
+    }
     ev_timer_stop(a->loop, &a->leases);
     if (ev_is_active(&a->words))
         ev_io_stop(a->loop, &a->words);
@@ -299,4 +385,10 @@ void moil_recoverer_fini(struct agent *a)
         free(seen);
     }
     moil_buffer_fini(&a->word);
+}
+
+void moil_recoverer_drain(struct agent *a)
+{
+    if (ev_is_active(&a->words))
+        words_cb(a->loop, &a->words, EV_READ);
 }

@@ -39,8 +39,8 @@ static void joined(void *data, int err, const struct reply *reply)
     w->state = w->quiet ? WORKER_QUIET : WORKER_SERVING;
     moil_fetcher_wake(&w->fetcher); /* the token of what waits may have gone to the incarnation
                                        before */
-    atomic_store(&w->options.page->ready, 1);
-    if (w->options.on_ready)
+    bool again = atomic_exchange(&w->options.page->ready, 1) == 1;
+    if (w->options.on_ready && !again)
         w->options.on_ready(w->options.data);
 }
 
@@ -110,6 +110,11 @@ void moil_worker_fenced(struct worker *w)
     join(w);
 }
 
+void moil_worker_publish_deadline(struct worker *w, int64_t hard_us)
+{
+    atomic_store_explicit(&w->options.page->hard_deadline_us, hard_us, memory_order_relaxed);
+}
+
 /* --- the turn of the loop --------------------------------------------------------------------- */
 
 /* A blocking task's job runs alone; but not while it waits for another job's result, which may be
@@ -165,6 +170,7 @@ static void go_on(struct worker *w)
     int64_t now_us = w->ready && !start ? moil_clock_monotonic_us() : 0;
     bool breathes = now_us && now_us < w->breath_end_us && moil_link_outstanding(w->link) > 0;
     if (breathes) {
+        ev_timer_stop(w->loop, &w->fetcher.pause);
         ev_timer_stop(w->loop, &w->breath);
         ev_timer_set(&w->breath, (double)(w->breath_end_us - now_us) / 1e6, 0);
         ev_timer_start(w->loop, &w->breath);

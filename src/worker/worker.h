@@ -117,6 +117,9 @@ void moil_worker_stop(struct worker *w, bool cold);
 /* One line for the log: state and counts. */
 void moil_worker_describe(const struct worker *w, struct buffer *out);
 
+/* For the parts: when the supervisor may kill this process for the job on its CPU; 0: never. */
+void moil_worker_publish_deadline(struct worker *w, int64_t hard_us);
+
 /* For the parts: starts what can be started, for at most a millisecond and a batch. */
 void moil_worker_start_jobs(struct worker *w);
 

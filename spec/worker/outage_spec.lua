@@ -1,0 +1,51 @@
+local site = require "spec.support.site"
+local support = require "spec.support"
+
+-- Deaths that nobody could report when they happened, and shutdowns that take too long: no job stays behind.
+
+local TASKS <const> = [[
+local moil = require "moil"
+moil.task("hold", function() moil.sleep(600) end)
+moil.task("once", function(path)
+  local f = io.open(path)
+  if f then f:close() return "again" end
+  io.open(path, "w"):close()
+  moil.sleep(600)
+end)
+]]
+
+describe("a warm shutdown past its timeout", function()
+  it("gives back what still runs before the node goes", function()
+    local here = site.open { tasks = TASKS, args = { "-w", "1", "--shutdown-timeout", "0.3" } }
+    local held = here.moil.send("hold", {})
+    here:wait_state(held.id, "STARTED")
+    here.node:kill("TERM")
+    assert.equal(0, (here.node:wait(15)))
+    assert.equal(0, here.redis:call("HLEN", "{moil}:recovering"))
+    assert.equal(0, here.redis:call("HLEN", "{moil}:workers"))
+    assert.equal(1, here.redis:call("LLEN", "{moil}:queue:default:5"))
+    assert.equal("PENDING", held:state())
+  end)
+end)
+
+describe("a worker that dies while Redis is away", function()
+  it("is recovered when Redis is back", function()
+    local here = site.open { tasks = TASKS, args = { "-w", "1" }, appendonly = true }
+    local result = here.moil.send("once", { here.dir .. "/seen" })
+    here:wait_state(result.id, "STARTED")
+    local worker = here.moil.result(result.id):info().worker
+    local pid
+    support.wait_until(function()
+      local out = support.moil { "inspect", "nodes", "--json", redis = here.redis }
+      for _, w in ipairs(support.json_decode(out.stdout).workers) do
+        if w.incarnation == worker then pid = w.pid end
+      end
+      return pid
+    end, 10, "the node's report names its worker")
+    here.redis:kill9()
+    assert.equal(0, support.sh("kill -9 " .. math.tointeger(pid)).code)
+    here.node:read_until("killed by signal 9", 10)
+    here.redis:start()
+    assert.equal("again", here.moil.result(result.id):get { timeout = 30 })
+  end)
+end)
