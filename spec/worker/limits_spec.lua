@@ -16,7 +16,10 @@ moil.task("sort", { time_limit = 0.3 }, function()
   while true do table.sort(t, function(a, b) for _ = 1, 100 do end return a > b end) end
 end)
 moil.task("nap", { time_limit = 0.3 }, function() moil.sleep(60) end)
-moil.task("deep", { time_limit = 20 }, function() local function f() return f() + 1 end return f() end)
+moil.task("deep", { time_limit = 20 }, function()
+  local function f() return f() + 1 end
+  return f()
+end)
 moil.task("soft_then_spin", { soft_time_limit = 0.8, time_limit = 1.5 }, function()
   pcall(moil.sleep, 10)
   while true do end
@@ -72,7 +75,8 @@ describe("a time limit", function()
 
   setup(function() here = site.open { tasks = TASKS, args = { "-w", "1", "-c", "32" } } end)
 
-  for _, task in ipairs { "spin", "spin_inside", "sort", "nap", "wait", "soft_then_spin", "close_spin" } do
+  for _, task in ipairs { "spin", "spin_inside", "sort", "nap", "wait", "soft_then_spin",
+    "close_spin" } do
     it("ends " .. task .. " with TimeLimitExceeded", function()
       local pid = here:call("pid")
       local err = here:failure(task)
