@@ -1,8 +1,8 @@
 local site = require "spec.support.site"
 local support = require "spec.support"
 
--- Deaths that nobody could report when they happened, and shutdowns that take too long: no job stays
--- behind.
+-- Deaths that nobody could report when they happened, and shutdowns that take too long: no job is
+-- left behind.
 
 local TASKS <const> = [[
 local moil = require "moil"
