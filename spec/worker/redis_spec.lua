@@ -210,7 +210,7 @@ describe("a Redis that refuses", function()
     local node = here:worker { "-w", "1" }
     support.wait_until(function()
       return here.redis:call("LLEN", "{moil}:queue:default:5") == 0
-        and here.redis:call("HLEN", "{moil}:running") == 0
+        and #here.redis:call("KEYS", "{moil}:inflight:*") == 0
     end, 10, "the backlog drains")
     node:stop()
     here.redis:call("CONFIG", "SET", "maxmemory", "0")

@@ -55,10 +55,7 @@ static bool is_later(const json_t *v)
     return false;
 }
 
-#define LATER                                                \
-    {                                                        \
-        is_later, "is not available in this version of moil" \
-    }
+static const char later[] = "is not available in this version of moil";
 
 /* The names stand apart, as moil_nearest_name takes them so. */
 static const char *const names[] = {
@@ -82,9 +79,9 @@ static const struct {
     {is_object, "must be an object"},
     {is_id, "must be an id"},
     {is_id, "must be an id"},
-    LATER,
-    LATER,
-    LATER,
+    {is_later, later},
+    {is_later, later},
+    {is_later, later},
 };
 
 enum { COUNT = sizeof names / sizeof *names };

@@ -23,8 +23,8 @@ enum {
 struct runtime {
     moil_runtime_options options; /* defaults filled in */
     struct url url;               /* of the server, or of the embedded one's socket in a child */
-    char node[256];               /* its name … */
-    char node_id[300]; /* … and what tells this run of it from others under that name */
+    char node[256];               /* its name */
+    char node_id[300];            /* the name, and what tells this run from others under it */
 };
 
 /* Loads the tasks as a worker would and appends {"tasks": […], "queues": […]}. 0, or a negative
