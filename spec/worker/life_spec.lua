@@ -274,6 +274,7 @@ describe("the log", function()
     r = moil.send("secretive", {}, { queue = "full" })
     _, err = r:get { timeout = 10, propagate = false }
     assert.matches("sorry", err.message)
+    assert.matches("the log cannot be written %(No space left on device%)", node:stderr())
     assert.equal(0, node:stop())
   end)
 end)

@@ -226,6 +226,17 @@ static bool tell_dropped(void)
     return written;
 }
 
+/* The first line that a log file does not take is told on stderr, once for each time that begins.
+ */
+static void complain(int why)
+{
+    if (out.fd != STDERR_FILENO && atomic_load(&out.dropped) == 0) {
+        dprintf(STDERR_FILENO,
+                "moil: the log cannot be written (%s): lines are dropped until it can\n",
+                strerror(why));
+    }
+}
+
 static void emit(const struct line *l)
 {
     int saved_errno = errno; /* callers log and then look at it */
@@ -236,6 +247,7 @@ static void emit(const struct line *l)
     if (out.sink) {
         out.sink(out.sink_data, l->level, moil_buffer_cstr(&b), b.len);
     } else if (!tell_dropped() || !write_line(&b)) {
+        complain(errno);
         atomic_fetch_add(&out.dropped, 1);
     }
     moil_buffer_fini(&b);
