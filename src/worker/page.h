@@ -1,7 +1,7 @@
 /* One memory page shared by a worker with its supervisor and agent (ARCHITECTURE 3).
  *
  * The worker writes, the others read; plain aligned words, no locks. What recovery and the kill
- * tier of limits read (the id on the CPU, its hard deadline, claim words) is kept here from the
+ * tier of limits read (the id on the CPU, its hard deadline) is kept here from the
  * start, so that a kill at any instruction leaves the truth behind. */
 #ifndef MOIL_WORKER_PAGE_H
 #define MOIL_WORKER_PAGE_H
