@@ -179,6 +179,10 @@ describe("moil call", function()
     assert.same({ 0, "1.2\n", "" }, { out.code, out.stdout, out.stderr })
     refused(4, "did not end within 0%.05 s",
       { "call", "sleep", "1", "--wait", "--timeout", "0.05" })
+    -- What one job took is not taken off what the message says of the next.
+    out = moil { "call", "sleep", "--stdin", "--wait", "--timeout", "0.5", stdin = "[0.3]\n[5]\n" }
+    assert.same({ 4, "0.3\n" }, { out.code, out.stdout })
+    assert.matches("did not end within 0%.5 s", out.stderr)
   end)
 
   it("goes where the config file's routes say, unless told", function()

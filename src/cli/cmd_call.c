@@ -231,13 +231,12 @@ static enum exit_status wait_for_all(struct call *c)
     int64_t start_us = moil_clock_monotonic_us();
     for (const char *id = moil_batch_next_id(&c->batch, NULL); id;
          id = moil_batch_next_id(&c->batch, id)) {
-        double spent = (double)(moil_clock_monotonic_us() - start_us) / 1e6;
-        double left = c->o->timeout - spent > 0 ? c->o->timeout - spent : 0;
         struct waiting w = {
             .client = c->client,
             .id = id,
             .queue = c->job.queue ? c->job.queue : "default",
-            .timeout = c->o->timeout < 0 ? -1 : left,
+            .timeout = c->o->timeout,
+            .since_us = start_us,
             .follow = c->o->follow,
             .json = c->o->json,
         };

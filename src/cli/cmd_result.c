@@ -1,4 +1,5 @@
 /* `moil result ID`: a job's state, and its result or error; with --wait or --follow at its end. */
+#include "base/clock.h"
 #include "cli/complaint.h"
 #include "cli/connection.h"
 #include "cli/job_text.h"
@@ -50,6 +51,7 @@ static enum exit_status wait(const struct options *o, moil_client *client)
         .client = client,
         .id = o->operands[0],
         .timeout = o->timeout,
+        .since_us = moil_clock_monotonic_us(),
         .follow = o->follow,
         .show_state = true,
         .json = o->json,

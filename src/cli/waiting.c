@@ -91,24 +91,28 @@ static enum exit_status timed_out(const struct waiting *w)
     return STATUS_TIMED_OUT;
 }
 
+/* Seconds; -1: for ever. */
+static double time_left(const struct waiting *w)
+{
+    if (w->timeout < 0) {
+        return -1;
+    }
+    double left = w->timeout - (double)(moil_clock_monotonic_us() - w->since_us) / 1e6;
+    return left > 0 ? left : 0;
+}
+
 enum exit_status moil_waiting_run(const struct waiting *w, moil_result *out)
 {
     struct progress progress = {.waiting = w};
-    int64_t start_us = moil_clock_monotonic_us();
     moil_progress_fn *on_progress = w->follow ? progress_cb : NULL;
-    bool endless = w->timeout < 0;
-    double slice = endless || w->timeout > FIRST_SLICE ? FIRST_SLICE : w->timeout;
+    double left = time_left(w);
+    double slice = left < 0 || left > FIRST_SLICE ? FIRST_SLICE : left;
 
     moil_buffer_init(&progress.last);
     int rc = moil_wait(w->client, w->id, slice, on_progress, &progress, out);
-    if (rc == MOIL_STATUS_TIMEOUT && (endless || w->timeout > slice)) {
+    if (rc == MOIL_STATUS_TIMEOUT && (left < 0 || left > slice)) {
         warn_unserved(w);
-        double left = w->timeout - (double)(moil_clock_monotonic_us() - start_us) / 1e6;
-        rc = moil_wait(w->client, w->id,
-                       endless    ? -1
-                       : left > 0 ? left
-                                  : 0,
-                       on_progress, &progress, out);
+        rc = moil_wait(w->client, w->id, time_left(w), on_progress, &progress, out);
     }
     moil_buffer_fini(&progress.last);
     if (rc == MOIL_STATUS_TIMEOUT) {

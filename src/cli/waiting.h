@@ -3,6 +3,7 @@
 #define MOIL_CLI_WAITING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "api/moil.h"
 #include "cli/command.h"
@@ -11,7 +12,8 @@ struct waiting {
     moil_client *client;
     const char *id;
     const char *queue; /* NULL: is looked up when it is needed */
-    double timeout;    /* seconds; < 0: none */
+    double timeout;    /* seconds from `since_us`; < 0: none */
+    int64_t since_us;  /* the monotonic clock when the waiting, of all its jobs, began */
     bool follow;       /* print each change of a custom state */
     bool json;         /* on stdout, one object a line; else as text on stderr */
     bool show_state;   /* print "SUCCESS 8", not "8" */
