@@ -125,6 +125,12 @@ describe("nodes", function()
     assert.same({}, describe_as("nodes", { "5" }))
   end)
 
+  it("that are alive within the lease that they report", function()
+    local nodes = describe_as("nodes",
+      { "1000000", "a", "980000", '{"lease":60,"x":1}', "b", "998000", '{"lease":1}' })
+    assert.same({ true, false }, { nodes[1].alive, nodes[2].alive })
+  end)
+
   it("whose entries are damaged", function()
     local nodes = describe_as("nodes", { "1000000", "a", "99999999999999999999", "{}" })
     assert.equal("a", nodes[1].node)

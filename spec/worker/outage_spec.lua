@@ -50,3 +50,17 @@ describe("a worker that dies while Redis is away", function()
     assert.equal("again", here.moil.result(result.id):get { timeout = 30 })
   end)
 end)
+
+describe("a node that vanishes", function()
+  it("is found out by another one after its lease, and its jobs run there", function()
+    local here = site.open { tasks = TASKS, args = { "-w", "1", "--lease", "1" } }
+    local result = here.moil.send("once", { here.dir .. "/seen" })
+    here:wait_state(result.id, "STARTED")
+    local other = here:worker { "-w", "1", "--lease", "1" }
+    here.node:kill("KILL")
+    assert.equal("again", result:get { timeout = 30 })
+    other:read_until("has been silent for a lease %(1 s%)", 10)
+    local nodes = support.moil { "inspect", "nodes", "--json", redis = here.redis }
+    assert.equal(1, support.json_decode(nodes.stdout:match("[^\n]+")).lease)
+  end)
+end)

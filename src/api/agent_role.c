@@ -61,10 +61,10 @@ static void add_report(const struct runtime *r, const struct child_context *cont
     json_array_foreach(json_object_get(check, "tasks"), i, task)
         json_array_append(names, json_object_get(task, "name"));
     json_t *queues = json_object_get(check, "queues");
-    json_t *report =
-        json_pack("{s:s, s:i, s:s, s:f, s:i, s:O?, s:o}", "host", host, "pid", (int)getppid(),
-                  "version", MOIL_VERSION, "started_at", (double)moil_clock_wall_us() / 1e6,
-                  "concurrency", r->options.concurrency, "queues", queues, "tasks", names);
+    json_t *report = json_pack(
+        "{s:s, s:i, s:s, s:f, s:f, s:i, s:O?, s:o}", "host", host, "pid", (int)getppid(), "version",
+        MOIL_VERSION, "started_at", (double)moil_clock_wall_us() / 1e6, "lease", r->options.lease,
+        "concurrency", r->options.concurrency, "queues", queues, "tasks", names);
     char *text = json_dumps(report, JSON_COMPACT);
     if (text && strlen(text) > 2)
         moil_buffer_add(out, text + 1, strlen(text) - 2);
@@ -96,6 +96,7 @@ int moil_agent_role(struct child_context *context)
         .url = &url,
         .ns = r->options.ns,
         .node = r->node_id,
+        .lease_s = r->options.lease,
         .report = moil_buffer_slice(&report),
         .page_at = page_at,
         .slots = slots,

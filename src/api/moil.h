@@ -182,7 +182,8 @@ typedef struct moil_runtime_options {
                                            none); < 0: none */
     double shutdown_timeout;            /* 0: 25 s */
     double result_ttl;                  /* 0: 86,400 s */
-    size_t max_payload;                 /* 0: 1 MB */
+    double lease;       /* without a heartbeat for that long a node is gone; 0: 15 s */
+    size_t max_payload; /* 0: 1 MB */
 } moil_runtime_options;
 
 /* Becomes the supervisor: forks workers and an agent, handles signals, returns the exit status when

@@ -15,6 +15,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "queue/keys.h"
+#include "queue/lease.h"
 #include "worker/queues.h"
 
 enum { CHECK_TIMEOUT_MS = 1000, SHUTDOWN_TIMEOUT_S = 25 };
@@ -45,6 +46,7 @@ static void fill_defaults(struct runtime *r, const moil_runtime_options *options
     o->shutdown_timeout = o->shutdown_timeout > 0 ? o->shutdown_timeout : SHUTDOWN_TIMEOUT_S;
     o->time_limit = o->time_limit == 0 ? 3600 : o->time_limit < 0 ? 0 : o->time_limit;
     o->soft_time_limit = o->soft_time_limit < 0 ? 0 : o->soft_time_limit;
+    o->lease = o->lease > 0 ? o->lease : MOIL_LEASE_MS / 1000.0;
     o->result_ttl = o->result_ttl > 0 ? o->result_ttl : 86400;
     if (o->name && *o->name) {
         snprintf(r->node, sizeof r->node, "%.200s", o->name);

@@ -59,6 +59,7 @@ enum exit_status moil_runtime_init(struct runtime *r, const struct options *o)
                 .burst = o->burst,
                 .shutdown_timeout = o->shutdown_timeout,
                 .result_ttl = o->result_ttl,
+                .lease = o->lease,
                 .time_limit = o->time_limit,
                 .soft_time_limit = o->soft_time_limit > 0 ? o->soft_time_limit : 0,
                 .max_payload = (size_t)said(o->max_payload),

@@ -43,7 +43,7 @@ struct options {
     /* worker, dev, check */
     char *queues, *name, *pidfile, *lua_dir;
     long workers, concurrency;
-    double shutdown_timeout, result_ttl, time_limit, soft_time_limit;
+    double shutdown_timeout, lease, result_ttl, time_limit, soft_time_limit;
     bool burst;
     /* call, result, … */
     char *kwargs, *queue, *id, *task;

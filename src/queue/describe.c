@@ -2,6 +2,8 @@
 #include "queue/describe.h"
 
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -198,6 +200,19 @@ void moil_describe_queues(const struct reply *queues, struct buffer *out)
     moil_buffer_add_str(out, "}]");
 }
 
+/* What its report says of the node's lease. */
+static double lease_ms_of(struct slice report)
+{
+    static const char key[] = "\"lease\":";
+    const char *at = report.n ? memmem(report.p, report.n, key, sizeof key - 1) : NULL;
+    char digits[24] = "";
+    if (at)
+        snprintf(digits, sizeof digits, "%.*s", (int)(report.p + report.n - at - sizeof key + 1),
+                 at + sizeof key - 1);
+    double s = strtod(digits, NULL);
+    return s > 0 ? s * 1000 : MOIL_LEASE_MS;
+}
+
 void moil_describe_nodes(const struct reply *nodes, struct buffer *out)
 {
     int64_t now_ms = moil_reply_integer(moil_reply_at(nodes, 0));
@@ -214,7 +229,7 @@ void moil_describe_nodes(const struct reply *nodes, struct buffer *out)
         add_string(out, "node_id", id);
         add_key(out, "age");
         moil_buffer_addf(out, "%.3f", (double)age_ms / 1000);
-        add_bool(out, "alive", age_ms <= MOIL_LEASE_MS);
+        add_bool(out, "alive", age_ms <= lease_ms_of(report));
         if (report.n > 2 && report.p[0] == '{') {
             moil_buffer_add_char(out, ',');
             moil_buffer_add(out, report.p + 1, report.n - 1);

@@ -24,6 +24,7 @@ struct agent_options {
     const struct url *url;
     const char *ns;
     const char *node;    /* its name: what people see */
+    double lease_s;      /* after this long without a heartbeat a node is gone (queue/lease.h) */
     struct slice report; /* JSON members of the node's report that do not change, without braces */
     struct page *(*page_at)(void *data, int slot); /* of the worker slots below slots() */
     int (*slots)(void *data);

@@ -1,5 +1,5 @@
-/* heartbeat.c: bumps the node's lease every 5 s and renews its report. A part of the agent
- * (agent.h). */
+/* heartbeat.c: bumps the node's lease, every 5 s by default, and renews its report. A part of the
+ * agent (agent.h). */
 #include "base/log.h"
 #include "queue/lease.h"
 #include "worker/agent.h"
@@ -53,17 +53,19 @@ static void heartbeat_cb(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     struct agent *a = timer->data;
     beat(a);
+    double every_s = a->options.lease_s / MOIL_LEASE_BEATS;
     /* Until the first worker is there the report is young: people ask for it right after the start.
      */
-    timer->repeat =
-        ready_count(a) == a->options.slots(a->options.data) ? MOIL_HEARTBEAT_MS / 1000.0 : 0.5;
+    if (ready_count(a) < a->options.slots(a->options.data) && every_s > 0.5)
+        every_s = 0.5;
+    timer->repeat = every_s;
     ev_timer_again(loop, timer);
 }
 
 void moil_heartbeat_start(struct agent *a)
 {
     ev_timer_stop(a->loop, &a->heartbeat);
-    ev_timer_init(&a->heartbeat, heartbeat_cb, 0, MOIL_HEARTBEAT_MS / 1000.0);
+    ev_timer_init(&a->heartbeat, heartbeat_cb, 0, a->options.lease_s / MOIL_LEASE_BEATS);
     a->heartbeat.data = a;
     heartbeat_cb(a->loop, &a->heartbeat, 0);
 }

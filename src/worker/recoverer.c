@@ -22,7 +22,6 @@
 enum {
     CRASHES_MAX = 3, /* deliveries that may end with the process dying under the job */
     LOSSES_MAX = 10,
-    LOOK_S = 5,
     WORD_MAX = 1024,
     NO_LEASE = -1,
 };
@@ -204,8 +203,8 @@ static void evicted(void *data, int err, const struct reply *reply)
 
 static void evict(struct agent *a, const struct lease_seen *seen)
 {
-    log_warning("node %s has been silent for a lease (%d s): its jobs are given back", seen->node,
-                MOIL_LEASE_MS / 1000);
+    log_warning("node %s has been silent for a lease (%g s): its jobs are given back", seen->node,
+                a->options.lease_s);
     struct args *args = &a->broker.args;
     moil_args_clear(args);
     moil_args_str(args, seen->node);
@@ -235,7 +234,7 @@ static struct lease_seen *see(struct agent *a, struct slice node, int64_t now_us
 
 static bool has_expired(const struct agent *a, const struct lease_seen *seen, int64_t now_us)
 {
-    int64_t lease_us = MOIL_LEASE_MS * INT64_C(1000);
+    int64_t lease_us = (int64_t)(a->options.lease_s * 1e6);
     return a->up_since_us && now_us - seen->since_us >= lease_us &&
            now_us - a->up_since_us >= lease_us && strcmp(seen->node, a->options.node) != 0;
 }
@@ -355,7 +354,7 @@ static void look_cb(struct ev_loop *loop, ev_timer *timer, int events)
 void moil_recoverer_start(struct agent *a)
 {
     ev_timer_stop(a->loop, &a->leases);
-    ev_timer_init(&a->leases, look_cb, 0, LOOK_S);
+    ev_timer_init(&a->leases, look_cb, 0, a->options.lease_s / MOIL_LEASE_BEATS);
     a->leases.data = a;
     ev_timer_again(a->loop, &a->leases);
     look_for_unfinished(a);

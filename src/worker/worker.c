@@ -96,8 +96,9 @@ static void close_all(struct worker *w)
 
 void moil_worker_fenced(struct worker *w)
 {
-    log_error("this worker was declared dead while it lived; its %u jobs are run elsewhere",
-              w->running_count);
+    log_error("this worker (incarnation %s) was declared dead while it lived; its %u jobs are run "
+              "elsewhere",
+              w->incarnation, w->running_count);
     close_all(w);
     moil_settler_void(&w->settler);
     w->fetcher.lost = false;
