@@ -60,7 +60,7 @@ SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES)
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
-.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt valgrind cover bench bench-peers docs env \
+.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt valgrind cover bench bench-faults bench-peers docs env \
         install clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -198,6 +198,11 @@ bench: ## moil beside the raw limit, in one run; BENCH=--quick for a minute's wo
 	@.ci/deps run
 	+@$(submake) all bench-programs
 	@BUILD='$(BUILD)' LUA='$(LUA)' sh bench/run $(BENCH)
+
+bench-faults: ## limits, recovery, memory and reload in figures; BENCH=--quick for two minutes' worth
+	@.ci/deps run test
+	+@$(submake) all spec-modules bench-programs
+	@BUILD='$(BUILD)' $(LUA) bench/faults/run.lua $(BENCH)
 
 bench-peers: ## the same workloads on Celery, RQ, BullMQ, bee-queue, asynq
 	@bench/peers/run

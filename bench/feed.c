@@ -1,10 +1,14 @@
 /* Enqueues, through moil.h alone.
  *
  *   feed fill JOBS TASK            as fast as it goes
- *   feed burst JOBS TASK           the same, and waits until they are done. Prints the seconds from
- * the first on feed one SECONDS               one at a time, each acknowledged before the next feed
- * bulk SECONDS              1,000 a call. Both print jobs/s and Redis's CPU per job feed hold
- * BACKLOG SECONDS TASK tops the backlog up while workers drain it. Prints jobs/s done
+ *
+ *   feed burst JOBS TASK           the same, and waits until all are done; prints the seconds
+ *
+ *   feed one SECONDS               one at a time, each acknowledged before the next
+ *
+ *   feed bulk SECONDS              1,000 a call; both print jobs/s and Redis's CPU per job
+ *
+ *   feed hold BACKLOG SECONDS TASK tops the backlog up while workers drain it; prints jobs/s done
  */
 #include <stdio.h>
 #include <stdlib.h>
