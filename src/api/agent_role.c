@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-#include "api/locate.h"
 #include "api/roles.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,7 +14,7 @@
 struct process {
     struct agent agent;
     struct child_context *context;
-    ev_signal signals[2];
+    struct role_signals signals;
 };
 
 static struct page *page_at(void *data, int slot)
@@ -34,8 +32,7 @@ static int slots(void *data)
 static void on_ready(void *data)
 {
     struct process *p = data;
-    if (write(p->context->ready_fd, "R", 1) != 1)
-        log_warning("the supervisor is gone");
+    moil_role_ready(p->context);
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
@@ -77,16 +74,10 @@ int moil_agent_role(struct child_context *context)
 {
     const struct runtime *r = context->data;
     static struct process p;
-    struct url url = r->url;
-    char errstr[256];
-    if (url.kind == URL_EMBEDDED &&
-        moil_locate_embedded(r->url.path, &url, errstr, sizeof errstr) != 0) {
-        log_error("%s", errstr);
-        return MOIL_EXIT_USAGE;
-    }
-    srand48(moil_clock_wall_us() ^ getpid());
-    prctl(PR_SET_NAME, "moil agent");
-    signal(SIGPIPE, SIG_IGN);
+    struct url url;
+    int err = moil_role_begin(r, "moil agent", &url);
+    if (err)
+        return err;
     p.context = context;
     struct buffer report;
     moil_buffer_init(&report);
@@ -108,12 +99,8 @@ int moil_agent_role(struct child_context *context)
         log_error("the agent cannot start: out of memory");
         return 1;
     }
-    static const int numbers[] = {SIGTERM, SIGUSR1};
-    for (size_t i = 0; i < 2; i++) {
-        ev_signal_init(&p.signals[i], on_signal, numbers[i]);
-        p.signals[i].data = &p;
-        ev_signal_start(loop, &p.signals[i]);
-    }
+    static const int numbers[] = {SIGTERM, SIGUSR1, 0};
+    moil_role_watch(loop, &p.signals, numbers, on_signal, &p);
     moil_agent_start(&p.agent);
     ev_run(loop, 0);
     moil_agent_fini(&p.agent);

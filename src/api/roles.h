@@ -3,9 +3,12 @@
  *
  *   check_role.c   loads everything once, and says what is there
  *   worker_role.c  a worker on the default loop, with its signals
- *   agent_role.c   the agent on the default loop, with its signals */
+ *   agent_role.c   the agent on the default loop, with its signals
+ *   role.c         what these two share */
 #ifndef MOIL_API_ROLES_H
 #define MOIL_API_ROLES_H
+
+#include <ev.h>
 
 #include "api/moil.h"
 #include "base/buffer.h"
@@ -30,6 +33,20 @@ struct runtime {
 /* Loads the tasks as a worker would and appends {"tasks": […], "queues": […]}. 0, or a negative
  * code with one line in errstr. */
 int moil_check_load(const struct runtime *r, struct buffer *json, char *errstr, size_t errlen);
+
+/* Begins a process with an event loop: its name (at most 15 bytes), no SIGPIPE, random numbers of
+ * its own, and where Redis is. 0, or the exit status, with the reason logged. */
+int moil_role_begin(const struct runtime *r, const char *title, struct url *url);
+
+/* Its signals as events of the loop, until the process ends. `numbers` ends with 0. */
+struct role_signals {
+    ev_signal watchers[5];
+};
+typedef void role_signal_cb(struct ev_loop *loop, ev_signal *watcher, int events);
+void moil_role_watch(struct ev_loop *loop, struct role_signals *s, const int *numbers,
+                     role_signal_cb *cb, void *data);
+
+void moil_role_ready(const struct child_context *context);
 
 /* Each returns the child's exit status. */
 int moil_check_role(struct child_context *context);

@@ -2,28 +2,21 @@
  * steered by signals (roles.h). */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
-#include "api/locate.h"
 #include "api/roles.h"
-#include "base/clock.h"
-#include "base/error.h"
 #include "base/log.h"
 #include "worker/worker.h"
 
 struct process {
     struct worker worker;
     struct child_context *context;
-    ev_signal signals[5];
+    struct role_signals signals;
 };
 
 static void on_ready(void *data)
 {
     struct process *p = data;
-    if (write(p->context->ready_fd, "R", 1) != 1)
-        log_warning("the supervisor is gone");
+    moil_role_ready(p->context);
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
@@ -55,34 +48,17 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     }
 }
 
-static void watch_signals(struct process *p, struct ev_loop *loop)
-{
-    static const int numbers[] = {SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1};
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        ev_signal_init(&p->signals[i], on_signal, numbers[i]);
-        p->signals[i].data = p;
-        ev_signal_start(loop, &p->signals[i]);
-        ev_unref(loop);
-    }
-}
-
 int moil_worker_role(struct child_context *context)
 {
     const struct runtime *r = context->data;
     const moil_runtime_options *o = &r->options;
     static struct process p; /* too large for comfort on the stack */
-    struct url url = r->url;
-    char errstr[256];
-    if (url.kind == URL_EMBEDDED &&
-        moil_locate_embedded(r->url.path, &url, errstr, sizeof errstr) != 0) {
-        log_error("%s", errstr);
-        return MOIL_EXIT_USAGE;
-    }
+    struct url url;
     char name[16];
     snprintf(name, sizeof name, "moil worker %hhu", (unsigned char)(context->slot + 1));
-    prctl(PR_SET_NAME, name); /* what ps and top show */
-    signal(SIGPIPE, SIG_IGN);
-    srand48(moil_clock_wall_us() ^ getpid());
+    int err = moil_role_begin(r, name, &url);
+    if (err)
+        return err;
     p.context = context;
     struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO);
     struct worker_options options = {
@@ -107,7 +83,8 @@ int moil_worker_role(struct child_context *context)
         log_error("%s", loop ? p.worker.errstr : "cannot make an event loop");
         return MOIL_EXIT_USAGE;
     }
-    watch_signals(&p, loop);
+    static const int numbers[] = {SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, 0};
+    moil_role_watch(loop, &p.signals, numbers, on_signal, &p);
     moil_worker_start(&p.worker);
     ev_run(loop, 0);
     moil_worker_fini(&p.worker);
