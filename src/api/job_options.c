@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "conf/suggest.h"
 
 static bool is_time(const json_t *v)
@@ -128,6 +129,8 @@ int moil_job_options_check(const char *text, char *why, size_t len)
         ok = check_all(object, why, len);
     else
         snprintf(why, len, "options must be a JSON object");
+    if (!ok)
+        moil_line_clean(why);
     json_decref(object);
     return ok;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/line.h"
 
 struct splitter {
     struct argv_parsed *out;
@@ -178,7 +179,11 @@ int moil_argv_parse(struct argv_parsed *out, enum command command, int argc, cha
         return MOIL_ENOMEM;
     }
     struct splitter s = {out, command, argc, argv, 1, errstr, errlen};
-    return split(&s);
+    int rc = split(&s);
+    if (rc < 0 && errlen > 0) {
+        moil_line_clean(errstr);
+    }
+    return rc;
 }
 
 void moil_argv_fini(struct argv_parsed *p)

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/line.h"
 #include "conf/plain.h"
 
 enum {
@@ -118,9 +119,7 @@ static void copy_message(lua_State *lua, const char *path, char *errstr, size_t 
     } else {
         snprintf(errstr, errlen, "%s: it raised %s", path, luaL_typename(lua, -1));
     }
-    for (char *p = errstr; errlen > 0 && *p; p++) {
-        *p = (unsigned char)*p < 0x20 ? ' ' : *p;
-    }
+    moil_line_clean(errstr);
 }
 
 static int check_readable(const char *path, char *errstr, size_t errlen)

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #include "base/error.h"
+#include "base/line.h"
 #include "base/slice.h"
 
 enum {
@@ -38,6 +39,7 @@ static int complain(struct complaint c, const char *fmt, ...)
     va_start(args, fmt);
     if (c.len > 0) {
         vsnprintf(c.str, c.len, fmt, args);
+        moil_line_clean(c.str);
     }
     va_end(args);
     return MOIL_EINVAL;
@@ -160,7 +162,7 @@ static int parse_bracketed_host(struct slice s, struct url *url, size_t *used, s
     memcpy(address, url->host, n);
     address[n] = '\0';
     if (inet_pton(AF_INET6, address, &ignored) != 1) {
-        return complain(c, "\"[%s]\" in the Redis URL is no IPv6 address", address);
+        return complain(c, "the host in the Redis URL is no IPv6 address");
     }
     *used = close + 1;
     return 0;

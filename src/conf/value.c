@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/job.h"
+#include "base/line.h"
 #include "conf/instant.h"
 #include "conf/url.h"
 
@@ -251,24 +252,22 @@ static int set_help(const struct value *v, struct options *o)
     return strcmp(v->text, "true") == 0 ? 0 : refuse(v, "known: --help, or --help=markdown");
 }
 
-int moil_option_set(struct options *o, const struct option_row *row, const char *text,
-                    const char *where, char *errstr, size_t errlen)
+static int set_field(const struct value *v, struct options *o)
 {
-    struct value v = {.row = row, .text = text, .where = where, .errstr = errstr, .errlen = errlen};
-    void *field = field_of(o, row);
-    switch (row->type) {
+    void *field = field_of(o, v->row);
+    switch (v->row->type) {
     case OPTION_BOOL:
-        return parse_bool(&v, field);
+        return parse_bool(v, field);
     case OPTION_INT:
-        return parse_int(&v, field);
+        return parse_int(v, field);
     case OPTION_SECONDS:
-        return parse_seconds(&v, field);
+        return parse_seconds(v, field);
     case OPTION_INSTANT:
-        return parse_instant(&v, field);
+        return parse_instant(v, field);
     case OPTION_CHOICE:
-        return parse_choice(&v, field);
+        return parse_choice(v, field);
     case OPTION_HELP:
-        return set_help(&v, o);
+        return set_help(v, o);
     case OPTION_STRING:
     case OPTION_NAME:
     case OPTION_NAMESPACE:
@@ -276,7 +275,18 @@ int moil_option_set(struct options *o, const struct option_row *row, const char 
     case OPTION_QUEUES:
         break;
     }
-    return set_string(&v, field);
+    return set_string(v, field);
+}
+
+int moil_option_set(struct options *o, const struct option_row *row, const char *text,
+                    const char *where, char *errstr, size_t errlen)
+{
+    struct value v = {.row = row, .text = text, .where = where, .errstr = errstr, .errlen = errlen};
+    int rc = set_field(&v, o);
+    if (rc < 0 && errlen > 0) {
+        moil_line_clean(errstr);
+    }
+    return rc;
 }
 
 int moil_options_set_defaults(struct options *o)

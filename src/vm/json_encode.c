@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/line.h"
 #include "vm/utf8.h"
 
 static const char null_key;
@@ -111,6 +112,7 @@ static int fail(struct encoder *e, const char *what)
         add_step(&e->frames[i], &path);
     }
     snprintf(e->errstr, e->errlen, "%s%.300s: %s", e->root, moil_buffer_cstr(&path), what);
+    moil_line_clean(e->errstr);
     moil_buffer_fini(&path);
     return MOIL_EINVAL;
 }

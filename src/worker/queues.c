@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/line.h"
 
 /* "name" or "name:weight"; queue names may hold colons, so only digits after the last one are a
  * weight. */
@@ -65,8 +66,10 @@ int moil_queues_parse(struct queue_set *set, const char *spec, char *errstr, siz
     char *rest = set->text, *entry;
     while (!err && (entry = strsep(&rest, ",")))
         err = add(set, entry, errstr, errlen);
-    if (err)
+    if (err) {
+        moil_line_clean(errstr);
         moil_queues_fini(set);
+    }
     return err;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "base/log.h"
 #include "worker/agent.h"
 
@@ -25,6 +26,7 @@ static bool field(struct slice info, const char *key, char *out, size_t size)
             while (len && (value[len - 1] == '\r' || value[len - 1] == '\n'))
                 len--;
             snprintf(out, size, "%.*s", (int)len, value);
+            moil_line_clean(out);
             return true;
         }
         p = line_end ? line_end + 1 : NULL;
