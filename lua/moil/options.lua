@@ -109,6 +109,20 @@ local function policy(v)
   end
 end
 
+-- Workers could not read them. Deeper than JSON goes is refused where it becomes JSON.
+local function has_nul_in_name(t, depth)
+  for k, v in next, t do
+    if type(k) == "string" and k:find("\0", 1, true) then return true end
+    if type(v) == "table" and depth < 128 and has_nul_in_name(v, depth + 1) then return true end
+  end
+  return false
+end
+
+local function headers(v)
+  if type(v) ~= "table" then return "must be a table" end
+  if has_nul_in_name(v, 1) then return "must not have a NUL byte in a name" end
+end
+
 local hook = of_type "function"
 local flag = of_type "boolean"
 
@@ -123,7 +137,7 @@ local known = {
   dont_retry_on = { codes, false, true },
   eta = { point, true, false },
   expires = { point, true, true },
-  headers = { of_type "table", true, true },
+  headers = { headers, true, true },
   id = { name, true, false },
   ignore_result = { flag, true, true },
   kwargs = { of_type "table", true, false },

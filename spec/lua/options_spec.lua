@@ -58,6 +58,8 @@ describe("options", function()
       assert.matches("^a.task: " .. option .. " must be", call_error({ [option] = value }).message)
       assert.matches(": " .. option .. " must be", task_error({ [option] = value }).message)
     end
+    assert.matches("headers must not have a NUL byte in a name",
+      call_error({ headers = { a = { { ["b\0"] = 1 } } } }).message)
     for _, case in ipairs {
       { "bind", 1 }, { "blocking", "x" }, { "max_deliveries", 0 }, { "max_deliveries", 1.5 },
         { "max_deliveries", -1 },
