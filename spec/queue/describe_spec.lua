@@ -134,5 +134,9 @@ describe("nodes", function()
   it("whose entries are damaged", function()
     local nodes = describe_as("nodes", { "1000000", "a", "99999999999999999999", "{}" })
     assert.equal("a", nodes[1].node)
+    for _, report in ipairs { '{"workers":', "{ }", "{}x", "[1]", "{,}" } do
+      nodes = describe_as("nodes", { "1000000", "a", "998500", report, "b", "998500", '{"x":1}' })
+      assert.same({ "a", 1 }, { nodes[1].node, nodes[2].x }, report)
+    end
   end)
 end)

@@ -2,8 +2,6 @@
 #include "queue/describe.h"
 
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -201,25 +199,27 @@ void moil_describe_queues(const struct reply *queues, struct buffer *out)
 }
 
 /* What its report says of the node's lease. */
-static double lease_ms_of(struct slice report)
+static double lease_ms_of(const json_t *report)
 {
-    static const char key[] = "\"lease\":";
-    const char *at = report.n ? memmem(report.p, report.n, key, sizeof key - 1) : NULL;
-    char digits[24] = "";
-    if (at)
-        snprintf(digits, sizeof digits, "%.*s", (int)(report.p + report.n - at - sizeof key + 1),
-                 at + sizeof key - 1);
-    double s = strtod(digits, NULL);
+    double s = json_number_value(json_object_get(report, "lease"));
     return s > 0 ? s * 1000 : MOIL_LEASE_MS;
+}
+
+/* A report is spliced in, so it must be an object; what is none is left out. */
+static json_t *load_report(struct slice report)
+{
+    bool opens = report.n > 0 && report.p[0] == '{';
+    return opens ? json_loadb(report.p, report.n, JSON_ALLOW_NUL, NULL) : NULL;
 }
 
 void moil_describe_nodes(const struct reply *nodes, struct buffer *out)
 {
-    int64_t now_ms = moil_reply_integer(moil_reply_at(nodes, 0));
+    double now_ms = (double)moil_reply_integer(moil_reply_at(nodes, 0));
     moil_buffer_add_char(out, '[');
     for (size_t i = 1; i + 2 < moil_reply_count(nodes); i += 3) {
-        int64_t age_ms = now_ms - moil_reply_integer(moil_reply_at(nodes, i + 1));
+        double age_ms = now_ms - (double)moil_reply_integer(moil_reply_at(nodes, i + 1));
         struct slice report = moil_reply_slice(moil_reply_at(nodes, i + 2));
+        json_t *members = load_report(report);
         if (i > 1)
             moil_buffer_add_char(out, ',');
         moil_buffer_add_char(out, '{');
@@ -228,14 +228,15 @@ void moil_describe_nodes(const struct reply *nodes, struct buffer *out)
         add_string(out, "node", slice_of(id.p, slash ? (size_t)(slash - id.p) : id.n));
         add_string(out, "node_id", id);
         add_key(out, "age");
-        moil_buffer_addf(out, "%.3f", (double)age_ms / 1000);
-        add_bool(out, "alive", age_ms <= lease_ms_of(report));
-        if (report.n > 2 && report.p[0] == '{') {
+        moil_buffer_addf(out, "%.3f", age_ms / 1000);
+        add_bool(out, "alive", age_ms <= lease_ms_of(members));
+        if (json_object_size(members) > 0) {
             moil_buffer_add_char(out, ',');
             moil_buffer_add(out, report.p + 1, report.n - 1);
         } else {
             moil_buffer_add_char(out, '}');
         }
+        json_decref(members);
     }
     moil_buffer_add_char(out, ']');
 }
