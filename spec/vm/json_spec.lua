@@ -163,6 +163,17 @@ describe("reading", function()
     assert.is_true(json.decode(("["):rep(128) .. ("]"):rep(128)))
   end)
 
+  it("refuses a wrong escape in a long string at any depth of the Lua stack", function()
+    for depth = 0, 128 do
+      local long = ("["):rep(depth) .. '"' .. ("\\n"):rep(1000) .. '\\q"'
+      coroutine.wrap(function() -- a stack of its own, which grows anew each time
+        local ok, message = json.decode(long)
+        assert.is_false(ok)
+        assert.matches("an unknown escape in a string", message)
+      end)()
+    end
+  end)
+
   it("accepts and refuses what jansson does", function()
     local cases = {
       "01", "-", "-a", "+1", "1.", ".5", "1e", "1e+", "1E5", "0x10", "nan", "Infinity", "tru",

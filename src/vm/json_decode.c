@@ -191,13 +191,12 @@ static size_t unescape_unicode(const char **pp, const char *end, char *to)
     return moil_utf8_put(to, c);
 }
 
-/* Pushes the text from p to end with its escapes resolved. */
-static bool push_unescaped(struct decoder *d, const char *p, const char *end)
+/* The text from p to end with its escapes resolved, to `out`, which has as much room. How many
+ * bytes, or -1 when an escape is wrong. */
+static ptrdiff_t unescape(struct decoder *d, const char *p, const char *end, char *out)
 {
     static const char from[] = "\"\\/bfnrt";
     static const char to[] = "\"\\/\b\f\n\r\t";
-    luaL_Buffer b;
-    char *out = luaL_buffinitsize(d->L, &b, (size_t)(end - p)); /* (box) */
     size_t n = 0;
 
     while (p < end) {
@@ -217,18 +216,31 @@ static bool push_unescaped(struct decoder *d, const char *p, const char *end)
 
             p++;
             if ((len = unescape_unicode(&p, end, out + n)) == 0) {
-                return fail(d, "a wrong \\u escape");
+                fail(d, "a wrong \\u escape");
+                return -1;
             }
             n += len;
         } else if (*p && (simple = strchr(from, *p))) {
             out[n++] = to[simple - from];
             p++;
         } else {
-            return fail(d, "an unknown escape in a string");
+            fail(d, "an unknown escape in a string");
+            return -1;
         }
     }
-    luaL_pushresultsize(&b, n); /* string */
-    return true;
+    return (ptrdiff_t)n;
+}
+
+/* The buffer is closed also when it failed: a lua_settop over an open one may leave the stack's
+ * top in freed memory in Lua 5.4.4. */
+static bool push_unescaped(struct decoder *d, const char *p, const char *end)
+{
+    luaL_Buffer b;
+    char *out = luaL_buffinitsize(d->L, &b, (size_t)(end - p)); /* (box) */
+    ptrdiff_t n = unescape(d, p, end, out);
+
+    luaL_pushresultsize(&b, n > 0 ? (size_t)n : 0); /* string */
+    return n >= 0;
 }
 
 static bool decode_string(struct decoder *d)
