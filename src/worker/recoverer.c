@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "queue/lease.h"
 #include "worker/agent.h"
+#include "worker/word.h"
 
 enum {
     CRASHES_MAX = 3, /* deliveries that may end with the process dying under the job */
@@ -151,18 +152,17 @@ static void describe_death(const char *how, int number, char *out, size_t size)
             number);
 }
 
-/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER ID" */
 static void take_word(struct agent *a, const char *line)
 {
-    int slot, number;
-    char incarnation[MOIL_ID_LEN + 1], how[8], id[MOIL_NAME_MAX + 1], error[512];
-    if (sscanf(line, "dead %d %36s %7s %d %200s", &slot, incarnation, how, &number, id) != 5) {
+    struct word word;
+    char error[512];
+    if (moil_word_parse(line, &word) != 0) {
         log_warning("a word of the supervisor that is not understood: %.100s", line);
         return;
     }
-    bool is_plain = strcmp(how, "limit") == 0 || strcmp(how, "stop") == 0;
-    describe_death(how, number, error, sizeof error);
-    condemn(a, slice_str(incarnation), is_plain ? how : "crash", id, error);
+    bool is_plain = strcmp(word.how, "limit") == 0 || strcmp(word.how, "stop") == 0;
+    describe_death(word.how, word.number, error, sizeof error);
+    condemn(a, slice_str(word.incarnation), is_plain ? word.how : "crash", word.on_cpu, error);
 }
 
 static void words_cb(struct ev_loop *loop, ev_io *watcher, int events)

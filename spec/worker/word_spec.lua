@@ -1,0 +1,27 @@
+local word = require("spec.support").units.super.word
+
+-- What the supervisor says of a death: src/worker/word.c.
+
+local INCARNATION <const> = "0d9c0e6a-0000-4000-8000-000000000000"
+
+describe("the supervisor's word", function()
+  it("of each way to die", function()
+    for how, number in pairs { signal = 9, exit = 1, limit = 9, stop = 15 } do
+      assert.same({ 3, INCARNATION, how, number, "job-1" },
+        { word(("dead 3 %s %s %d job-1"):format(INCARNATION, how, number)) })
+    end
+    assert.equal("-", (select(5, word("dead 0 i signal 11 -"))))
+    assert.equal(200, #select(5, word("dead 0 i signal 11 " .. ("x"):rep(200))))
+  end)
+
+  it("that says something else is none", function()
+    for _, line in ipairs {
+      "", "dead", "dead 0 i signal 9", "alive 0 i signal 9 -", "dead x i signal 9 -",
+      "dead -1 i signal 9 -", "dead 0 i sleep 9 -", "dead 0 i signals 9 -",
+      "dead 0 i signal 256 -", "dead 0 i exit -1 -", "dead 0 i exit 99999999999999999999 -",
+      "dead 0 " .. ("i"):rep(40) .. " exit 1 -",
+    } do
+      assert.same({}, { word(line) }, line)
+    end
+  end)
+end)

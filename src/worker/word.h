@@ -1,0 +1,21 @@
+/* What the supervisor says to the agent of a worker that died, one line each (super/child.h writes
+ * it). Pure; used by recoverer.c. */
+#ifndef MOIL_WORKER_WORD_H
+#define MOIL_WORKER_WORD_H
+
+#include "base/id.h"
+#include "base/job.h"
+
+struct word {
+    int slot;
+    int number; /* the signal, or the exit code */
+    char incarnation[MOIL_ID_LEN + 1];
+    char how[8]; /* signal, exit, limit or stop */
+    char on_cpu[MOIL_NAME_MAX + 1];
+};
+
+/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER ID", without its newline. 0, or MOIL_EBADMSG
+ * (then *out is untouched). */
+int moil_word_parse(const char *line, struct word *out);
+
+#endif
