@@ -21,7 +21,8 @@ PACKAGES := hiredis uuid jansson lua5.4
 
 # The goals that compile. The others work before the libraries are there (`make deps` brings them), and
 # call make again for what they compile.
-COMPILING := all objects spec-modules bench-programs install run-specs lint-objects lint-tidy docs $(BUILD)/%
+COMPILING := all objects spec-modules bench-programs install run-specs lint-objects lint-tidy docs \
+             fuzz-programs $(BUILD)/%
 ifneq ($(filter $(COMPILING),$(or $(MAKECMDGOALS),all)),)
   ifneq ($(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $(PACKAGES) && echo ok),ok)
     $(error Missing: $(or $(shell command -v pkg-config >/dev/null 2>&1 || echo pkg-config), \
@@ -60,7 +61,7 @@ SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES)
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
-.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt valgrind cover bench bench-faults bench-peers docs env \
+.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt fuzz fuzz-programs valgrind cover bench bench-faults bench-peers docs env \
         install clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -158,6 +159,27 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BENCH_SUPPORT) $(BUILD)/libmoil.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+# --- the fuzz targets: spec/fuzz/NAME.c is one, linked with what it may decode ------------------------------
+
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(notdir $(basename $(wildcard spec/fuzz/*.c)))
+FUZZ_SRC := $(wildcard src/base/*.c src/conf/*.c src/net/*.c src/queue/*.c src/vm/json*.c) src/vm/utf8.c \
+            $(addprefix src/worker/,envelope.c queues.c redis_check.c word.c) src/api/job_options.c
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/fuzz/*.c))
+FUZZ_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/fuzz/support/*.c))
+
+fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/bin/%)
+
+$(BUILD)/bin/%: $(BUILD)/obj/spec/fuzz/%.o $(FUZZ_SUPPORT) $(BUILD)/libfuzzed.a
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$(BUILD)/libfuzzed.a: $(FUZZ_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/gen/scripts.o
+	$(call say,AR)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
 # --- targets for people ----------------------------------------------------------------------------------
 
 demo: ## real jobs on an embedded Redis, checked
@@ -170,7 +192,8 @@ lint: ## gcc, clang, clang-tidy, cppcheck, luacheck, format, layers, sizes, name
 	@BUILD='$(BUILD)' .ci/lint
 
 # What .ci/lint calls, each with BUILD and CC of its own. A file is tidied again when its object is newer.
-ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(NATIVE_OBJ) $(BENCH_OBJ) $(BENCH_SUPPORT) $(PROBE_OBJ)
+ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(NATIVE_OBJ) $(BENCH_OBJ) $(BENCH_SUPPORT) $(PROBE_OBJ) \
+           $(FUZZ_OBJ) $(FUZZ_SUPPORT)
 
 lint-objects: $(ALL_OBJ)
 
@@ -183,7 +206,13 @@ $(BUILD)/tidy/%.ok: $(BUILD)/obj/%.o .clang-tidy
 
 fmt: ## format the C sources
 	@.ci/deps lint
-	@.ci/fmt $(wildcard src/*/*.[ch] spec/support/*.[ch] examples/*.[ch] bench/*.[ch] bench/support/*.[ch])
+	@.ci/fmt $(wildcard src/*/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] spec/fuzz/support/*.c examples/*.[ch] bench/*.[ch] bench/support/*.[ch])
+
+fuzz: ## feed the decoders with anything; FUZZ_SECONDS=60 (each), FUZZ_TARGETS="url argv"
+	@.ci/deps run fuzz
+	+@$(submake) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g' SANITIZER=fuzzer-no-link,address,undefined \
+	  FUZZ_TARGETS='$(FUZZ_TARGETS)' fuzz-programs
+	@BUILD='$(BUILD)/fuzz' .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 valgrind: ## 10,000 jobs on a node under valgrind
 	@.ci/deps run memory

@@ -1,0 +1,19 @@
+/* Redis's INFO: each warning is one line. */
+#include <stdlib.h>
+
+#include "fuzz.h"
+#include "worker/agent.h"
+
+static void warned(void *data, const char *line)
+{
+    (void)data;
+    fuzz_check_line(line, 256);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice info = fuzz_bytes(data, size);
+    moil_redis_warn(info, warned, NULL);
+    free((void *)info.p);
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* The supervisor's words to the agent. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "worker/word.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = {data, size};
+    char *line = fuzz_text(&in, '\n', NULL);
+    struct word word, untouched;
+    memset(&word, 0x5a, sizeof word);
+    memset(&untouched, 0x5a, sizeof untouched);
+    if (moil_word_parse(line, &word) == 0) {
+        FUZZ_CHECK(strncmp(line, "dead", 4) == 0);
+        FUZZ_CHECK(word.incarnation[0] && word.on_cpu[0]);
+        FUZZ_CHECK(!strcmp(word.how, "signal") || !strcmp(word.how, "exit") ||
+                   !strcmp(word.how, "limit") || !strcmp(word.how, "stop"));
+        FUZZ_CHECK(strlen(word.on_cpu) <= MOIL_NAME_MAX && strstr(line, word.on_cpu));
+        FUZZ_CHECK(word.slot >= 0 && word.number >= 0 && word.number < 256);
+    } else {
+        FUZZ_CHECK(memcmp(&word, &untouched, sizeof word) == 0);
+    }
+    free(line);
+    return 0;
+}
