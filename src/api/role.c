@@ -28,7 +28,7 @@ int moil_role_begin(const struct runtime *r, const char *title, struct url *url)
 void moil_role_watch(struct ev_loop *loop, struct role_signals *s, const int *numbers,
                      role_signal_cb *cb, void *data)
 {
-    for (size_t i = 0; numbers[i] && i < sizeof s->watchers / sizeof s->watchers[0]; i++) {
+    for (size_t i = 0; i < sizeof s->watchers / sizeof s->watchers[0] && numbers[i]; i++) {
         ev_signal_init(&s->watchers[i], cb, numbers[i]);
         s->watchers[i].data = data;
         ev_signal_start(loop, &s->watchers[i]);

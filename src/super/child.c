@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,11 +18,9 @@
 #include "base/log.h"
 
 enum {
-    PAGE_STRIDE = 4096, /* a worker shares no cache line with its neighbour */
-    CHECK_CPU_S = 1,    /* a script that loops while it is loaded is stopped (ARCHITECTURE 3) */
+    PAGE_STRIDE = (sizeof(struct page) + 4095) / 4096 * 4096, /* whole pages of memory */
+    CHECK_CPU_S = 1, /* a script that loops while it is loaded is stopped (ARCHITECTURE 3) */
 };
-
-_Static_assert(sizeof(struct page) <= PAGE_STRIDE, "a worker's page is one page");
 
 #define BIT(s) (1u << (s))
 
@@ -324,12 +323,14 @@ void moil_child_kill_overdue(struct children *c, struct child *child, int64_t no
 
 void moil_child_tell_death(struct children *c, const struct child *child, int wait_status)
 {
-    struct page page = *page_at(c->pages, child->slot);
-    if (child->role != ROLE_WORKER || page.incarnation[0] == '\0')
+    if (child->role != ROLE_WORKER)
         return;
-    char incarnation[sizeof page.incarnation + 1], on_cpu[sizeof page.on_cpu + 1];
-    copy_word(incarnation, page.incarnation, sizeof page.incarnation - 1);
-    copy_word(on_cpu, page.on_cpu, sizeof page.on_cpu - 1);
+    const struct page *page = page_at(c->pages, child->slot);
+    if (page->incarnation[0] == '\0')
+        return;
+    char incarnation[sizeof page->incarnation + 1], on_cpu[sizeof page->on_cpu + 1];
+    copy_word(incarnation, page->incarnation, sizeof page->incarnation - 1);
+    copy_word(on_cpu, page->on_cpu, sizeof page->on_cpu - 1);
     bool signalled = WIFSIGNALED(wait_status);
     char line[512];
     int n = snprintf(line, sizeof line, "dead %d %s %s %d %s\n", child->slot, incarnation,
@@ -347,6 +348,8 @@ void moil_child_bury(struct children *c, struct child *child)
 {
     moil_child_close_ready(child);
     child->pid = 0;
-    if (child->role == ROLE_WORKER)
-        memset(page_at(c->pages, child->slot), 0, sizeof(struct page));
+    if (child->role == ROLE_WORKER) {
+        memset(page_at(c->pages, child->slot), 0, offsetof(struct page, claims));
+        moil_claims_begin(&page_at(c->pages, child->slot)->claims);
+    }
 }

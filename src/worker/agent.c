@@ -23,6 +23,7 @@ static void link_up(void *data)
     moil_promoter_start(a);
     moil_sweeper_start(a);
     moil_recoverer_start(a);
+    moil_reliever_start(a);
 }
 
 static void waiting_up(void *data)
@@ -63,6 +64,7 @@ void moil_agent_fini(struct agent *a)
     moil_recoverer_fini(a);
     moil_link_free(a->link);
     moil_link_free(a->waiting);
+    moil_reliever_fini(a); /* its calls ended with the link */
     moil_broker_fini(&a->broker);
     moil_buffer_fini(&a->text);
 }

@@ -5,6 +5,7 @@
  *   promoter.c   delayed jobs that are due
  *   sweeper.c    results past their time, the dead set's bounds
  *   recoverer.c  the jobs of workers that died, and of nodes that vanished
+ *   reliever.c   what a stuck worker has reserved
  *   redis_check.c  a look at the server's INFO, with warnings
  *
  * Each part is given the agent and starts anew with each connection. Beat and control commands will
@@ -35,6 +36,7 @@ struct agent_options {
 };
 
 struct lease_seen;
+struct watch;
 struct recovery;
 
 struct agent {
@@ -55,6 +57,10 @@ struct agent {
     struct buffer word;          /* the part of a line that has come */
     struct recovery *recoveries; /* under way */
     struct lease_seen *seen;
+    ev_timer relief;       /* looks at the workers' pages */
+    struct watch *watches; /* one for each slot seen so far */
+    int watch_count;
+    int64_t looked_us;   /* monotonic; at the pages */
     int64_t up_since_us; /* monotonic; of the link; 0: it is down */
     struct buffer text;
 };
@@ -74,7 +80,9 @@ void moil_promoter_start(struct agent *a);
 void moil_sweeper_start(struct agent *a);
 void moil_recoverer_start(struct agent *a);
 void moil_recoverer_fini(struct agent *a);
-void moil_recoverer_drain(struct agent *a);     /* takes what the supervisor has said by now */
+void moil_recoverer_drain(struct agent *a); /* takes what the supervisor has said by now */
+void moil_reliever_start(struct agent *a);
+void moil_reliever_fini(struct agent *a);
 void moil_agent_leave_if_free(struct agent *a); /* for the recoverer: a recovery has ended */
 void moil_redis_check(struct agent *a);         /* once: asks INFO, and warns of what it sees */
 

@@ -30,8 +30,19 @@ void moil_delivery_add(struct worker *w, struct slice id, struct slice record)
     d->damaged = moil_message_decode(d->record, &d->job) != 0 ||
                  moil_envelope_decode(d->job.extra, &d->envelope) != 0;
     d->task = d->damaged ? NULL : moil_vm_task(w->vm, d->job.task);
+    d->claim = moil_claims_add(&w->options.page->claims, d->job.id);
     DL_APPEND(w->reserved, d);
     w->reserved_count++;
+}
+
+bool moil_delivery_claim(struct delivery *d)
+{
+    if (!moil_claims_take(&d->worker->options.page->claims, d->claim)) {
+        moil_delivery_free(d);
+        return false;
+    }
+    d->claim = 0;
+    return true;
 }
 
 /* From the reserved to the running list; both clocks are read once. */
@@ -157,7 +168,8 @@ void moil_delivery_terminate(struct worker *w, struct slice id)
 {
     struct delivery *d = find(w->reserved, id);
     if (d) {
-        moil_verdict_revoked(d);
+        if (moil_delivery_claim(d))
+            moil_verdict_revoked(d);
         return;
     }
     d = find(w->running, id);
@@ -178,6 +190,8 @@ void moil_delivery_next_turn(struct worker *w)
 
 void moil_delivery_start(struct worker *w, struct delivery *d)
 {
+    if (!moil_delivery_claim(d))
+        return;
     mark_started(w, d);
     if (d->damaged) {
         moil_verdict_damaged(d);

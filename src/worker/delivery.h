@@ -23,6 +23,7 @@ struct delivery {
     struct run *run;             /* NULL until it starts */
     struct operation *operation; /* what the run waits for (host.c); NULL: nothing */
     struct envelope envelope;    /* the part of job.extra that the worker itself obeys */
+    uint64_t claim;              /* its serial in the page; 0: it is ours alone */
     int64_t started_us;          /* wall clock; 0: not started */
     int64_t started_mono_us;
     bool suspended;      /* waits for another job's result and holds no slot */
@@ -37,7 +38,11 @@ struct delivery {
 /* A fetched job: to the end of the worker's reserved list. */
 void moil_delivery_add(struct worker *w, struct slice id, struct slice record);
 
-/* Starts the next reserved job. It may end at once, and be settled and gone when this returns. */
+/* A reserved job becomes ours alone. False: the agent has it, and the delivery is gone. */
+bool moil_delivery_claim(struct delivery *d);
+
+/* Starts the next reserved job, unless the agent has it. It may end at once, and be settled and
+ * gone when this returns. */
 void moil_delivery_start(struct worker *w, struct delivery *d);
 
 /* The next of those whose turn was over goes on. */

@@ -9,7 +9,7 @@
 #include "worker/delivery.h"
 #include "worker/worker.h"
 
-enum { BLPOP_MARGIN_MS = 5000 };
+enum { BLPOP_MARGIN_MS = 5000, STALL_MS = 250 };
 
 /* One fetch under way: how much it asked for, and the wake-ups known when it was sent. */
 struct fetch {
@@ -28,6 +28,22 @@ void moil_fetcher_init(struct fetcher *f, struct worker *w)
 {
     *f = (struct fetcher){.worker = w};
     ev_timer_init(&f->pause, pause_over, 0, 0);
+    ev_timer_init(&f->stall, pause_over, STALL_MS / 1000.0, 0);
+}
+
+void moil_fetcher_stall(struct fetcher *f)
+{
+    ev_timer_stop(f->worker->loop, &f->stall);
+    ev_timer_set(&f->stall, STALL_MS / 1000.0, 0);
+    ev_timer_start(f->worker->loop, &f->stall);
+}
+
+/* It can start nothing beside a blocking job that runs, nor shortly after it could not start what
+ * it had: others shall have that. */
+static bool is_closed(const struct fetcher *f)
+{
+    const struct delivery *alone = f->worker->alone;
+    return (alone && !alone->suspended) || ev_is_active(&f->stall);
 }
 
 static unsigned free_slots(const struct worker *w)
@@ -36,12 +52,18 @@ static unsigned free_slots(const struct worker *w)
     return active < slots ? slots - active : 0;
 }
 
-/* Jobs that will start within 5 ms beyond those that can start now. No history: none. */
+/* Jobs that will start within 5 ms beyond those that can start now. No history: none. Where all
+ * slots are taken, the time since one was left tells more than the history does. */
 static unsigned ahead(const struct worker *w)
 {
-    if (w->average_s <= 0)
+    double average_s = w->average_s;
+    if (average_s <= 0)
         return 0;
-    double n = w->options.concurrency * (MOIL_FETCHER_AHEAD_US / 1e6) / w->average_s;
+    if (free_slots(w) == 0) {
+        double since_s = (double)(moil_clock_monotonic_us() - w->ended_us) / 1e6;
+        average_s = since_s > average_s ? since_s : average_s;
+    }
+    double n = w->options.concurrency * (MOIL_FETCHER_AHEAD_US / 1e6) / average_s;
     return n > MOIL_FETCHER_AHEAD_MAX ? MOIL_FETCHER_AHEAD_MAX : (unsigned)n;
 }
 
@@ -136,7 +158,7 @@ static void ask(struct fetcher *f, unsigned want)
 static void fetch_more(struct fetcher *f)
 {
     struct worker *w = f->worker;
-    while (!f->empty && !moil_settler_is_full(&w->settler)) {
+    while (!f->empty && !is_closed(f) && !moil_settler_is_full(&w->settler)) {
         unsigned held = w->reserved_count + f->asked, target = free_slots(w) + ahead(w);
         if (held >= target || (f->calls > 0 && !f->backlog))
             return;
@@ -191,12 +213,13 @@ static void unblocked(void *data, int err, const struct reply *reply)
     struct fetcher *f = data;
     struct worker *w = f->worker;
     f->blocked = f->nudged = false;
+    atomic_store(&w->options.page->awaits_wake, 0);
     if (!err && moil_reply_count(reply) == 2) {
         struct slice key = moil_reply_slice(moil_reply_at(reply, 0));
         size_t prefix = w->broker.keys.prefix_len;
         if (key.n > prefix + 6 && memcmp(key.p + prefix, "inbox:", 6) == 0)
             take_message(w, moil_reply_slice(moil_reply_at(reply, 1)));
-        else if (w->state == WORKER_SERVING && free_slots(w) > 0)
+        else if (w->state == WORKER_SERVING && free_slots(w) > 0 && !is_closed(f))
             moil_fetcher_wake(f);
         else
             pass_on(w, key);
@@ -233,6 +256,7 @@ static void block(struct fetcher *f, bool on_wake_lists)
                                    unblocked, f);
     f->blocked = err == 0;
     f->on_wake_lists = on_wake_lists;
+    atomic_store(&w->options.page->awaits_wake, f->blocked && on_wake_lists);
     moil_buffer_fini(&keys);
 }
 
@@ -259,14 +283,15 @@ void moil_fetcher_turn(struct fetcher *f)
     bool serving = w->state == WORKER_SERVING;
     /* Verdicts that must be sent again go first: a job that they put back could be fetched and put
      * back once more while it runs. */
-    bool knows_all = !f->lost && !f->reclaiming && !w->settler.closed;
-    if (f->lost && !f->reclaiming && f->calls == 0 && w->state > WORKER_JOINING &&
-        w->state < WORKER_LEAVING && moil_settler_is_empty(&w->settler))
+    bool knows_all = !f->lost && !f->reclaiming && !w->settler.closed && !w->dispute.open;
+    if (f->lost && !f->reclaiming && !w->dispute.open && f->calls == 0 &&
+        w->state > WORKER_JOINING && w->state < WORKER_LEAVING &&
+        moil_settler_is_empty(&w->settler))
         reclaim(f);
     if (serving && knows_all)
         fetch_more(f);
-    bool want_wakes =
-        serving && knows_all && f->empty && f->calls == 0 && free_slots(w) > w->reserved_count;
+    bool want_wakes = serving && knows_all && f->empty && f->calls == 0 && !is_closed(f) &&
+                      free_slots(w) > w->reserved_count;
     bool runs_long = w->running && w->running->noted; /* somebody may want to end it */
     bool want_inbox = w->state != WORKER_JOINING && (runs_long || !moil_inbox_is_empty(&w->inbox));
     if (f->blocked) {
@@ -285,6 +310,7 @@ void moil_fetcher_wake(struct fetcher *f)
 
 void moil_fetcher_job_ended(struct fetcher *f)
 {
+    ev_timer_stop(f->worker->loop, &f->stall);
     if (f->worker->options.burst && f->drained)
         moil_fetcher_wake(f);
 }

@@ -42,6 +42,7 @@ struct fetcher {
     ev_timer pause;                  /* after an error of BLPOP */
     int error;                       /* the last one of BLPOP that was logged; 0: it works */
     bool nudged;                     /* a message was sent to our own inbox to end it early */
+    ev_timer stall;                  /* while it runs nothing is asked for */
 };
 
 void moil_fetcher_init(struct fetcher *f, struct worker *w);
@@ -51,6 +52,10 @@ void moil_fetcher_turn(struct fetcher *f);
 
 /* The queues may hold something again. */
 void moil_fetcher_wake(struct fetcher *f);
+
+/* What was fetched could not start and went back: asks for nothing for a moment, or until a job has
+ * ended. */
+void moil_fetcher_stall(struct fetcher *f);
 
 /* A job ended: it may have enqueued others, which a burst worker must see before it may end. */
 void moil_fetcher_job_ended(struct fetcher *f);

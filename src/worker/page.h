@@ -1,8 +1,9 @@
-/* One memory page shared by a worker with its supervisor and agent (ARCHITECTURE 3).
+/* What the processes of a node share (ARCHITECTURE 3): one page for each worker, with its
+ * supervisor and its agent, and the pulse of the agent.
  *
- * The worker writes, the others read; plain aligned words, no locks. What recovery and the kill
- * tier of limits read (the id on the CPU, its hard deadline) is kept here from the
- * start, so that a kill at any instruction leaves the truth behind. */
+ * The worker writes, the others read, but for the claims (claims.h); plain aligned words, no locks.
+ * What recovery and the kill tier of limits read (the id on the CPU, its hard deadline) is kept
+ * here from the start, so that a kill at any instruction leaves the truth behind. */
 #ifndef MOIL_WORKER_PAGE_H
 #define MOIL_WORKER_PAGE_H
 
@@ -11,6 +12,7 @@
 
 #include "base/id.h"
 #include "base/job.h"
+#include "worker/claims.h"
 
 struct page {
     _Atomic int64_t heartbeat_us;      /* monotonic; written once per turn of the loop */
@@ -21,8 +23,15 @@ struct page {
     _Atomic uint64_t memory;           /* bytes held by the Lua state */
     _Atomic int32_t pid;               /* of the worker process */
     _Atomic uint32_t ready;            /* 1 once it serves its queues */
+    _Atomic uint32_t awaits_wake;      /* 1 while its BLPOP watches the wake lists */
     char incarnation[MOIL_ID_LEN + 1]; /* written before `ready` */
     char on_cpu[MOIL_NAME_MAX + 1];    /* the id now on the CPU; "" between jobs */
+    struct claims claims; /* last: what is in front of it is little, and cleared for each worker */
+};
+
+/* The agent's: so that its supervisor sees when its loop stands still. */
+struct pulse {
+    _Atomic int64_t heartbeat_us; /* monotonic; written once per turn of the loop */
 };
 
 #endif

@@ -32,7 +32,8 @@ static void ended(struct delivery *d)
     struct worker *w = d->worker;
     atomic_fetch_add_explicit(&w->options.page->finished, 1, memory_order_relaxed);
     if (d->started_us) {
-        double took = (double)(moil_clock_monotonic_us() - d->started_mono_us) / 1e6;
+        w->ended_us = moil_clock_monotonic_us();
+        double took = (double)(w->ended_us - d->started_mono_us) / 1e6;
         w->average_s += w->average_s > 0 ? (took - w->average_s) / AVERAGE_WEIGHT : took;
     }
     moil_fetcher_job_ended(&w->fetcher);

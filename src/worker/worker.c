@@ -81,6 +81,7 @@ static void new_incarnation(struct worker *w)
 {
     moil_id_new(w->incarnation);
     memcpy(w->options.page->incarnation, w->incarnation, sizeof w->incarnation);
+    moil_claims_begin(&w->options.page->claims);
     moil_inbox_fini(&w->inbox);
     moil_inbox_init(&w->inbox, &w->broker, w->incarnation);
 }
@@ -120,7 +121,7 @@ void moil_worker_publish_deadline(struct worker *w, int64_t hard_us)
 
 /* A blocking task's job runs alone; but not while it waits for another job's result, which may be
  * ours to run. */
-static bool is_in_the_way(const struct worker *w)
+bool moil_worker_is_in_the_way(const struct worker *w)
 {
     const struct task *next = w->reserved->task;
     bool taken = w->alone && !w->alone->suspended;
@@ -129,7 +130,7 @@ static bool is_in_the_way(const struct worker *w)
 
 static bool may_start(const struct worker *w)
 {
-    return w->reserved && !is_in_the_way(w) && w->state <= WORKER_QUIET &&
+    return w->reserved && !moil_worker_is_in_the_way(w) && w->state <= WORKER_QUIET &&
            moil_worker_active(w) < (unsigned)w->options.concurrency &&
            !moil_settler_is_full(&w->settler);
 }
@@ -186,7 +187,7 @@ static void stop_when_over(struct worker *w)
 {
     const struct fetcher *f = &w->fetcher;
     bool idle = !w->reserved && !w->running && moil_settler_is_empty(&w->settler) &&
-                f->calls == 0 && !f->reclaiming;
+                f->calls == 0 && !f->reclaiming && !w->dispute.open;
     /* What a lost reply may have left in flight with us is reclaimed first; without Redis, recovery
      * gives it back. */
     if (f->lost && moil_link_state(w->link) == LINK_UP)
@@ -206,7 +207,8 @@ static void give_back(struct worker *w)
     if (w->fetcher.calls > 0 || w->fetcher.reclaiming)
         return;
     while (w->reserved)
-        moil_verdict_requeue(w->reserved->prev);
+        if (moil_delivery_claim(w->reserved->prev))
+            moil_verdict_requeue(w->reserved->prev);
     while (w->cold && w->running)
         moil_verdict_requeue(w->running->prev);
 }
@@ -216,6 +218,7 @@ static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
     (void)events;
     struct worker *w = watcher->data;
     struct page *page = w->options.page;
+    moil_dispute_turn(w);
     if (w->state == WORKER_STOPPING)
         give_back(w);
     moil_settler_flush(&w->settler);
@@ -349,6 +352,7 @@ int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker
     moil_buffer_init(&w->text);
     moil_buffer_init(&w->error);
     moil_fetcher_init(&w->fetcher, w);
+    moil_dispute_init(&w->dispute, w);
     moil_settler_init(&w->settler, w);
     init_watchers(w);
     w->link =
@@ -371,6 +375,7 @@ void moil_worker_fini(struct worker *w)
 {
     close_all(w);
     moil_slicer_end();
+    moil_dispute_fini(&w->dispute, w);
     moil_link_free(w->link);
     moil_link_free(w->waiting);
     ev_prepare_stop(w->loop, &w->turn);

@@ -2,6 +2,7 @@
  * share.
  *
  *   worker.c    life: start, quiet, stop; the turn of the loop
+ *   dispute.c   reserved jobs that the agent took from it
  *   fetcher.c   how many jobs to ask for, when, and the wake-ups
  *   delivery.c  one fetched job from its bytes to its run
  *   verdict.c   what becomes of a job that ended
@@ -24,6 +25,7 @@
 #include "queue/broker.h"
 #include "queue/inbox.h"
 #include "vm/vm.h"
+#include "worker/dispute.h"
 #include "worker/fetcher.h"
 #include "worker/page.h"
 #include "worker/queues.h"
@@ -72,6 +74,7 @@ struct worker {
     struct broker broker; /* on link */
     struct inbox inbox;
     struct fetcher fetcher;
+    struct dispute dispute;
     struct settler settler;
     struct queue_set queues;
     struct delivery *reserved; /* fetched, not started; the next first (utlist) */
@@ -82,6 +85,7 @@ struct worker {
     unsigned running_count;
     unsigned suspended;  /* of these, those that wait for another job's result and hold no slot */
     double average_s;    /* moving average of a job's wall time, start to end; 0: no history */
+    int64_t ended_us;    /* monotonic; when the last job ended */
     struct buffer text;  /* scratch for records … */
     struct buffer error; /* … and for error objects */
     ev_prepare turn;
@@ -122,6 +126,10 @@ void moil_worker_publish_deadline(struct worker *w, int64_t hard_us);
 
 /* For the parts: starts what can be started, for at most a millisecond and a batch. */
 void moil_worker_start_jobs(struct worker *w);
+
+/* For the parts: the next reserved job cannot start for as long as others run, as it or one of them
+ * is a blocking one. */
+bool moil_worker_is_in_the_way(const struct worker *w);
 
 /* For the parts: this incarnation was taken off. Its jobs are closed without a word and a new
  * incarnation joins. */

@@ -1,0 +1,72 @@
+-- requeue.lua: what a stuck worker has not started goes back.
+
+local world = require "spec.redis.world"
+
+describe("requeue", function()
+  local w
+
+  setup(function() w = world.new() end)
+  teardown(function() w:stop() end)
+  before_each(function() w:reset() end)
+  after_each(function() w:check() end)
+
+  it("puts jobs in front, in order, free of charge", function()
+    w:enqueue("default", 5, { "a", "b", "c", "d" })
+    w:enqueue("default", 7, { "x", "y" })
+    assert.same({ "x", "y", "a", "b", "c" }, w:fetch(5))
+    assert.equal(0, w:eval("requeue", w.worker, "y", "b", "c"))
+    assert.same({ "b", "c", "d" }, w:key("LRANGE", "queue:default:5", 0, -1))
+    assert.same({ "y" }, w:key("LRANGE", "queue:default:7", 0, -1))
+    assert.equal("inflight worker-1", w:place("a"))
+    assert.equal(world.record {}, w:key("HGET", "jobs", "b"))
+    assert.same({ "y", "b", "c", "d" }, w:fetch(9))
+  end)
+
+  it("wakes a worker where a queue was empty", function()
+    w:enqueue("other", 5, { "a", "b" })
+    w:key("DEL", "wake:other")
+    w:fetch(2, { "other" })
+    w:eval("requeue", w.worker, "a", "b")
+    assert.equal(1, w:key("LLEN", "wake:other"))
+  end)
+
+  it("takes only what is in flight with the incarnation", function()
+    w:eval("join", "other", "node")
+    w:enqueue("default", 5, { "a", "b", "c" })
+    w:fetch(1)
+    w:fetch(1, nil, "other")
+    assert.equal(0, w:eval("requeue", w.worker, "b", "c", "none"))
+    assert.equal("inflight other", w:place("b"))
+    assert.equal("pending default:5", w:place("c"))
+    assert.equal(0, w:eval("requeue", w.worker, "a"))
+    assert.equal(0, w:eval("requeue", w.worker, "a")) -- said twice
+    assert.same({ "a", "c" }, w:key("LRANGE", "queue:default:5", 0, -1))
+  end)
+
+  it("leaves damaged records to the worker, and counts them", function()
+    w:enqueue("default", 5, { "a", "b" })
+    w:fetch(2)
+    w:key("HSET", "jobs", "a", "nonsense")
+    assert.equal(1, w:eval("requeue", w.worker, "a", "b"))
+    assert.equal("inflight worker-1", w:place("a"))
+    assert.equal("pending default:5", w:place("b"))
+  end)
+
+  it("leaves those of a fenced incarnation to recovery", function()
+    w:enqueue("default", 5, { "a" })
+    w:fetch(1)
+    w:eval("condemn", w.worker, "crash", "-", "{}")
+    assert.matches("^FENCED", select(2, w:try("requeue", w.worker, "a")))
+    assert.equal("inflight worker-1", w:place("a"))
+  end)
+
+  it("passes over maxmemory", function()
+    w:enqueue("default", 5, { "a" })
+    w:fetch(1)
+    w:fill_memory()
+    local reply, why = w:try("requeue", w.worker, "a")
+    w:free_memory()
+    assert.equal(0, reply or why)
+    assert.equal("pending default:5", w:place("a"))
+  end)
+end)
