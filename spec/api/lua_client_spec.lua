@@ -57,6 +57,30 @@ describe("a plain Lua program", function()
     ]])
   end)
 
+  it("sends again only what Redis refused, not what it took", function()
+    local redis = support.redis()
+    local program = support.start_lua { "-e", [[
+      local moil = require "moil"
+      local now, later = { 1, 1 }, { 2, 2 }
+      moil.send("add", now)
+      moil.send("add", later, { countdown = 60 })
+      io.read()
+      local r = moil.enqueue_many {
+        moil.signature("add", now, { id = "now" }),
+        moil.signature("add", later, { id = "later", countdown = 60 }),
+      }
+      print(r[1].created, r[2].created)
+    ]], redis = redis, stdin = "pipe" }
+    support.wait_until(function() return redis:call("HLEN", "{moil}:jobs") == 2 end, 10, "it runs")
+    -- One of the two scripts is not known any more: the other one's job is in at the first try.
+    redis:call("SCRIPT", "FLUSH")
+    redis:call("SCRIPT", "LOAD", support.script "enqueue")
+    program:write("go\n")
+    assert.equal(0, (program:wait(20)))
+    assert.matches("true\ttrue\n", program:stdout())
+    assert.equal(4, redis:call("HLEN", "{moil}:jobs"))
+  end)
+
   it("gets errors as tables with codes, and a readable uncaught one", function()
     prints("false NO not this\nnil NO\nfalse UnknownJob\nfalse Timeout\nfalse BadArgument\n", [[
       local moil = require "moil"

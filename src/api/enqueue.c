@@ -38,7 +38,7 @@ static void enqueued(void *data, int err, const struct reply *reply)
         moil_client_fail(at->client, err, "%s", moil_link_error(at->client->link));
 }
 
-/* One attempt: 0 or an internal error; created flags go to subs. */
+/* One attempt: 0 or an internal error; what Redis acknowledged is marked in subs. */
 static int attempt(struct moil_client *c, struct submission *subs, size_t count)
 {
     struct attempt *at = malloc(sizeof *at + count * sizeof *subs);
@@ -57,8 +57,10 @@ static int attempt(struct moil_client *c, struct submission *subs, size_t count)
         return MOIL_ETIMEOUT;
     }
     err = at->err;
-    for (size_t i = 0; i < count && !err; i++)
+    for (size_t i = 0; i < count; i++) {
+        subs[i].acked = at->subs[i].acked;
         subs[i].created = at->subs[i].created;
+    }
     free(at);
     return err;
 }

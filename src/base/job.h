@@ -41,6 +41,7 @@ struct submission {
     bool delayed;         /* due_ms counts */
     bool due_is_relative; /* due_ms is from Redis's now; else milliseconds since the epoch */
     int64_t due_ms;
+    bool acked;   /* out: Redis has it; sent again, it is left out */
     bool created; /* out: false when a record with this id was there already */
 };
 

@@ -77,7 +77,7 @@ static void part_done(void *data, int err, const struct reply *reply)
         e->err = e->err ? e->err : err;
     } else {
         for (size_t i = 0; i < part->count; i++)
-            part->subs[i]->created = true;
+            part->subs[i]->acked = part->subs[i]->created = true;
         for (size_t i = 0; i < moil_reply_count(reply); i++) {
             int64_t at = moil_reply_integer(moil_reply_at(reply, i));
             if (at >= 1 && (size_t)at <= part->count)
@@ -211,6 +211,8 @@ int moil_broker_enqueue(struct broker *b, struct submission *subs, size_t count,
     }
     *e = (struct enqueue){.broker = b, .cb = cb, .data = data, .waiting = 1};
     int err = 0;
+    for (size_t i = 0; i < count; i++)
+        sent[i] = subs[i].acked;
     for (size_t i = 0; i < count && !err; i++)
         if (!sent[i] && !goes_in_front(&subs[i]))
             err = send_from(e, subs, count, i, sent);

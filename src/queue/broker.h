@@ -28,10 +28,10 @@ void moil_broker_fini(struct broker *b);
  * transitions that need no more than that: docs/protocol.md has their ARGV and replies. */
 int moil_broker_eval(struct broker *b, enum script_id script, link_call_cb *cb, void *data);
 
-/* Enqueues a batch of any size and mix, in order within each queue and priority level. On success,
- * created is set in each submission; `subs` and what its slices point to must live until the
- * callback. err: 0 when Redis acknowledged all of them; otherwise some may be in, and sending the
- * same ids again is safe. */
+/* Enqueues a batch of any size and mix, in order within each queue and priority level. `acked` and
+ * `created` are set in each submission that Redis acknowledged; `subs` and what its slices point to
+ * must live until the callback. err: 0 when all were; otherwise some may be in, and sending the
+ * same `subs` again is safe: those that were acknowledged are left out. */
 typedef void broker_enqueue_cb(void *data, int err, const struct reply *reply);
 int moil_broker_enqueue(struct broker *b, struct submission *subs, size_t count,
                         broker_enqueue_cb *cb, void *data);
