@@ -61,7 +61,7 @@ SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES)
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
-.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt fuzz fuzz-programs valgrind cover bench bench-faults bench-peers docs env \
+.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt chaos fuzz fuzz-programs valgrind cover bench bench-faults bench-peers docs env \
         install clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -213,6 +213,11 @@ fuzz: ## feed the decoders with anything; FUZZ_SECONDS=60 (each), FUZZ_TARGETS="
 	+@$(submake) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g' SANITIZER=fuzzer-no-link,address,undefined \
 	  FUZZ_TARGETS='$(FUZZ_TARGETS)' fuzz-programs
 	@BUILD='$(BUILD)/fuzz' .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+chaos: ## everything killed, stopped and filled up; SEED=n repeats the deeds, SECONDS=60
+	@.ci/deps run test
+	+@$(submake) all spec-modules
+	@BUILD='$(BUILD)' $(LUA) spec/chaos/run.lua '$(SEED)' '$(SECONDS)'
 
 valgrind: ## 10,000 jobs on a node under valgrind
 	@.ci/deps run memory

@@ -1,0 +1,216 @@
+-- What can go wrong, as a table: name, weight (how often it is drawn), act(cluster, aim) and, where
+-- it does not end by itself, heal(cluster, aim), which comes aim.seconds later, and again for as
+-- long as it returns true. `aim` is drawn before anything runs: slot (of a node), index (of a
+-- worker, of a producer, of a client), seconds. An act returns what it did, for the timeline; nil
+-- where its target was not there.
+
+local nemesis = {}
+
+local NODES <const> = 3
+local GAP_LOW <const>, GAP_HIGH <const> = 0.1, 0.9 -- seconds between two acts
+
+local function live(c, slot)
+  local node = c.nodes[slot]
+  return node and not node.ended and not node.leaving and node.process:alive() and node or nil
+end
+
+local function one_of(list, index)
+  return list[(index - 1) % math.max(1, #list) + 1]
+end
+
+-- act and heal of stopping one process for a while.
+local function freeze(role)
+  return function(c, aim)
+    local node = live(c, aim.slot)
+    if not node then return nil end
+    local pid = node.process.pid
+    if role then pid = one_of(c:children(aim.slot, role), aim.index) end
+    if not pid then return nil end
+    aim.pid = pid
+    c:signal(pid, "STOP")
+    return ("pid %d for %.1f s"):format(pid, aim.seconds)
+  end, function(c, aim)
+    if c.stopped[aim.pid] then c:signal(aim.pid, "CONT") end
+  end
+end
+
+local function kill_child(role)
+  return function(c, aim)
+    local pid = live(c, aim.slot) and one_of(c:children(aim.slot, role), aim.index)
+    if not pid then return nil end
+    c:kill(pid, role .. " killed")
+    return ("pid %d"):format(pid)
+  end
+end
+
+local function signal_node(signal)
+  return function(c, aim)
+    local node = live(c, aim.slot)
+    if not node then return nil end
+    node.process:kill(signal)
+    return node.name
+  end
+end
+
+local function restart_node(c, aim)
+  if c.nodes[aim.slot].process:alive() then return true end -- not yet
+  c:start_node(aim.slot)
+end
+
+local function end_node(signal)
+  return function(c, aim)
+    local node = live(c, aim.slot)
+    if not node then return nil end
+    node.leaving = true
+    -- A cold shutdown ends running jobs, to be run again.
+    if signal == "QUIT" then c.killed[node.process.pid] = "cold shutdown" end
+    node.process:kill(signal)
+    return node.name
+  end
+end
+
+local function kill_supervisor(c, aim)
+  local node = live(c, aim.slot)
+  if not node then return nil end
+  c:kill_node(aim.slot, "node killed")
+  return node.name
+end
+
+local function kill_producer(c, aim)
+  local producer = one_of(c.producers, aim.index)
+  producer:kill("KILL")
+  producer:wait(10)
+  return producer.pid and ("pid %d"):format(producer.pid)
+end
+
+local function start_producers(c)
+  for i, producer in ipairs(c.producers) do
+    if not producer:alive() then c:start_producer(i) end
+  end
+end
+
+local function when_up(act)
+  return function(c, aim)
+    if c.redis_state ~= "up" then return nil end
+    return act(c, aim)
+  end
+end
+
+local function redis_killed(c)
+  c:note_cut()
+  c.redis:kill9()
+  c.redis_state = "down"
+  return "SIGKILL"
+end
+
+local function redis_shut_down(c)
+  c:note_cut()
+  c.redis:try("SHUTDOWN")
+  c.redis:disconnect()
+  c.redis.process:wait(20)
+  c.redis_state = "down"
+  return "SHUTDOWN"
+end
+
+local function redis_frozen(c, aim)
+  c:note_cut()
+  c:signal(c.redis.pid, "STOP")
+  c.redis_state = "stopped"
+  return ("for %.1f s"):format(aim.seconds)
+end
+
+local function start_redis(c)
+  c:start_redis()
+end
+
+local function fill_memory(c)
+  local used = c.redis:info("used_memory")
+  c:ask("CONFIG", "SET", "maxmemory", used)
+  return used .. " bytes"
+end
+
+local function free_memory(c)
+  c:ask("CONFIG", "SET", "maxmemory", "0")
+end
+
+local function kill_client(c, aim)
+  local ids = {}
+  for id in (c:ask("CLIENT", "LIST") or ""):gmatch("id=(%d+) ") do ids[#ids + 1] = id end
+  local id = one_of(ids, aim.index)
+  c:note_cut()
+  c:ask("CLIENT", "KILL", "ID", id, "SKIPME", "yes")
+  return "client " .. id
+end
+
+local function ask(...)
+  local command = table.pack(...)
+  return function(c)
+    c:note_cut()
+    c:ask(table.unpack(command))
+    return table.concat(command, " ")
+  end
+end
+
+local function pause_clients(c, aim)
+  local ms = math.floor(aim.seconds * 1000)
+  c:note_cut()
+  c:ask("CLIENT", "PAUSE", ms, aim.index % 2 == 0 and "ALL" or "WRITE")
+  return ms .. " ms"
+end
+
+local freeze_worker, thaw_worker = freeze("worker")
+local freeze_agent, thaw_agent = freeze("agent")
+local freeze_supervisor, thaw_supervisor = freeze()
+
+nemesis.actions = {
+  { name = "kill worker", weight = 16, act = kill_child("worker") },
+  { name = "kill agent", weight = 6, act = kill_child("agent") },
+  { name = "kill node", weight = 5, act = kill_supervisor, heal = restart_node, longest = 3 },
+  { name = "stop worker", weight = 6, act = freeze_worker, heal = thaw_worker, longest = 5 },
+  { name = "stop agent", weight = 5, act = freeze_agent, heal = thaw_agent, longest = 6 },
+  { name = "stop supervisor", weight = 3, act = freeze_supervisor, heal = thaw_supervisor,
+    longest = 4 },
+  { name = "TERM node", weight = 4, act = end_node("TERM"), heal = restart_node, longest = 2 },
+  { name = "QUIT node", weight = 2, act = end_node("QUIT"), heal = restart_node, longest = 2 },
+  { name = "TTIN", weight = 3, act = signal_node("TTIN") },
+  { name = "TTOU", weight = 3, act = signal_node("TTOU") },
+  { name = "quiet", weight = 2, act = signal_node("TSTP"), heal = signal_node("CONT"),
+    longest = 3 },
+  -- Drawn once SIGHUP reloads.
+  { name = "reload", weight = 0, act = signal_node("HUP") },
+  { name = "kill producer", weight = 4, act = kill_producer, heal = start_producers, longest = 1 },
+  { name = "kill Redis", weight = 5, act = when_up(redis_killed), heal = start_redis, longest = 2 },
+  { name = "shut Redis down", weight = 3, act = when_up(redis_shut_down), heal = start_redis,
+    longest = 2 },
+  { name = "stop Redis", weight = 3, act = when_up(redis_frozen), heal = start_redis, longest = 4 },
+  { name = "DEBUG SLEEP", weight = 2, act = when_up(ask("DEBUG", "SLEEP", "0.5")) },
+  { name = "fill memory", weight = 4, act = when_up(fill_memory), heal = free_memory, longest = 2 },
+  { name = "flush scripts", weight = 5, act = when_up(ask("SCRIPT", "FLUSH")) },
+  { name = "pause clients", weight = 4, act = when_up(pause_clients), longest = 2 },
+  { name = "kill a client", weight = 8, act = when_up(kill_client) },
+  { name = "kill all clients", weight = 3,
+    act = when_up(ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")) },
+}
+
+---What happens when, drawn in full before anything runs. Pure.
+---@param draw table spec.chaos.dice
+---@param seconds number
+---@return { at: number, action: table, aim: table }[]
+function nemesis.plan(draw, seconds)
+  local plan, at = {}, 0
+  while true do
+    at = at + draw:between(GAP_LOW, GAP_HIGH)
+    if at >= seconds then return plan end
+    local action = draw:weighted(nemesis.actions)
+    local aim = {
+      slot = draw:int(1, NODES),
+      index = draw:int(1, 100),
+      seconds = draw:between(0.1, action.longest or 0.2),
+    }
+    plan[#plan + 1] = { at = at, action = action, aim = aim }
+  end
+end
+
+nemesis.NODES = NODES
+
+return nemesis

@@ -1,0 +1,90 @@
+-- The tasks of the chaos suite: each writes down that it runs, and returns its own id, so that a
+-- result that came to the wrong job shows. Run in a copy of this folder, beside ledger.lua, where
+-- `runs` is the ledger.
+
+local moil = require "moil"
+local core = require "moil.core"
+local ledger = require "ledger"
+
+local runs = ledger.open("runs")
+
+local stat = assert(io.open("/proc/self/stat"))
+local PID <const>, PPID <const> = stat:read("a"):match("^(%d+) %(.*%) %a (%d+)")
+stat:close()
+
+local function now()
+  return ("%.6f"):format(core.now())
+end
+
+local function note(verb, self)
+  runs:write(verb, self.id, self.retries, PID, PPID, self.worker, now())
+end
+
+-- Registers `chaos.NAME`: body(self, id, …) between two lines of the ledger.
+local function task(name, options, body)
+  options.bind = true
+  moil.task("chaos." .. name, options, function(self, ...)
+    note("start", self)
+    body(self, ...)
+    note("stop", self)
+    return self.id
+  end)
+end
+
+local function spin(ms)
+  local until_s = core.now() + ms / 1000
+  repeat local _ = tostring(until_s) until core.now() >= until_s
+end
+
+-- Enqueues a job of an id that follows from this one's, so that a second run means the same job.
+local function enqueue(id)
+  runs:write("try", id, "noop", 0, now())
+  local result = moil.send("chaos.noop", { 0 }, { id = id, queue = "high" })
+  runs:write("ack", id, now())
+  return result
+end
+
+-- What needs Redis while it runs fails when that is away, and is tried again.
+local patient <const> = moil.retry.fixed { max = 1000, delay = 0.2 }
+
+task("noop", {}, function() end)
+task("quiet", { ignore_result = true }, function() end)
+task("large", {}, function(_, n, text) assert(#text == n * 1000) end)
+task("sleep", {}, function(_, ms) moil.sleep(ms / 1000) end)
+task("spin", {}, function(_, ms) spin(ms) end)
+task("blocking", { blocking = true }, function(_, ms) spin(ms) end)
+
+task("flaky", { retry = moil.retry.fixed { max = 9, delay = 0.1 } }, function(self, n)
+  if self.retries < n then error { code = "Flaky", message = "not yet" } end
+end)
+
+task("again", {}, function(self, n)
+  if self.retries < n then self:retry { countdown = 0.05, max_retries = n } end
+end)
+
+task("doomed", { retry = moil.retry.fixed { max = 1, delay = 0.1 } }, function()
+  error { code = "Doomed", message = "as meant" }
+end)
+
+task("progress", { retry = patient }, function(self, n)
+  for i = 1, n do
+    self:update_state("PROGRESS", { step = i })
+    moil.sleep(0.02)
+  end
+end)
+
+task("parent", { retry = patient }, function(self, n)
+  local children = {}
+  for i = 1, n do children[i] = enqueue(("%s.c%d"):format(self.id, i)) end
+  for _, child in ipairs(children) do
+    if child:get { timeout = 30 } ~= child.id then
+      error { code = "Mixed", message = "the result of another job: " .. child.id }
+    end
+  end
+end)
+
+task("glad", { on_success = function(self) enqueue(self.id .. ".s") end }, function() end)
+
+task("sad", { on_failure = function(self) enqueue(self.id .. ".f") end }, function()
+  error { code = "Doomed", message = "as meant" }
+end)
