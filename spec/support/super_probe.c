@@ -2,7 +2,7 @@
  * Built as build/spec/super_probe.
  *
  *   super_probe [--workers N] [--burst 1] [--timeout MS] [--pidfile PATH] [--embedded DIR]
- *               [--ready LINE] [--terminal 1] [--check SCRIPT] [--agent SCRIPT]
+ *               [--ready LINE] [--terminal 1] [--silence MS] [--check SCRIPT] [--agent SCRIPT]
  *               [--worker SCRIPT] [--worker1 SCRIPT] … [--worker9 SCRIPT]
  *
  * A script is a list of steps with commas between them, after which the child waits for what it
@@ -19,6 +19,8 @@
  *   write:N      writes N bytes to the ready pipe
  *   status       says what it has inherited
  *   spawn        starts a child of its own that would outlive it
+ *   pulse        gives a sign of life every 20 ms while it waits
+ *   silent       gives none any more
  *   stubborn     SIGTERM is noted only
  *   deaf         SIGQUIT too
  *
@@ -34,6 +36,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "super/super.h"
 
@@ -45,7 +48,7 @@ struct scripts {
 struct actor {
     struct child_context *context;
     char name[16];
-    bool stubborn, deaf;
+    bool stubborn, deaf, pulse;
     int signal_fd;
 };
 
@@ -195,6 +198,10 @@ static bool play(struct actor *a, char *step)
         say_status(a);
     else if (strcmp(step, "spawn") == 0)
         spawn_orphan(a);
+    else if (strcmp(step, "pulse") == 0)
+        a->pulse = true;
+    else if (strcmp(step, "silent") == 0)
+        a->pulse = false;
     else if (strcmp(step, "stubborn") == 0)
         a->stubborn = true;
     else if (strcmp(step, "deaf") == 0)
@@ -238,7 +245,10 @@ static void wait_for_orders(struct actor *a)
 {
     for (;;) {
         struct pollfd fds[2] = {{a->signal_fd, POLLIN, 0}, {a->context->word_fd, POLLIN, 0}};
-        if (poll(fds, 2, -1) < 0)
+        int n = poll(fds, 2, a->pulse ? 20 : -1);
+        if (a->pulse)
+            atomic_store(&a->context->pulse->heartbeat_us, moil_clock_monotonic_us());
+        if (n < 0)
             continue;
         struct signalfd_siginfo info;
         if (fds[1].revents)
@@ -303,6 +313,8 @@ static void parse(char **argv, struct super_options *o, struct scripts *scripts)
             o->burst = atoi(value) != 0;
         else if (strcmp(name, "timeout") == 0)
             o->shutdown_timeout_ms = atoi(value);
+        else if (strcmp(name, "silence") == 0)
+            o->agent_silence_ms = atoi(value);
         else if (strcmp(name, "pidfile") == 0)
             o->pidfile = value;
         else if (strcmp(name, "embedded") == 0)

@@ -1,5 +1,6 @@
 /* Binds super/ for its specs: what is pure there, and the agent's reading of its words. */
 #include "super/backoff.h"
+#include "super/pulse.h"
 #include "units.h"
 #include "worker/word.h"
 
@@ -30,5 +31,32 @@ static int unit_word(lua_State *L)
     return 5;
 }
 
-static const luaL_Reg functions[] = {{"delays", unit_delays}, {"word", unit_word}, {NULL, NULL}};
+/* silences(silence_ms, started_ms, {beat_ms, look_ms}, …) -> what each look finds; beat_ms 0: there
+ * was none */
+static int unit_silences(lua_State *L)
+{
+    struct pulse_watch w;
+    int n = lua_gettop(L);
+    luaL_checkstack(L, n + 2, "too many looks");
+    luaL_argcheck(L, moil_pulse_open(&w, luaL_checkinteger(L, 1)) == 0, 1, "no memory");
+    int64_t started_ms = luaL_checkinteger(L, 2);
+    for (int i = 3; i <= n; i++) {
+        lua_geti(L, i, 1);
+        lua_geti(L, i, 2);
+        int64_t beat_ms = lua_tointeger(L, -2), look_ms = lua_tointeger(L, -1);
+        lua_pop(L, 2);
+        if (beat_ms)
+            atomic_store(&w.pulse->heartbeat_us, beat_ms * 1000);
+        lua_pushinteger(L, moil_pulse_look(&w, started_ms, look_ms));
+    }
+    moil_pulse_close(&w);
+    return n - 2;
+}
+
+static const luaL_Reg functions[] = {
+    {"delays", unit_delays},
+    {"word", unit_word},
+    {"silences", unit_silences},
+    {NULL, NULL},
+};
 UNITS(super, functions)

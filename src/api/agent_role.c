@@ -91,6 +91,7 @@ int moil_agent_role(struct child_context *context)
         .report = moil_buffer_slice(&report),
         .page_at = page_at,
         .slots = slots,
+        .pulse = context->pulse,
         .word_fd = context->word_fd,
         .on_ready = on_ready,
         .data = &p,

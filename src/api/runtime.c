@@ -18,7 +18,11 @@
 #include "queue/lease.h"
 #include "worker/queues.h"
 
-enum { CHECK_TIMEOUT_MS = 1000, SHUTDOWN_TIMEOUT_S = 25 };
+enum {
+    CHECK_TIMEOUT_MS = 1000,
+    SHUTDOWN_TIMEOUT_S = 25,
+    SILENCE_MIN_MS = 1000, /* a busy machine may keep an agent off its CPU for a moment */
+};
 
 static int run_child(struct child_context *context)
 {
@@ -100,6 +104,13 @@ static int check_options(const struct runtime *r, char *errstr, size_t errlen)
     return 0;
 }
 
+/* A third of the lease: with a heartbeat every third, the node is alive when the next agent is. */
+static int agent_silence_ms(const struct runtime *r)
+{
+    double ms = r->options.lease * 1000 / MOIL_LEASE_BEATS;
+    return ms > SILENCE_MIN_MS ? (int)ms : SILENCE_MIN_MS;
+}
+
 int moil_runtime_run(const moil_runtime_options *options)
 {
     struct runtime r = {0};
@@ -120,6 +131,7 @@ int moil_runtime_run(const moil_runtime_options *options)
     return moil_super_run(&(struct super_options){
         .workers = r.options.workers,
         .shutdown_timeout_ms = (int)(r.options.shutdown_timeout * 1000),
+        .agent_silence_ms = agent_silence_ms(&r),
         .pidfile = r.options.pidfile,
         .burst = r.options.burst != 0,
         .embedded_dir = embedded ? dir : NULL,

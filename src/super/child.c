@@ -211,6 +211,7 @@ static _Noreturn void run_child(struct children *c, struct child *child, int rea
         .page = child->role == ROLE_WORKER ? page_at(c->pages, child->slot) : NULL,
         .pages = c->pages,
         .ready_fd = ready_fd,
+        .pulse = agent ? c->pulse : NULL,
         .word_fd = agent ? c->word_fds[0] : -1,
         .check_result = c->check_result,
         .check_len = c->check_len,

@@ -41,7 +41,7 @@ struct child {
     int64_t started_ms; /* monotonic, like all times here */
     int64_t due_ms;     /* 0: nothing is due */
     bool cold;          /* was told to give its jobs back */
-    bool overdue;       /* killed for its job's time limit */
+    bool overdue;       /* killed: a worker for its job's time limit, the agent for its silence */
     struct backoff backoff;
 };
 
@@ -57,8 +57,9 @@ enum {
 
 struct children {
     const struct super_options *options;
-    char *pages;     /* SUPER_SLOTS_MAX pages, and one with the number of slots in front */
-    int word_fds[2]; /* read end, write end: one pipe for all agents that follow each other */
+    char *pages;         /* SUPER_SLOTS_MAX pages, and one with the number of slots in front */
+    int word_fds[2];     /* read end, write end: one pipe for all agents that follow each other */
+    struct pulse *pulse; /* the agent's; borrowed */
     const char *check_result; /* given to later children; borrowed */
     size_t check_len;
     int own_fds[5]; /* the supervisor's, closed in each child; -1: none */

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "super/child.h"
 #include "super/embedded.h"
+#include "super/pulse.h"
 #include "super/signals.h"
 
 enum phase {
@@ -59,6 +60,7 @@ struct super {
     struct signals signals;
     struct embedded embedded; /* unused when options->embedded_dir is NULL */
     struct buffer result;     /* of the check child */
+    struct pulse_watch pulse; /* of the agent */
     struct children children;
 };
 

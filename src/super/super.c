@@ -41,7 +41,11 @@ static void restart_later(struct super *s, struct child *child, pid_t pid, int w
 {
     char name[CHILD_NAME_LEN], how[96];
     struct backoff *b = &child->backoff;
-    int64_t delay_ms = moil_backoff_death(b, s->now_ms - child->started_ms);
+    /* An agent that was killed for its silence (a name server that does not answer) is no crash
+     * loop: the lease is waiting. */
+    bool silent = child->role == ROLE_AGENT && child->overdue;
+    int64_t delay_ms =
+        moil_backoff_death(b, silent ? BACKOFF_STABLE_MS : s->now_ms - child->started_ms);
     moil_child_name(child, name);
     describe_death(wait_status, how, sizeof how);
     double delay_s = (double)delay_ms / 1000;
@@ -382,6 +386,20 @@ static void kill_overdue(struct super *s)
         moil_child_kill_overdue(&s->children, &s->children.all[i], s->now_ms);
 }
 
+/* It is started again at once: what it does otherwise the lease does not wait for. */
+static void kill_silent_agent(struct super *s)
+{
+    struct child *agent = &s->children.all[CHILD_AGENT];
+    bool watched = agent->state == CHILD_STARTING || agent->state == CHILD_READY;
+    int64_t silent_ms = moil_pulse_look(&s->pulse, agent->started_ms, s->now_ms);
+    if (!watched || agent->pid <= 0 || silent_ms == 0 || agent->overdue)
+        return;
+    log_error("agent (pid %d) is killed: it has been silent for %.1f s", (int)agent->pid,
+              (double)silent_ms / 1000);
+    agent->overdue = true;
+    moil_child_kill(agent);
+}
+
 static void run(struct super *s)
 {
     char reason[512];
@@ -400,6 +418,7 @@ static void run(struct super *s)
         reap(s); /* after the signals: a death from here on leaves its byte in the pipe */
         serve_due(s);
         kill_overdue(s);
+        kill_silent_agent(s);
     }
 }
 
@@ -420,6 +439,11 @@ static int open_super(struct super *s)
         log_error("the supervisor cannot start: %s", strerror(errno));
         return STATUS_FAILED;
     }
+    if (moil_pulse_open(&s->pulse, o->agent_silence_ms) != 0) {
+        log_error("the supervisor cannot start: out of memory");
+        return STATUS_FAILED;
+    }
+    s->children.pulse = s->pulse.pulse;
     if (o->workers < 1 || o->workers > SUPER_SLOTS_MAX) {
         log_error("the number of workers is 1 to %d, not %d", SUPER_SLOTS_MAX, o->workers);
         return STATUS_USAGE;
@@ -454,6 +478,7 @@ int moil_super_run(const struct super_options *options)
     }
     moil_signals_close(&s->signals);
     moil_children_close(&s->children);
+    moil_pulse_close(&s->pulse);
     moil_embedded_fini(&s->embedded);
     moil_buffer_fini(&s->result);
     if (s->pidfile_fd >= 0)

@@ -43,6 +43,7 @@ struct child_context {
     struct page *page;        /* this worker's own, all zero at first; NULL for the others */
     void *pages;              /* of all slots: moil_context_page */
     int ready_fd;             /* one byte when it is ready; the check child's result goes here */
+    struct pulse *pulse;      /* the agent's: it writes it, or is killed; NULL for the others */
     int word_fd;              /* the agent's: words about deaths (child.h), non-blocking; else -1 */
     const char *check_result; /* what the check child wrote; "" before; NUL-terminated */
     size_t check_len;
@@ -59,6 +60,7 @@ int moil_context_slots(const struct child_context *context);
 struct super_options {
     int workers;              /* 1 … SUPER_SLOTS_MAX */
     int shutdown_timeout_ms;  /* warm shutdown: then the workers are killed */
+    int agent_silence_ms;     /* an agent that gives no sign for so long is killed; 0: never */
     const char *pidfile;      /* NULL: none */
     bool burst;               /* a worker that exits with 0 is not started again; all gone: done */
     const char *embedded_dir; /* not NULL: run and watch a private redis-server in this folder */

@@ -7,7 +7,18 @@
 #include "base/error.h"
 #include "base/log.h"
 
-enum { CALL_TIMEOUT_MS = 10000 };
+enum {
+    CALL_TIMEOUT_MS = 10000,
+    PULSE_MS = 250,
+};
+
+static void pulse_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    const struct agent *a = timer->data;
+    atomic_store(&a->options.pulse->heartbeat_us, moil_clock_monotonic_us());
+}
 
 static void link_up(void *data)
 {
@@ -61,6 +72,7 @@ void moil_agent_fini(struct agent *a)
     ev_timer_stop(a->loop, &a->heartbeat);
     ev_timer_stop(a->loop, &a->promote);
     ev_timer_stop(a->loop, &a->sweep);
+    ev_timer_stop(a->loop, &a->pulse);
     moil_recoverer_fini(a);
     moil_link_free(a->link);
     moil_link_free(a->waiting);
@@ -71,6 +83,10 @@ void moil_agent_fini(struct agent *a)
 
 void moil_agent_start(struct agent *a)
 {
+    ev_timer_init(&a->pulse, pulse_cb, 0, PULSE_MS / 1000.0);
+    a->pulse.data = a;
+    if (a->options.pulse)
+        ev_timer_again(a->loop, &a->pulse);
     moil_link_start(a->link);
     moil_link_start(a->waiting);
 }

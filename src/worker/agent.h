@@ -29,6 +29,7 @@ struct agent_options {
     struct slice report; /* JSON members of the node's report that do not change, without braces */
     struct page *(*page_at)(void *data, int slot); /* of the worker slots below slots() */
     int (*slots)(void *data);
+    struct pulse *pulse; /* a sign of life for the supervisor; NULL: nobody minds */
     int word_fd; /* what the supervisor says of deaths (super/child.h), non-blocking; -1: nobody
                     says anything */
     void (*on_ready)(void *data);
@@ -57,6 +58,7 @@ struct agent {
     struct buffer word;          /* the part of a line that has come */
     struct recovery *recoveries; /* under way */
     struct lease_seen *seen;
+    ev_timer pulse;        /* writes it */
     ev_timer relief;       /* looks at the workers' pages */
     struct watch *watches; /* one for each slot seen so far */
     int watch_count;
