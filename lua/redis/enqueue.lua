@@ -3,13 +3,16 @@
 -- ARGV: queue, level "0"-"9", front "0"|"1", then id, record for each job (at most 250); the
 -- records name the same queue and level.
 -- Returns the positions (from 1) of the jobs whose id has a record already: those are left as they
--- are.
+-- are. A record that does not begin with this queue and level refuses the whole call.
 if not ARGV[2]:find("^%d$") then
   return { err = "ERR moil: the priority level must be 0 to 9" }
 end
-local ids = {}
+local ids, head = {}, "J1 " .. ARGV[1] .. " " .. ARGV[2] .. " "
 for i = 4, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]
+  if ARGV[i + 1]:sub(1, #head) ~= head then
+    return { err = "ERR moil: a job's record must begin with its queue and level: " .. head }
+  end
 end
 local taken = {}
 if #ids == 1 then
@@ -51,6 +54,8 @@ if front then
     ids[i], ids[#ids + 1 - i] = ids[#ids + 1 - i], ids[i]
   end
   drop_stale(ARGV[1], ARGV[2], ids)
+  write_tallies()
 end
+call("HINCRBY", ns .. "counters:" .. ARGV[1], "enqueued", #ids)
 push(ARGV[1], ARGV[2], ids, front)
 return taken

@@ -8,17 +8,18 @@
 -- Begins with a removal, so that Redis lets it through over maxmemory.
 local incarnation = ARGV[1]
 if is_fenced(incarnation) then
-  return FENCED
+  return refuse("fetch")
 end
 local want, drops, found, taken = tonumber(ARGV[2]), 2000, {}, {}
 local states = call("HMGET", ns .. "queues", unpack(ARGV, 3))
 local has_stale = call("EXISTS", ns .. "stale") == 1
 
 local function take(queue, level, list)
+  local before = #taken
   while want > 0 and drops > 0 do
     local ids = call("LPOP", list, want)
     if not ids then
-      return
+      break
     end
     local records = call("HMGET", jobs, unpack(ids))
     for i, id in ipairs(ids) do
@@ -33,6 +34,9 @@ local function take(queue, level, list)
         drops = drops - 1
       end
     end
+  end
+  if #taken > before then
+    tally(queue, "inflight", #taken - before)
   end
 end
 
@@ -55,6 +59,7 @@ end
 if #taken > 0 then
   call("SADD", ns .. "inflight:" .. incarnation, unpack(taken))
 end
+write_tallies()
 if left and want > 0 then
   found[#found + 1] = "more"
 end

@@ -9,5 +9,9 @@ if record:byte(1) ~= 82 then
   return 0
 end
 call("HDEL", jobs, ARGV[1])
-call("ZREM", ns .. "dead", ARGV[1])
+if call("ZREM", ns .. "dead", ARGV[1]) == 1 then
+  tally(queue_of_outcome(record), "dead", -1)
+  tally(queue_of_outcome(record), "deleted", 1)
+  write_tallies()
+end
 return 1

@@ -10,7 +10,35 @@ local function is_fenced(incarnation)
   return call("HEXISTS", ns .. "workers", incarnation) == 0
 end
 
-local FENCED = { err = "FENCED this worker incarnation is not registered" }
+-- The answer to who is fenced, counted by what it asked for. A full Redis counts nothing.
+local function refuse(asked)
+  redis.pcall("HINCRBY", ns .. "fences", asked, 1)
+  return { err = "FENCED this worker incarnation is not registered" }
+end
+
+-- Changes of the counters of queues (docs/protocol.md, "Counters"): gathered by `tally`, written
+-- once a script by `write_tallies`, with one command for each queue and name that occurs. A
+-- transition takes a job off one place and puts it into another under the same queue's name.
+local tallies = {}
+
+local function tally(queue, name, by)
+  local of = tallies[queue]
+  if not of then
+    of = {}
+    tallies[queue] = of
+  end
+  of[name] = (of[name] or 0) + by
+end
+
+local function write_tallies()
+  for queue, of in pairs(tallies) do
+    for name, by in pairs(of) do
+      if by ~= 0 then
+        call("HINCRBY", ns .. "counters:" .. queue, name, by)
+      end
+    end
+  end
+end
 
 -- At most one token a queue: it wakes one idle worker, and a fetch that leaves a backlog puts it
 -- back.
@@ -39,12 +67,13 @@ local function push(queue, level, ids, front)
   end
 end
 
--- Removes what these ids left in a list in an earlier life, as they go in front of it now.
+-- Removes what these ids left in a list in an earlier life, as they go in front of it now. The
+-- caller writes the tallies.
 local function drop_stale(queue, level, ids)
   if call("EXISTS", ns .. "stale") == 1 then
     for _, id in ipairs(ids) do
       if call("HDEL", ns .. "stale", queue .. " " .. level .. " " .. id) == 1 then
-        call("LREM", ns .. "queue:" .. queue .. ":" .. level, 0, id)
+        tally(queue, "stale", -call("LREM", ns .. "queue:" .. queue .. ":" .. level, 0, id))
       end
     end
   end
@@ -100,6 +129,11 @@ local function place_of(record)
   return record:match("^J1 (%S+) (%d) ")
 end
 
+-- The queue under which an ended job is counted.
+local function queue_of_outcome(record)
+  return record:match("^R1 %S+ (%S+) ") or "-"
+end
+
 -- The incarnation that holds a job in flight, or nil. What a dead one held is in flight until
 -- `recover` has given it back.
 local function holder_of(id)
@@ -118,15 +152,18 @@ end
 
 -- A list entry whose job ended as it waited stays until it is met, as removing it would be
 -- O(length). `stale` counts such entries by list and id: the same id may live again behind them,
--- and must not be taken for them.
-local function mark_stale(id, record)
+-- and must not be taken for them. Tells under which queue the job ended, as `ending`; an entry
+-- whose queue is not known stays uncounted. The caller writes the tallies.
+local function mark_stale(id, record, ending)
   local queue, level = place_of(record)
   if queue then
     call("HINCRBY", ns .. "stale", queue .. " " .. level .. " " .. id, 1)
+    tally(queue, "stale", 1)
+    tally(queue, ending, 1)
   end
 end
 
--- True, and one mark less, when the entry just met is a stale one.
+-- True, and one mark less, when the entry just met is a stale one. The caller writes the tallies.
 local function unmark_stale(queue, level, id)
   local field = queue .. " " .. level .. " " .. id
   local left = call("HGET", ns .. "stale", field)
@@ -134,6 +171,9 @@ local function unmark_stale(queue, level, id)
     call("HDEL", ns .. "stale", field)
   elseif left then
     call("HINCRBY", ns .. "stale", field, -1)
+  end
+  if left then
+    tally(queue, "stale", -1)
   end
   return left ~= false
 end

@@ -7,7 +7,7 @@
 -- maxmemory.
 local incarnation, noted = ARGV[1], 0
 if is_fenced(incarnation) then
-  return FENCED
+  return refuse("progress")
 end
 for i = 3, #ARGV, 2 do
   local id, note = ARGV[i], ARGV[i + 1]

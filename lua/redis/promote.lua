@@ -10,6 +10,8 @@ local function bury(id, record)
   local ended = outcome_of(record, "FAILURE", value, now, "0", record)
   call("HSET", jobs, id, ended)
   call("ZADD", ns .. "dead", now, id)
+  tally(queue_of_outcome(ended), "delayed", -1)
+  tally(queue_of_outcome(ended), "dead", 1)
   notify_end(id, "F", ended)
 end
 
@@ -35,7 +37,9 @@ if #ids > 0 then
   end
   for _, batch in ipairs(order) do
     push(batch.queue, batch.level, batch, false)
+    tally(batch.queue, "delayed", -#batch)
   end
+  write_tallies()
 end
 local first = call("ZRANGE", delayed, 0, 0, "WITHSCORES")
 return { #ids, first[2] and math.max(0, math.ceil(first[2] - now)) or -1 }

@@ -16,4 +16,6 @@ for level in (call("HGET", ns .. "queues", queue) or "r"):sub(2):gmatch("%d") do
     end
   end
 end
+tally(queue, "purged", dropped)
+write_tallies()
 return { dropped, left == 0 and 1 or 0 }

@@ -6,7 +6,7 @@
 -- ended.
 local incarnation = ARGV[1]
 if is_fenced(incarnation) then
-  return FENCED
+  return refuse("reclaim")
 end
 local held, found = {}, {}
 for i = 2, #ARGV do

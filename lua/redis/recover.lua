@@ -47,6 +47,8 @@ local function bury(id, record)
   local ended = outcome_of(record, "FAILURE", value, now, "0", record)
   call("HSET", jobs, id, ended)
   call("ZADD", ns .. "dead", now, id)
+  tally(queue_of_outcome(ended), "inflight", -1)
+  tally(queue_of_outcome(ended), "dead", 1)
   notify_end(id, "F", ended)
 end
 
@@ -100,12 +102,14 @@ local function give_back(id)
     call("HSET", jobs, id, judged)
   end
   push(queue, level, { id }, true)
+  tally(queue, "inflight", -1)
 end
 
 local back = call("ZPOPMAX", sorted, 250)
 for i = 1, #back, 2 do
   give_back(back[i])
 end
+write_tallies()
 if #back > 0 then
   return 1
 end

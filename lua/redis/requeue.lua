@@ -7,7 +7,7 @@
 -- removal, so that Redis lets it through over maxmemory.
 local incarnation = ARGV[1]
 if is_fenced(incarnation) then
-  return FENCED
+  return refuse("requeue")
 end
 local inflight, damaged = ns .. "inflight:" .. incarnation, 0
 local records = call("HMGET", jobs, unpack(ARGV, 2))
@@ -19,6 +19,8 @@ for i = #records, 1, -1 do
   elseif call("SREM", inflight, id) == 1 then
     call("HDEL", ns .. "running", id)
     push(queue, level, { id }, true)
+    tally(queue, "inflight", -1)
   end
 end
+write_tallies()
 return damaged

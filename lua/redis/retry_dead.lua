@@ -13,8 +13,11 @@ for _, id in ipairs(ARGV) do
       call("ZREM", ns .. "dead", id)
       call("HSET", jobs, id, (body:gsub("^(J1 %S+ %d) %d+ %d+ %d+ ", "%1 0 0 0 ", 1)))
       push(queue, level, { id }, false)
+      tally(queue_of_outcome(record), "dead", -1)
+      tally(queue, "replayed", 1)
       moved = moved + 1
     end
   end
 end
+write_tallies()
 return moved

@@ -12,8 +12,11 @@ end
 if record:byte(1) == 82 then
   return record:match("^R1 (%S+) ") or "FAILURE"
 end
-local was_delayed = call("ZREM", ns .. "delayed", id) == 1
-if not was_delayed then
+if call("ZREM", ns .. "delayed", id) == 1 then
+  local queue = place_of(record) or "-"
+  tally(queue, "delayed", -1)
+  tally(queue, "REVOKED", 1)
+else
   local holder = holder_of(id)
   if holder then
     if ARGV[4] == "1" then
@@ -21,12 +24,13 @@ if not was_delayed then
     end
     return "STARTED"
   end
-  mark_stale(id, record)
+  mark_stale(id, record, "REVOKED")
 end
 local now = now_ms()
 local minute = tostring(math.ceil((now / 1000 + ARGV[3]) / 60))
 local ended = outcome_of(record, "REVOKED", value, now, minute, "")
 call("HSET", jobs, id, ended)
+write_tallies()
 expire_at(minute, { id })
 notify_end(id, "F", ended)
 return "REVOKED"

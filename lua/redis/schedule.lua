@@ -2,12 +2,15 @@
 -- ARGV: id, due, record for each job (at most 250). due: milliseconds since the epoch, or
 -- "+milliseconds" from now.
 -- Returns the positions (from 1) of the jobs whose id has a record already: those are left as they
--- are.
+-- are. A record that names no queue and level refuses the whole call, as does a bad time.
 local now, dues, fresh, taken = now_ms(), {}, {}, {}
 for i = 2, #ARGV, 3 do
   local due = tonumber(ARGV[i])
   if not due or due ~= due then
     return { err = "ERR moil: due must be milliseconds since the epoch, or +milliseconds from now" }
+  end
+  if not place_of(ARGV[i + 1]) then
+    return { err = "ERR moil: a job's record must begin with its queue and level: J1 QUEUE LEVEL" }
   end
   dues[i] = ARGV[i]:byte(1) == 43 and now + due or due
 end
@@ -17,8 +20,15 @@ for i = 1, #ARGV, 3 do
   else
     fresh[#fresh + 1] = dues[i + 1]
     fresh[#fresh + 1] = ARGV[i]
+    local queue = place_of(ARGV[i + 2])
+    tally(queue, "enqueued", 1)
+    tally(queue, "delayed", 1)
   end
 end
+for queue in pairs(tallies) do
+  call("HSETNX", ns .. "queues", queue, "r")
+end
+write_tallies()
 if #fresh > 0 then
   delay(fresh)
 end

@@ -1,21 +1,26 @@
 -- settle: in flight -> ended, dead, delayed, or pending again. One batch of one incarnation's
 -- verdicts.
--- ARGV: incarnation, then five sections, each begun by its count:
---   dropped: id ...                     ended, nothing is kept
---   ended:   group ...                  a group: minute, n, then id, record for each of n; the
---                                       results are kept until that minute (0: for ever)
+-- ARGV: incarnation, how many verdicts, doubt "0"|"1", then five sections, each begun by its count:
+--   dropped: group ...                  ended, nothing is kept. A group: state, queue, n (1 or
+--                                       more), then n ids
+--   ended:   group ...                  a group: minute, state, queue, n, then id, record for each
+--                                       of n; the results are kept until that minute (0: for ever)
 --   dead:    id, record ...             failed for good, kept for replay
 --   retry:   id, delay_ms, record ...   its new J record, due after the delay
 --   requeue: id, queue, level ...       handed back unstarted, to the front of its level
+-- State and queue are what the jobs are counted under; the records name the same.
 -- Returns how many were settled. Error: FENCED, and then nothing has changed.
--- Begins with a removal, so that Redis lets it through over maxmemory. A batch whose reply was lost
--- may be sent again: each section acts only on ids that are still in flight with the incarnation.
-local incarnation = ARGV[1]
+-- doubt: not all of them may be in flight with the incarnation any more, as the batch was sent
+-- before, or fetched over an earlier link (from a master that is none now). Only those that are
+-- will be settled. Without doubt that is looked at only where the numbers do not match.
+-- Begins with a removal, so that Redis lets it through over maxmemory.
+local incarnation, total, doubt = ARGV[1], tonumber(ARGV[2]), ARGV[3] == "1"
 if is_fenced(incarnation) then
-  return FENCED
+  redis.pcall("HINCRBY", ns .. "fences", "verdicts", total)
+  return refuse("settle")
 end
 local inflight = ns .. "inflight:" .. incarnation
-local at, settled, now, delayed = 2, 0, nil, {}
+local at, settled, now, delayed = 4, 0, nil, {}
 local notes, waiters = false, false
 local extras = call("EXISTS", ns .. "running", ns .. "waiters")
 if extras > 0 then
@@ -43,51 +48,71 @@ local function tell(ids, kind, texts)
   end
 end
 
--- Which of `ids` to settle when only `removed` of them were in flight: those that have not ended.
-local function unsettled(ids, removed)
-  local left = {}
-  if removed > 0 then
-    local records = call("HMGET", jobs, unpack(ids))
-    for i, id in ipairs(ids) do
-      if records[i] and records[i]:byte(1) ~= 82 then
-        left[#left + 1] = id
-        left[id] = true
-      end
+-- Those that may be among what was just removed, where that were fewer than were asked for: only a
+-- job that has not ended was in flight.
+local function not_ended(ids)
+  local left, records = {}, call("HMGET", jobs, unpack(ids))
+  for i, id in ipairs(ids) do
+    if records[i] and records[i]:byte(1) ~= 82 and not left[id] then
+      left[#left + 1] = id
+      left[id] = true
     end
   end
   return left
 end
 
-local dropped = next_count()
-if dropped > 0 then
-  local ids = { unpack(ARGV, at, at + dropped - 1) }
-  local removed = call("SREM", inflight, unpack(ids))
-  at = at + dropped
-  if removed < dropped then
-    ids = unsettled(ids, removed)
+-- Takes jobs out of flight: those of `ids` that were, as a list and as a set; or `ids` itself.
+local function take(ids)
+  if not doubt then
+    local removed = call("SREM", inflight, unpack(ids))
+    return removed == #ids and ids or removed > 0 and not_ended(ids) or {}
   end
-  if #ids > 0 then
-    call("HDEL", jobs, unpack(ids))
-    tell(ids, "U")
+  local left, held = {}, call("SMISMEMBER", inflight, unpack(ids))
+  for i, id in ipairs(ids) do
+    if held[i] == 1 and not left[id] then
+      left[#left + 1] = id
+      left[id] = true
+    end
   end
-  settled = settled + #ids
+  if #left > 0 then
+    call("SREM", inflight, unpack(left))
+  end
+  return left
+end
+
+local function count(queue, place, by)
+  tally(queue, "inflight", -by)
+  if place then
+    tally(queue, place, by)
+  end
+  settled = settled + by
 end
 
 for _ = 1, next_count() do
-  local minute, count, ids, records = ARGV[at], tonumber(ARGV[at + 1]), {}, {}
-  local first = at + 2
-  at = first + 2 * count
-  for i = 1, count do
+  local state, queue, last = ARGV[at], ARGV[at + 1], at + 2 + tonumber(ARGV[at + 2])
+  local ids = take({ unpack(ARGV, at + 3, last) })
+  at = last + 1
+  if #ids > 0 then
+    call("HDEL", jobs, unpack(ids))
+    tell(ids, "U")
+    count(queue, state, #ids)
+  end
+end
+
+for _ = 1, next_count() do
+  local minute, state, queue, asked = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+  local first, ids, records = at + 4, {}, {}
+  at = first + 2 * asked
+  for i = 1, asked do
     ids[i] = ARGV[first + 2 * i - 2]
   end
-  local removed = call("SREM", inflight, unpack(ids))
-  if removed == count then
+  ids = take(ids)
+  if #ids == asked then
     call("HSET", jobs, unpack(ARGV, first, at - 1))
-    for i = 1, waiters and count or 0 do
+    for i = 1, waiters and asked or 0 do
       records[i] = ARGV[first + 2 * i - 1]
     end
   else
-    ids = unsettled(ids, removed)
     for i = first, at - 1, 2 do
       if ids[ARGV[i]] then
         call("HSET", jobs, ARGV[i], ARGV[i + 1])
@@ -98,8 +123,8 @@ for _ = 1, next_count() do
   if #ids > 0 then
     expire_at(minute, ids)
     tell(ids, "F", records)
+    count(queue, state, #ids)
   end
-  settled = settled + #ids
 end
 
 for _ = 1, next_count() do
@@ -110,7 +135,7 @@ for _ = 1, next_count() do
     now = now or now_ms()
     call("ZADD", ns .. "dead", now, id)
     tell({ id }, "F", { record })
-    settled = settled + 1
+    count(queue_of_outcome(record), "dead", 1)
   end
 end
 
@@ -118,19 +143,20 @@ for _ = 1, next_count() do
   local id, wait_ms, record = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2]
   at = at + 3
   if call("SREM", inflight, id) == 1 then
+    local queue, level = place_of(record)
     call("HSET", jobs, id, record)
     if notes then
       call("HDEL", notes, id)
     end
-    if wait_ms > 0 then
+    if wait_ms > 0 or not queue then
       now = now or now_ms()
       delayed[#delayed + 1] = now + wait_ms
       delayed[#delayed + 1] = id
+      count(queue or "-", "delayed", 1)
     else
-      local queue, level = place_of(record)
       push(queue, level, { id }, false)
+      count(queue, nil, 1)
     end
-    settled = settled + 1
   end
 end
 
@@ -146,7 +172,11 @@ for _ = 1, next_count() do
       call("HDEL", notes, id)
     end
     push(queue, level, { id }, true)
-    settled = settled + 1
+    count(queue, nil, 1)
   end
+end
+write_tallies()
+if settled < total then
+  redis.pcall("HINCRBY", ns .. "fences", "late", total - settled)
 end
 return settled

@@ -28,6 +28,13 @@ else
   end
   if #dropped > 0 then
     call("ZREM", ns .. "dead", unpack(dropped))
+    for _, record in ipairs(call("HMGET", jobs, unpack(dropped))) do
+      if record then
+        tally(queue_of_outcome(record), "dead", -1)
+        tally(queue_of_outcome(record), "trimmed", 1)
+      end
+    end
+    write_tallies()
   end
 end
 if #dropped > 0 then

@@ -8,11 +8,11 @@ end
 
 describe("a settlement", function()
   it("has five sections, each begun by its count", function()
-    assert.same({ "inc", "0", "0", "0", "0", "0" }, layout())
+    assert.same({ "inc", "0", "0", "0", "0", "0", "0", "0" }, layout())
     assert.same({
-      "inc",
-      "2", "d1", "d2",
-      "1", "77", "1", "e", "R-e",
+      "inc", "6", "0",
+      "1", "SUCCESS", "default", "2", "d1", "d2",
+      "1", "77", "SUCCESS", "default", "1", "e", "R-e",
       "1", "x", "R-x",
       "1", "r", "1500", "J-r",
       "1", "q", "queue", "7",
@@ -21,16 +21,34 @@ describe("a settlement", function()
       { "end", "e", "R-e", 77 }, { "drop", "d2" }))
   end)
 
-  it("groups results by the minute that they end at, each in the order of adding", function()
-    assert.same({ "inc", "0", "2", "8", "2", "a", "A", "c", "C", "9", "1", "b", "B", "0", "0",
-      "0" },
-      layout({ "end", "a", "A", 8 }, { "end", "b", "B", 9 }, { "end", "c", "C", 8 }))
+  it("groups what ended by minute, state and queue, each in the order of adding", function()
+    assert.same({
+      "inc", "8", "0",
+      "2", "SUCCESS", "q", "1", "d", "IGNORED", "q", "1", "e",
+      "4", "8", "SUCCESS", "q", "2", "a", "A", "c", "C", "9", "SUCCESS", "q", "1", "b", "B",
+      "8", "REVOKED", "q", "1", "f", "F", "8", "SUCCESS", "qq", "2", "g", "G", "h", "H",
+      "0", "0", "0",
+    }, layout({ "end", "a", "A", 8, "q" }, { "end", "b", "B", 9, "q" }, { "end", "c", "C", 8, "q" },
+      { "drop", "d", "", 0, "q" }, { "drop", "e", "", 0, "q", "IGNORED" },
+      { "end", "f", "F", 8, "q", "REVOKED" }, { "end", "g", "G", 8, "qq" },
+      { "end", "h", "H", 8, "qq" }))
+  end)
+
+  it("holds as many groups as verdicts", function()
+    local verdicts = {}
+    for i = 1, 250 do verdicts[i] = { "end", "id" .. i, "R", 1, "queue" .. i } end
+    local args, _, _, refused = queue.settlement(verdicts, "inc")
+    assert.equal(0, refused)
+    assert.equal("250", args[5])
+    assert.same({ "1", "SUCCESS", "queue250", "1", "id250", "R" },
+      { table.unpack(args, 6 + 249 * 6, 5 + 250 * 6) })
   end)
 
   it("keeps the bytes of ids and records", function()
-    assert.same({ "inc", "0", "1", "0", "1", "i\0d", "R\0\n", "0", "0", "0" }, layout({ "end",
-      "i\0d", "R\0\n", 0 }))
-    assert.same({ "inc", "0", "0", "1", "id", "", "0", "0" }, layout({ "dead", "id", "" }))
+    assert.same({ "inc", "1", "0", "0", "1", "0", "SUCCESS", "default", "1", "i\0d", "R\0\n", "0",
+      "0", "0" }, layout({ "end", "i\0d", "R\0\n", 0 }))
+    assert.same({ "inc", "1", "0", "0", "0", "1", "id", "", "0", "0" },
+      layout({ "dead", "id", "" }))
   end)
 
   it("holds 250 verdicts and refuses the next, whatever their kinds", function()

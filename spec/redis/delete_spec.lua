@@ -54,7 +54,7 @@ describe("delete", function()
 
   it("removes a damaged record", function()
     w:enqueue("default", 5, { "a" })
-    w:key("HSET", "jobs", "a", "garbage")
+    w:damage("a", "garbage")
     assert.equal(1, w:eval("delete", "a"))
     assert.same({}, w:fetch(10))
   end)

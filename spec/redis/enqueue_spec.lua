@@ -56,7 +56,7 @@ describe("enqueue", function()
   it("leaves an ended job alone too", function()
     w:enqueue("q", 5, { "a" })
     w:fetch(1, { "q" })
-    w:settle { ended = { { minute = 0, { "a", world.outcome {} } } } }
+    w:settle { ended = { { minute = 0, { "a", world.outcome { queue = "q" } } } } }
     assert.same({ 1 }, w:enqueue("q", 5, { "a" }))
     assert.equal("ended", w:place("a"))
   end)
@@ -92,8 +92,9 @@ describe("enqueue", function()
 
   it("is refused by a full Redis, and nothing has changed", function()
     w:fill_memory()
-    local many, why = w:try("enqueue", "q", 5, 0, "a", world.record {}, "b", world.record {})
-    local one, why_one = w:try("enqueue", "q", 5, 0, "a", world.record {})
+    local record = world.record { queue = "q" }
+    local many, why = w:try("enqueue", "q", 5, 0, "a", record, "b", record)
+    local one, why_one = w:try("enqueue", "q", 5, 0, "a", record)
     w:free_memory()
     assert.is_nil(many)
     assert.matches("^OOM ", why)
@@ -107,6 +108,17 @@ describe("enqueue", function()
       local reply, why = w:try("enqueue", "q", level, 0, "a", world.record {})
       assert.is_nil(reply)
       assert.matches("level", why)
+    end
+    assert.same({}, w:snapshot().jobs)
+  end)
+
+  it("refuses a record that names another queue or level, or none, before it writes", function()
+    local good = world.record { queue = "q" }
+    for _, bad in ipairs { "", "garbage", "J1 q", "J1 q 5", "J1 q 6 0 0 0 1 t 2 0 0\n[]",
+      world.record { queue = "other" }, world.record { queue = "qq" }, "J2" .. good:sub(3) } do
+      local reply, why = w:try("enqueue", "q", 5, 0, "a", good, "b", bad)
+      assert.is_nil(reply)
+      assert.matches("must begin with its queue and level: J1 q 5 ", why, 1, true)
     end
     assert.same({}, w:snapshot().jobs)
   end)

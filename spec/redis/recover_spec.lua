@@ -111,7 +111,7 @@ describe("a dead worker", function()
   it("buries a damaged record with its bytes", function()
     enqueue_aged { "a" }
     w:fetch(1)
-    w:key("HSET", "jobs", "a", "J1 nonsense")
+    w:damage("a", "J1 nonsense")
     w:eval("condemn", w.worker, "crash", "-", ERROR)
     recover(w.worker)
     assert.truthy(w:key("HGET", "jobs", "a"):find(ERROR .. "J1 nonsense", 1, true))

@@ -41,7 +41,7 @@ describe("retry_dead", function()
       assert.equal(0, w:eval("retry_dead", id))
       assert.equal("dead", w:place(id))
     end
-    w:key("HSET", "jobs", "damaged", "R1 what")
+    w:damage("damaged", "R1 what")
     assert.equal(0, w:eval("retry_dead", "damaged"))
   end)
 

@@ -98,7 +98,7 @@ describe("revoke", function()
 
   it("ends a damaged record too", function()
     w:enqueue("default", 5, { "a" })
-    w:key("HSET", "jobs", "a", "garbage")
+    w:damage("a", "garbage")
     assert.equal("REVOKED", revoke "a")
     assert.equal("REVOKED", queue.decode_outcome(w:key("HGET", "jobs", "a")).state)
     assert.same({}, w:fetch(10))

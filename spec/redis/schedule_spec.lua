@@ -61,6 +61,15 @@ describe("schedule", function()
     assert.same({}, w:snapshot().jobs)
   end)
 
+  it("refuses a record that names no queue and level, before it writes", function()
+    for _, bad in ipairs { "", "garbage", "J1 ", "J1 q", "J1 q x 0 0", "R1 q 5 0" } do
+      local reply, why = w:try("schedule", "a", 1000, world.record {}, "b", 1000, bad)
+      assert.is_nil(reply)
+      assert.matches("must begin with its queue and level", why)
+    end
+    assert.same({}, w:snapshot().jobs)
+  end)
+
   it("is refused by a full Redis", function()
     w:fill_memory()
     local reply, why = w:try("schedule", "a", 1000, world.record {})

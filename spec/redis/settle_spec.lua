@@ -127,7 +127,7 @@ describe("settle", function()
           requeue = { id, "other", 5 } })[kind]
       end
       if kind == "requeue" then
-        for _, id in ipairs(ids) do w:key("HSET", "jobs", id, world.record { queue = "other" }) end
+        for _, id in ipairs(ids) do w:damage(id, world.record { queue = "other" }) end
       end
       assert.equal(250, w:settle { [kind] = entries })
     end
@@ -223,6 +223,33 @@ describe("settle", function()
       w:settle(batch)
       assert.equal("inflight other", w:place("back"))
     end)
+  end)
+
+  it("in doubt, tells a job of its own from one that lives again under its id", function()
+    take { "a", "b", "c", "d", "e" }
+    w:settle { dropped = { "a" }, ended = { { minute = 0, { "b", outcome() } } } }
+    w:eval("forget", "b")
+    w:enqueue("default", 5, { "a", "b" })
+    assert.equal(2, w:settle { doubt = true, dropped = { "a", "c", "c" },
+      ended = { { minute = 0, { "b", outcome { value = "2" } }, { "d", outcome() } } } })
+    assert.equal("pending default:5", w:place("a"))
+    assert.equal("pending default:5", w:place("b"))
+    assert.is_nil(w:place("c"))
+    assert.equal("ended", w:place("d"))
+    assert.same({ "a", "b" }, w:fetch(9))
+  end)
+
+  it("in doubt, passes over maxmemory too", function()
+    take { "a", "b" }
+    w:fill_memory()
+    local done, why = w:try("settle", w.worker, world.verdicts { doubt = true,
+      ended = { { minute = 5, { "a", outcome { minute = 5 } }, { "gone", outcome() } } } })
+    local again, why_again = w:try("settle", w.worker, world.verdicts { doubt = true,
+      ended = { { minute = 5, { "a", outcome { minute = 5 } } } } })
+    w:free_memory()
+    assert.equal(1, done, why)
+    assert.equal(0, again, why_again)
+    w:settle { dropped = { "b" } }
   end)
 
   it("settles ids of which some are settled already", function()

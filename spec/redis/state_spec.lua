@@ -147,11 +147,11 @@ end
 local function settle_one(m, worker, id, sections)
   local job, kind = m.jobs[id], math.random(6)
   if kind == 1 then
-    table.insert(sections.dropped, id)
+    table.insert(sections.dropped, { queue = job.queue, id })
     m.jobs[id] = nil
   elseif kind == 2 then
     local minute = pick { 0, 7, 8 }
-    local record = world.outcome { minute = minute, worker = worker }
+    local record = world.outcome { minute = minute, worker = worker, queue = job.queue }
     table.insert(sections.ended, { minute = minute, { id, record } })
     job.place, job.minute = "ended", minute
   elseif kind == 3 then
@@ -183,7 +183,21 @@ function steps.settle(w, m)
   end
   for _, entry in ipairs(sections.requeue) do m:push(entry[1], true) end
   assert.equal(count, w:settle(sections, worker))
-  if math.random(2) == 1 then assert.equal(0, w:settle(sections, worker)) end -- the reply was lost
+  if math.random(2) == 1 then -- the reply was lost; meanwhile some may live again
+    if math.random(2) == 1 then steps.enqueue(w, m) end
+    sections.doubt = math.random(4) > 1
+    assert.equal(0, w:settle(sections, worker))
+  end
+end
+
+-- An agent gives back what a stuck worker has reserved; it asks for some that it does not hold.
+function steps.requeue(w, m)
+  local worker, ids = pick(m.workers), {}
+  for i = 1, 4 do ids[i] = random_id() end
+  assert.equal(0, w:eval("requeue", worker, table.unpack(ids)))
+  for i = #ids, 1, -1 do
+    if m.jobs[ids[i]] and m.jobs[ids[i]].place == worker then m:push(ids[i], true) end
+  end
 end
 
 function steps.revoke(w, m)

@@ -28,6 +28,7 @@ end
 
 -- An empty namespace with one registered worker.
 function world:reset()
+  self.damaged = false
   self.redis:call("FLUSHALL")
   self:eval("join", self.worker, "node")
 end
@@ -84,27 +85,44 @@ function world:fetch(want, queues, worker)
   return ids
 end
 
--- settle's ARGV from its sections; ended: a list of {minute = , {id, record}, …}.
+local function add(argv, ...)
+  for _, value in ipairs { ... } do argv[#argv + 1] = value end
+end
+
+-- Results of one minute, or ids of which nothing is kept, as one group.
+local function add_group(argv, name, group)
+  local first = group[1]
+  local state, queue = "SUCCESS", group.queue or "default"
+  if name == "ended" then
+    state, queue = first[2]:match("^R1 (%S+) (%S+) ")
+    add(argv, group.minute)
+  end
+  add(argv, state, queue, #group)
+  for _, entry in ipairs(group) do
+    if type(entry) == "table" then add(argv, entry[1], entry[2]) else add(argv, entry) end
+  end
+end
+
+-- settle's ARGV from its sections, without the incarnation. dropped: ids, of queue "default", or
+-- groups {queue = , id, …}; ended: groups {minute = , {id, record}, …} of one queue and state.
+-- doubt = true: not all may be in flight.
 function world.verdicts(sections)
-  local argv = {}
+  local argv, total = { 0, sections.doubt and 1 or 0 }, 0
   for _, name in ipairs { "dropped", "ended", "dead", "retry", "requeue" } do
     local section = sections[name] or {}
-    argv[#argv + 1] = #section
+    if name == "dropped" and type(section[1]) == "string" then section = { section } end
+    add(argv, #section)
     for _, entry in ipairs(section) do
-      if name == "ended" then
-        argv[#argv + 1] = entry.minute
-        argv[#argv + 1] = #entry
-        for _, pair in ipairs(entry) do
-          argv[#argv + 1] = pair[1]
-          argv[#argv + 1] = pair[2]
-        end
-      elseif type(entry) == "table" then
-        for _, value in ipairs(entry) do argv[#argv + 1] = value end
+      if name == "dropped" or name == "ended" then
+        add_group(argv, name, entry)
+        total = total + #entry
       else
-        argv[#argv + 1] = entry
+        add(argv, table.unpack(entry))
+        total = total + 1
       end
     end
   end
+  argv[1] = total
   return table.unpack(argv)
 end
 
@@ -134,8 +152,15 @@ end
 
 -- What a worker writes when it buries a job.
 function world.dead_record(f)
-  return world.outcome { state = "FAILURE", value = '{"code":"Error"}',
-    body = world.record(f or {}) }
+  f = f or {}
+  return world.outcome { state = "FAILURE", value = '{"code":"Error"}', queue = f.queue,
+    level = f.level, body = world.record(f) }
+end
+
+-- A job's record, changed by hand: nothing is counted from here to the next reset.
+function world:damage(id, bytes)
+  self.damaged = true
+  self:key("HSET", "jobs", id, bytes)
 end
 
 -- Fetches a job and buries it.
@@ -177,6 +202,7 @@ function world:snapshot()
     inflight = {},
     wake = {},
     expire = {},
+    counters = {},
   }
   local keys = self.redis:call("KEYS", "*")
   table.sort(keys) -- "inflight:" before "recovering:": a dead worker may have both
@@ -189,6 +215,7 @@ function world:snapshot()
       s.inflight[name] = ids
       table.move(self:key("ZRANGE", "recovering:" .. name, 0, -1), 1, 1000, #ids + 1, ids)
     end
+    if kind == "counters" then s.counters[name] = self:hash(key:sub(#PREFIX + 1)) end
     if kind == "wake" then s.wake[name] = self:key("LLEN", "wake:" .. name) end
     if kind == "expire" then s.expire[name] = self:key("LRANGE", "expire:" .. name, 0, -1) end
     assert(key:sub(1, #PREFIX) == PREFIX, "a key without the prefix: " .. key)
@@ -199,7 +226,7 @@ end
 -- Where each id is: id → list of places. List entries that `stale` accounts for are left out.
 local function places(s)
   local found, left = {}, {}
-  local function add(id, place)
+  local function put(id, place)
     found[id] = found[id] or {}
     table.insert(found[id], place)
   end
@@ -211,13 +238,13 @@ local function places(s)
       if (left[field] or 0) > 0 then
         left[field] = left[field] - 1
       else
-        add(id, "pending " .. name)
+        put(id, "pending " .. name)
       end
     end
   end
-  for id in pairs(s.delayed) do add(id, "delayed") end
+  for id in pairs(s.delayed) do put(id, "delayed") end
   for incarnation, ids in pairs(s.inflight) do
-    for _, id in ipairs(ids) do add(id, "inflight " .. incarnation) end
+    for _, id in ipairs(ids) do put(id, "inflight " .. incarnation) end
   end
   return found, left
 end
@@ -303,6 +330,57 @@ local function check_rest(s, found, left)
   end
 end
 
+local function sum(counters, pattern)
+  local total = 0
+  for name, n in pairs(counters) do
+    if name:find(pattern) then total = total + math.tointeger(n) end
+  end
+  return total
+end
+
+-- How many jobs each place has, by queue: counted from the jobs themselves.
+local function census(s, found)
+  local queues = {}
+  local function add_one(queue, place)
+    queues[queue] = queues[queue] or { pending = 0, delayed = 0, inflight = 0, dead = 0 }
+    queues[queue][place] = queues[queue][place] + 1
+  end
+  for queue in pairs(s.counters) do
+    queues[queue] = { pending = 0, delayed = 0, inflight = 0, dead = 0 }
+  end
+  for id, where in pairs(found) do
+    local queue = (s.jobs[id] or ""):match("^J1 (%S+) %d ") or "-"
+    for _, place in ipairs(where) do
+      add_one(place:match("^pending (.*):%d$") or queue, place:match("^%l+"))
+    end
+  end
+  for id in pairs(s.dead) do add_one((s.jobs[id] or ""):match("^R1 %S+ (%S+)") or "-", "dead") end
+  return queues
+end
+
+-- Each queue's counters agree with what there is, and their sum is what was ever enqueued.
+local function check_counters(s, found)
+  for queue, there in pairs(census(s, found)) do
+    local counters = s.counters[queue] or {}
+    local stale = 0
+    for field, n in pairs(s.stale) do
+      if field:match("^%S+") == queue then stale = stale + math.tointeger(n) end
+    end
+    for name, n in pairs { delayed = there.delayed, inflight = there.inflight, dead = there.dead,
+      stale = stale } do
+      if math.tointeger(counters[name] or 0) ~= n then
+        fail("%s: %s %s are counted, %d are there", queue, counters[name] or 0, name, n)
+      end
+    end
+    local gone = sum(counters, "^%u+$") + sum(counters, "^purged$") + sum(counters, "^deleted$")
+      + sum(counters, "^trimmed$")
+    local all = there.pending + there.delayed + there.inflight + there.dead + gone
+    if math.tointeger(counters.enqueued or 0) ~= all then
+      fail("%s: %s were enqueued, %d are accounted for", queue, counters.enqueued or 0, all)
+    end
+  end
+end
+
 ---Raises unless the protocol's invariants hold.
 ---@param options? {wakes: boolean} wakes = false: tokens were taken without the fetch that must
 --- follow
@@ -312,6 +390,7 @@ function world:check(options)
   check_jobs(s, found)
   if not (options and options.wakes == false) then check_queues(s) end
   check_rest(s, found, left)
+  if not self.damaged then check_counters(s, found) end
 end
 
 -- Fills Redis's memory to the brim: what needs memory is refused until `free_memory`.

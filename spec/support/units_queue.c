@@ -246,19 +246,24 @@ static int add_verdict(lua_State *L, struct settlement *s, int entry) /* [-0, +0
     static const char *const kinds[] = {"drop", "end", "dead", "retry", "requeue", NULL};
     struct slice id;
     struct slice text;
+    static const char *const states[] = {"SUCCESS", "REVOKED", "IGNORED", NULL};
     lua_Integer number;
+    struct ending how;
 
-    for (int i = 1; i <= 4; i++) {
-        lua_geti(L, entry, i); /* kind id text number: they stay, as slices point to them */
+    for (int i = 1; i <= 6; i++) {
+        lua_geti(L, entry, i); /* kind id text number queue state: they stay, slices point there */
     }
-    id = units_slice(L, lua_gettop(L) - 2);
-    text = units_slice(L, lua_gettop(L) - 1);
-    number = luaL_optinteger(L, -1, 0);
-    switch (luaL_checkoption(L, lua_gettop(L) - 3, NULL, kinds)) {
+    id = units_slice(L, lua_gettop(L) - 4);
+    text = units_slice(L, lua_gettop(L) - 3);
+    number = luaL_optinteger(L, -3, 0);
+    how.queue = lua_isnil(L, -2) ? slice_str("default") : units_slice(L, lua_gettop(L) - 1);
+    how.state = states[luaL_checkoption(L, lua_gettop(L), "SUCCESS", states)];
+    how.expires_min = number;
+    switch (luaL_checkoption(L, lua_gettop(L) - 5, NULL, kinds)) {
     case 0:
-        return moil_settlement_drop(s, id);
+        return moil_settlement_drop(s, id, &how);
     case 1:
-        return moil_settlement_end(s, id, text, number);
+        return moil_settlement_end(s, id, text, &how);
     case 2:
         return moil_settlement_dead(s, id, text);
     case 3:
@@ -279,7 +284,7 @@ static int unit_settlement(lua_State *L)
     struct broker b;
     int refused = 0;
 
-    luaL_checkstack(L, 2000, NULL);
+    luaL_checkstack(L, 3000, NULL);
     moil_broker_init(&b, link, "moil", 1000);
     for (int i = 1; i <= (int)lua_rawlen(L, 1) && !refused; i++) {
         lua_geti(L, 1, i); /* entry */

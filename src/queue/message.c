@@ -134,6 +134,16 @@ static bool read_header(struct cursor *c, struct slice record, struct job *j, in
     return !c->bad;
 }
 
+struct slice moil_message_queue(struct slice record)
+{
+    struct cursor c;
+    if (!begin(&c, record, "J1 "))
+        return slice_of("", 0);
+    struct slice queue = next_field(&c);
+    next_int(&c, MOIL_PRIORITIES - 1);
+    return c.bad || c.p[-1] != ' ' ? slice_of("", 0) : queue;
+}
+
 int moil_message_decode_header(struct slice line, struct job *job)
 {
     struct cursor c;

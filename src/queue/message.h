@@ -29,6 +29,10 @@ int moil_message_decode(struct slice record, struct job *job);
 /* The header line alone ("J1 … \n"): the payload slices are left absent. 0 or MOIL_EBADMSG. */
 int moil_message_decode_header(struct slice line, struct job *job);
 
+/* The queue that a record names, even a damaged one, as Redis's scripts read it: jobs are counted
+ * under it. Empty when it names none. */
+struct slice moil_message_queue(struct slice record);
+
 struct outcome_record {
     struct slice state; /* SUCCESS, FAILURE or REVOKED */
     struct slice queue;

@@ -7,6 +7,7 @@
 
 /* In the order of the alphabet, as the generator writes them. */
 enum script_id {
+    SCRIPT_AUDIT,      /* counters beside what the structures hold */
     SCRIPT_CONDEMN,    /* a worker incarnation is dead */
     SCRIPT_DEAD,       /* page through the dead set */
     SCRIPT_DELETE,     /* remove a job that is not running, record and all */

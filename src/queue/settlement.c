@@ -12,13 +12,25 @@ struct entry {
     enum verdict verdict;
     size_t id_at, id_len;         /* in `text` */
     size_t record_at, record_len; /* the record; of a requeue, the queue */
-    int64_t number;               /* minute, delay or priority */
+    int64_t number;               /* delay or priority; of what ended, its group */
+};
+
+/* What ended alike: one queue, state and minute. A batch has few of them. */
+struct group {
+    enum verdict verdict;
+    const char *state;
+    size_t queue_at, queue_len; /* in `text` */
+    int64_t minute;
+    int64_t count;
 };
 
 struct settlement {
     struct buffer text;
     size_t count;
     struct entry entries[MOIL_BATCH_MAX];
+    size_t group_count;
+    struct group groups[MOIL_BATCH_MAX];
+    bool doubt;
 };
 
 struct settlement *moil_settlement_new(void)
@@ -26,8 +38,8 @@ struct settlement *moil_settlement_new(void)
     struct settlement *s = malloc(sizeof *s);
     if (!s)
         return NULL;
-    s->count = 0;
     moil_buffer_init(&s->text);
+    moil_settlement_clear(s);
     return s;
 }
 
@@ -41,7 +53,8 @@ void moil_settlement_free(struct settlement *s)
 
 void moil_settlement_clear(struct settlement *s)
 {
-    s->count = 0;
+    s->count = s->group_count = 0;
+    s->doubt = false;
     moil_buffer_clear(&s->text);
 }
 
@@ -69,15 +82,53 @@ static int add(struct settlement *s, enum verdict verdict, struct slice id, stru
     return 0;
 }
 
-int moil_settlement_drop(struct settlement *s, struct slice id)
+static struct slice group_queue(const struct settlement *s, const struct group *g)
 {
-    return add(s, VERDICT_DROP, id, slice_of("", 0), 0);
+    return slice_of(s->text.data + g->queue_at, g->queue_len);
+}
+
+/* The group of what ends like this, made where there is none; -1: out of memory. The last one
+ * first: jobs mostly end like the ones before them. */
+static int64_t group_of(struct settlement *s, enum verdict verdict, const struct ending *how)
+{
+    for (size_t i = s->group_count; i-- > 0;) {
+        const struct group *g = &s->groups[i];
+        if (g->verdict == verdict && g->minute == how->expires_min && g->state == how->state &&
+            slice_eq(group_queue(s, g), how->queue))
+            return (int64_t)i;
+    }
+    if (s->group_count == MOIL_BATCH_MAX || !moil_buffer_reserve(&s->text, how->queue.n)) {
+        s->text.failed = false;
+        return -1;
+    }
+    s->groups[s->group_count] = (struct group){.verdict = verdict,
+                                               .state = how->state,
+                                               .queue_at = s->text.len,
+                                               .queue_len = how->queue.n,
+                                               .minute = how->expires_min};
+    moil_buffer_add_slice(&s->text, how->queue);
+    return (int64_t)s->group_count++;
+}
+
+static int add_ended(struct settlement *s, enum verdict verdict, struct slice id,
+                     struct slice record, const struct ending *how)
+{
+    int64_t group = group_of(s, verdict, how);
+    int err = group < 0 ? MOIL_ENOMEM : add(s, verdict, id, record, group);
+    if (!err)
+        s->groups[group].count++;
+    return err;
+}
+
+int moil_settlement_drop(struct settlement *s, struct slice id, const struct ending *how)
+{
+    return add_ended(s, VERDICT_DROP, id, slice_of("", 0), how);
 }
 
 int moil_settlement_end(struct settlement *s, struct slice id, struct slice record,
-                        int64_t expires_min)
+                        const struct ending *how)
 {
-    return add(s, VERDICT_END, id, record, expires_min);
+    return add_ended(s, VERDICT_END, id, record, how);
 }
 
 int moil_settlement_dead(struct settlement *s, struct slice id, struct slice record)
@@ -94,6 +145,11 @@ int moil_settlement_retry(struct settlement *s, struct slice id, struct slice re
 int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice queue, int priority)
 {
     return add(s, VERDICT_REQUEUE, id, queue, priority);
+}
+
+void moil_settlement_doubt(struct settlement *s)
+{
+    s->doubt = true;
 }
 
 /* --- ARGV ------------------------------------------------------------------------------------- */
@@ -122,41 +178,44 @@ static void add_section(struct args *a, const struct settlement *s, enum verdict
         add_id(a, s, e);
         if (verdict == VERDICT_RETRY)
             moil_args_int(a, e->number);
-        if (verdict != VERDICT_DROP)
-            add_record(a, s, e);
+        add_record(a, s, e);
         if (verdict == VERDICT_REQUEUE)
             moil_args_int(a, e->number);
     }
     moil_args_set_int(a, at, n);
 }
 
-/* Results in groups of one minute each: results of one batch rarely have more than one or two. */
-static void add_ended(struct args *a, const struct settlement *s)
+/* One group: what its entries have in common, their number, and the entries. */
+static void add_group(struct args *a, const struct settlement *s, size_t group)
 {
-    bool done[MOIL_BATCH_MAX] = {false};
-    size_t groups_at = a->count;
-    int64_t groups = 0;
-    moil_args_int(a, 0);
+    const struct group *g = &s->groups[group];
+    if (g->verdict == VERDICT_END)
+        moil_args_int(a, g->minute);
+    moil_args_str(a, g->state);
+    moil_args_slice(a, group_queue(s, g));
+    moil_args_int(a, g->count);
     for (size_t i = 0; i < s->count; i++) {
-        if (done[i] || s->entries[i].verdict != VERDICT_END)
+        const struct entry *e = &s->entries[i];
+        if (e->verdict != g->verdict || e->number != (int64_t)group)
             continue;
-        int64_t minute = s->entries[i].number, n = 0;
-        moil_args_int(a, minute);
-        size_t n_at = a->count;
-        moil_args_int(a, 0);
-        for (size_t k = i; k < s->count; k++) {
-            const struct entry *e = &s->entries[k];
-            if (e->verdict != VERDICT_END || e->number != minute || done[k])
-                continue;
-            done[k] = true;
-            n++;
-            add_id(a, s, e);
+        add_id(a, s, e);
+        if (g->verdict == VERDICT_END)
             add_record(a, s, e);
-        }
-        moil_args_set_int(a, n_at, n);
-        groups++;
     }
-    moil_args_set_int(a, groups_at, groups);
+}
+
+static void add_groups(struct args *a, const struct settlement *s, enum verdict verdict)
+{
+    size_t at = a->count;
+    int64_t n = 0;
+    moil_args_int(a, 0);
+    for (size_t i = 0; i < s->group_count; i++) {
+        if (s->groups[i].verdict == verdict && s->groups[i].count > 0) {
+            add_group(a, s, i);
+            n++;
+        }
+    }
+    moil_args_set_int(a, at, n);
 }
 
 int moil_settlement_send(struct settlement *s, struct broker *b, struct slice incarnation,
@@ -165,8 +224,10 @@ int moil_settlement_send(struct settlement *s, struct broker *b, struct slice in
     struct args *a = &b->args;
     moil_args_clear(a);
     moil_args_slice(a, incarnation);
-    add_section(a, s, VERDICT_DROP);
-    add_ended(a, s);
+    moil_args_int(a, (int64_t)s->count);
+    moil_args_str(a, s->doubt ? "1" : "0");
+    add_groups(a, s, VERDICT_DROP);
+    add_groups(a, s, VERDICT_END);
     add_section(a, s, VERDICT_DEAD);
     add_section(a, s, VERDICT_RETRY);
     add_section(a, s, VERDICT_REQUEUE);

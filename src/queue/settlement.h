@@ -10,6 +10,13 @@
 
 struct settlement;
 
+/* How a job ends of which a result or nothing is kept. It is counted under queue and state. */
+struct ending {
+    struct slice queue;
+    const char *state; /* a literal: SUCCESS, FAILURE, REVOKED or IGNORED */
+    int64_t expires_min;
+};
+
 struct settlement *moil_settlement_new(void); /* NULL: out of memory */
 void moil_settlement_free(struct settlement *s);
 void moil_settlement_clear(struct settlement *s); /* keeps the memory */
@@ -17,9 +24,13 @@ size_t moil_settlement_count(const struct settlement *s);
 size_t moil_settlement_bytes(const struct settlement *s);
 
 /* Each returns 0 or MOIL_ENOMEM, and leaves the batch as it was on failure. */
-int moil_settlement_drop(struct settlement *s, struct slice id); /* ended, nothing is kept */
+int moil_settlement_drop(struct settlement *s, struct slice id,
+                         const struct ending *how); /* nothing
+                                                       is
+                                                       kept
+                                                     */
 int moil_settlement_end(struct settlement *s, struct slice id, struct slice record,
-                        int64_t expires_min);
+                        const struct ending *how);
 int moil_settlement_dead(struct settlement *s, struct slice id, struct slice record);
 int moil_settlement_retry(struct settlement *s, struct slice id, struct slice record,
                           int64_t delay_ms);
@@ -27,6 +38,10 @@ int moil_settlement_retry(struct settlement *s, struct slice id, struct slice re
  * kept. */
 int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice queue,
                             int priority);
+
+/* Some of its jobs may not be in flight with us any more: it was sent before, or they were fetched
+ * over an earlier link. Redis then looks at each of them. */
+void moil_settlement_doubt(struct settlement *s);
 
 /* Sends the batch for this incarnation. MOIL_EFENCED in the callback: nothing was settled. */
 int moil_settlement_send(struct settlement *s, struct broker *b, struct slice incarnation,

@@ -23,6 +23,7 @@ void moil_delivery_add(struct worker *w, struct slice id, struct slice record)
     }
     memset(d, 0, sizeof *d);
     d->worker = w;
+    d->link = w->links;
     memcpy(d->bytes, id.p, id.n);
     memcpy(d->bytes + id.n, record.p ? record.p : "", record.n);
     d->record = slice_of(d->bytes + id.n, record.n);

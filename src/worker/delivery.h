@@ -18,6 +18,7 @@ struct delivery {
     struct delivery *prev, *next;             /* in the worker's `reserved` or `running` list */
     struct delivery *ready_prev, *ready_next; /* in the worker's `ready` list, while `sliced` */
     struct worker *worker;
+    unsigned link;  /* the worker's `links` when it was fetched */
     struct job job; /* slices into `bytes` */
     struct task *task;
     struct run *run;             /* NULL until it starts */

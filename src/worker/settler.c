@@ -13,6 +13,7 @@ struct batch {
     struct settler *settler;
     struct settlement *verdicts;
     unsigned long order;               /* of its making: jobs are given back in order */
+    unsigned link;                     /* the worker's `links` then */
     char incarnation[MOIL_ID_LEN + 1]; /* whose verdicts they are */
 };
 
@@ -65,6 +66,7 @@ static struct batch *batch_new(struct settler *s)
     }
     memcpy(b->incarnation, s->worker->incarnation, sizeof b->incarnation);
     b->order = s->made++;
+    b->link = s->worker->links;
     s->unsettled++;
     return b;
 }
@@ -107,6 +109,7 @@ static void sent_cb(void *data, int err, const struct reply *reply)
         if (reply && err != MOIL_ENOSCRIPT)
             log_warning("settling failed, will be tried again: %.*s",
                         (int)(why.n < 200 ? why.n : 200), why.p);
+        moil_settlement_doubt(b->verdicts);
         DL_INSERT_INORDER(s->closed, b, by_order);
         if (err != MOIL_ENOSCRIPT) { /* a flushed cache is cured by sending again; the rest needs
                                         time */
@@ -122,6 +125,8 @@ void moil_settler_flush(struct settler *s)
     close_open(s);
     while (s->closed && !ev_is_active(&w->retry)) {
         struct batch *b = s->closed;
+        if (b->link != w->links)
+            moil_settlement_doubt(b->verdicts);
         int err =
             moil_settlement_send(b->verdicts, &w->broker, slice_str(b->incarnation), sent_cb, b);
         if (err)

@@ -22,6 +22,8 @@ enum {
 static struct settlement *batch_for(struct delivery *d, size_t bytes)
 {
     struct settlement *batch = moil_settler_batch(&d->worker->settler, bytes + d->job.id.n);
+    if (batch && d->link != d->worker->links)
+        moil_settlement_doubt(batch);
     if (!batch)
         log_error("out of memory: job %.*s stays in flight", (int)d->job.id.n, d->job.id.p);
     return batch;
@@ -81,6 +83,7 @@ static bool ignores_result(const struct delivery *d)
     return d->task && d->task->ignore_result;
 }
 
+/* state: a literal. */
 static void end_with(struct delivery *d, const char *state, struct slice value)
 {
     double ttl = result_ttl(d);
@@ -90,15 +93,17 @@ static void end_with(struct delivery *d, const char *state, struct slice value)
     encode_outcome(d, state, value, slice_of("", 0), minute, text);
     struct settlement *batch = batch_for(d, text->len);
     if (batch && !text->failed)
-        moil_settlement_end(batch, d->job.id, moil_buffer_slice(text), minute);
+        moil_settlement_end(batch, d->job.id, moil_buffer_slice(text),
+                            &(struct ending){d->job.queue, state, minute});
     ended(d);
 }
 
-static void drop(struct delivery *d)
+/* state: a literal. */
+static void drop(struct delivery *d, const char *state)
 {
     struct settlement *batch = batch_for(d, 0);
     if (batch)
-        moil_settlement_drop(batch, d->job.id);
+        moil_settlement_drop(batch, d->job.id, &(struct ending){d->job.queue, state, 0});
     ended(d);
 }
 
@@ -135,12 +140,12 @@ void moil_verdict_outcome(struct delivery *d, const struct run_outcome *outcome)
     switch (outcome->kind) {
     case OUTCOME_SUCCESS:
         if (ignores_result(d) || result_ttl(d) <= 0)
-            drop(d);
+            drop(d, "SUCCESS");
         else
             end_with(d, "SUCCESS", outcome->value);
         return;
     case OUTCOME_IGNORE:
-        drop(d);
+        drop(d, "IGNORED");
         return;
     case OUTCOME_FAILURE:
         log_failure(d, "failed", outcome->value);
@@ -177,7 +182,8 @@ void moil_verdict_damaged(struct delivery *d)
 {
     struct slice value = make_error(
         d, "BadMessage", "the record is damaged or not moil's; its bytes are kept in the dead set");
-    d->job.task = d->job.queue = slice_of("", 0); /* what was decoded of it is not to be trusted */
+    d->job.task = slice_of("", 0); /* what was decoded of it is not to be trusted */
+    d->job.queue = moil_message_queue(d->record);
     d->job.priority = 0;
     log_failure(d, "damaged record", value);
     bury(d, value);
@@ -192,6 +198,10 @@ void moil_verdict_expired(struct delivery *d)
 
 void moil_verdict_revoked(struct delivery *d)
 {
+    if (d->damaged) {
+        moil_verdict_damaged(d);
+        return;
+    }
     end_with(d, "REVOKED", make_error(d, "Revoked", "revoked"));
 }
 

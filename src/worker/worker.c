@@ -268,6 +268,7 @@ static void retry_cb(struct ev_loop *loop, ev_timer *timer, int events)
 static void link_up(void *data)
 {
     struct worker *w = data;
+    w->links++;
     ev_timer_stop(w->loop, &w->retry); /* what waited for it may be sent again now */
     if (w->state == WORKER_JOINING)
         join(w);

@@ -72,6 +72,7 @@ struct worker {
     struct link *link;    /* never blocks */
     struct link *waiting; /* may block in BLPOP */
     struct broker broker; /* on link */
+    unsigned links;       /* how many times the link came up */
     struct inbox inbox;
     struct fetcher fetcher;
     struct dispute dispute;
