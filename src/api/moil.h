@@ -136,6 +136,14 @@ typedef enum moil_view {
 MOIL_API int moil_inspect(moil_client *client, moil_view view, size_t offset, size_t limit,
                           char **json);
 
+/* Checks the books, at one moment and without stopping anything: what was enqueued against where it
+ * is now, by queue, and the counters against what Redis holds. Returns how many differences there
+ * are, 0 being good, or a negative code. *json (moil_free): {"ok", "queues": [{"queue", "enqueued",
+ * "pending", "delayed", "deferred", "in_flight", "dead", "ended": {…}, "discarded": {…}, …}],
+ * "delayed", "dead", "in_flight": {"counted", "found", "ok"}, "fenced": {…}, "differences": [text]}
+ */
+MOIL_API int moil_audit(moil_client *client, char **json);
+
 /* Cancels a waiting job: it ends as REVOKED and never runs. state (201 bytes, may be NULL) gets the
  * job's state afterwards: "REVOKED", an ended job's own state, or "STARTED" when a worker holds it:
  * with terminate the worker has been told to end it, and it ends as REVOKED unless it was faster.

@@ -1,7 +1,8 @@
-/* `moil inspect VIEW` and `moil inspect job ID`. */
+/* `moil inspect VIEW`, `moil inspect audit` and `moil inspect job ID`. */
 #include <stdint.h>
 #include <string.h>
 
+#include "cli/audit_text.h"
 #include "cli/complaint.h"
 #include "cli/connection.h"
 #include "cli/job_text.h"
@@ -9,11 +10,11 @@
 #include "cli/views.h"
 #include "conf/suggest.h"
 
-/* In the order of enum moil_view; `job` is none of them. */
+/* In the order of enum moil_view; the last two are none of them. */
 static const char *const names[] = {"queues", "active",     "scheduled", "dead",
-                                    "nodes",  "registered", "job"};
+                                    "nodes",  "registered", "audit",     "job"};
 
-enum { NAMES = sizeof names / sizeof *names, JOB = NAMES - 1 };
+enum { NAMES = sizeof names / sizeof *names, AUDIT = NAMES - 2, JOB = NAMES - 1 };
 
 static enum exit_status print_job(const struct options *o, moil_client *client)
 {
@@ -49,8 +50,20 @@ static enum exit_status refuse_name(const char *name)
     }
     return moil_complain_usage(
         "cannot inspect \"%s\": it is one of active, queues, scheduled, dead, "
-        "nodes, registered, or job ID",
+        "nodes, registered, audit, or job ID",
         name);
+}
+
+static enum exit_status print(const struct options *o, moil_client *client, size_t name)
+{
+    switch (name) {
+    case JOB:
+        return print_job(o, client);
+    case AUDIT:
+        return moil_audit_print(o, client);
+    default:
+        return moil_view_print(o, client, (moil_view)name);
+    }
 }
 
 enum exit_status moil_cmd_inspect(const struct options *o)
@@ -72,7 +85,7 @@ enum exit_status moil_cmd_inspect(const struct options *o)
     if (status != STATUS_DONE) {
         return status;
     }
-    status = name == JOB ? print_job(o, client) : moil_view_print(o, client, (moil_view)name);
+    status = print(o, client, name);
     moil_client_close(client);
     return status;
 }
