@@ -54,6 +54,15 @@ function dump.record(bytes)
   return record
 end
 
+-- Inboxes that nothing will ever remove: key → its length.
+local function endless(redis)
+  local found = {}
+  for _, key in ipairs(keys(redis, "inbox:*")) do
+    if redis:call("TTL", key) == -1 then found[key] = tostring(redis:call("LLEN", key)) end
+  end
+  return found
+end
+
 ---@param redis table of support.redis
 function dump.read(redis)
   local function hash(name) return map(redis:call("HGETALL", PREFIX .. name)) end
@@ -75,6 +84,7 @@ function dump.read(redis)
     waiters = hash "waiters",
     nodes = hash "nodes",
     leases = hash "leases",
+    endless = endless(redis),
   }
 end
 

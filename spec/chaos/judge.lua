@@ -8,6 +8,7 @@ local CRASHES_MAX <const> = 3 -- deaths of its process that a job survives: then
 
 -- What a kind of job comes to where nothing kills it: its state, its retries (nil: any number; "n":
 -- the drawn number), whether its result is kept, and the suffix of the job that its hook enqueues.
+-- One that is late may expire; one that a verdict ends is ended by another worker than ran it.
 local KINDS <const> = {
   noop = { state = "SUCCESS", retries = 0 },
   quiet = { state = "SUCCESS", retries = 0, dropped = true },
@@ -15,6 +16,10 @@ local KINDS <const> = {
   sleep = { state = "SUCCESS", retries = 0 },
   spin = { state = "SUCCESS", retries = 0 },
   blocking = { state = "SUCCESS", retries = 0 },
+  brief = { state = "SUCCESS", retries = 0, expires = true },
+  program = { state = "SUCCESS", retries = 0 },
+  endless = { state = "FAILURE", code = "TimeLimitExceeded", retries = 0, verdict = true },
+  stuck = { state = "FAILURE", code = "TimeLimitExceeded", retries = 0, verdict = true },
   flaky = { state = "SUCCESS", retries = "n" },
   again = { state = "SUCCESS", retries = "n" },
   doomed = { state = "FAILURE", code = "Doomed", retries = 1 },
@@ -47,6 +52,9 @@ local TAKE <const> = {
     revoke.state, revoke.t = entry.state, entry.t
   end,
   start = function(job, entry) job.starts[#job.starts + 1] = entry end,
+  waited = function(job, entry)
+    if entry.outcome == "late" or entry.outcome == "another" then job.waited = entry.outcome end
+  end,
   stop = function(job) job.stops = job.stops + 1 end,
 }
 
@@ -172,7 +180,8 @@ end
 
 local function check_revoked(job, record, add)
   local asked = #job.revokes > 0
-  if not asked then add("REVOKED, and nobody asked for that: %s", record.value) end
+  local expired = KINDS[job.kind].expires and code_of(record) == "Expired"
+  if not asked and not expired then add("REVOKED, and nobody asked for that: %s", record.value) end
 end
 
 local function check_lost(case, job, add)
@@ -212,7 +221,7 @@ function judge.runs(case)
       return
     end
     for _, start in ipairs(job.starts) do
-      if start.incarnation == record.worker then return end
+      if start.incarnation == record.worker or KINDS[job.kind].verdict then return end
     end
     add("%s by %s, which never ran it", record.state, record.worker)
   end)
@@ -294,6 +303,17 @@ function judge.charges(case)
   return faults
 end
 
+---Who waits for a job gets its result, and in time.
+function judge.waits(case)
+  return each_job(case, function(job, _, add)
+    if job.waited == "late" then
+      add("ended long before, and who waited for it was not told")
+    elseif job.waited then
+      add("who waited for it got another job's result")
+    end
+  end)
+end
+
 ---A hook of a job that came to its end was called.
 function judge.hooks(case)
   return each_job(case, function(job, record, add)
@@ -309,7 +329,7 @@ end
 -- --- the rest ------------------------------------------------------------------------------------
 
 local EMPTY_IN_THE_END <const> = { "workers", "recovering", "running", "waiters", "nodes",
-  "leases", "stale", "inflight", "recovering_ids", "lists", "delayed" }
+  "leases", "stale", "inflight", "recovering_ids", "lists", "delayed", "endless" }
 
 ---After the last node has left in order: nothing of nodes, workers or waiters is kept.
 ---@param dump table of dump.read
@@ -339,7 +359,8 @@ function judge.log(text, killed, fenced)
   for line in text:gmatch("[^\n]+") do
     local slow = line:match("%(pid (%d+)%) did not end in time")
       or line:match("%(pid (%d+)%) did not leave in time")
-    if slow then killed[tonumber(slow)] = "slow shutdown" end
+      or line:match("%(pid (%d+)%) is killed: job %S+ is past its time limit")
+    if slow then killed[tonumber(slow)] = "too slow" end
     local fence = line:match("%(incarnation (%S+)%) was declared dead")
     if fence then fenced[fence] = true end
     local node = line:match("node ([^/ ]+)/%S+ has been silent for a lease")
@@ -357,7 +378,7 @@ function judge.log(text, killed, fenced)
 end
 
 local CHECKS <const> = { "ends", "places", "states", "runs", "duplicates", "revokes", "charges",
-  "hooks" }
+  "waits", "hooks" }
 
 ---All checks of one case.
 ---@return string[] faults

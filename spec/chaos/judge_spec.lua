@@ -168,6 +168,18 @@ describe("the judge", function()
     end))
   end)
 
+  it("passes a job that expired where its kind does", function()
+    local function expired(c)
+      c.records.a = c.records.a:gsub("SUCCESS", "REVOKED"):gsub("3 0\n.*", "18 0\n")
+        .. '{"code":"Expired"}'
+    end
+    assert_fault("REVOKED, and nobody asked", expired)
+    assert.same({}, verdict(function(c)
+      expired(c)
+      c.book[1] = "try a brief 0 1.0"
+    end))
+  end)
+
   it("finds a job that begins after it was REVOKED, or ends otherwise", function()
     local function revoked(c)
       add(c.book, "revoking a false 1.5", "revoked a REVOKED 1.6")
@@ -256,6 +268,12 @@ describe("the judge", function()
     end))
   end)
 
+  it("finds a result that nobody told, and one that came to the wrong one", function()
+    assert.same({}, verdict(function(c) add(c.book, "waited a ok 3.0", "waited a Timeout 9") end))
+    assert_fault("was not told", function(c) add(c.book, "waited a late 3.0") end)
+    assert_fault("got another job's result", function(c) add(c.book, "waited a another 3.0") end)
+  end)
+
   it("finds a hook that was not called", function()
     local function glad(c)
       c.book[1] = "try a glad 0 1.0"
@@ -270,7 +288,8 @@ describe("the judge", function()
 
   it("finds what is left of nodes, workers and waiters", function()
     local empty = { workers = {}, recovering = {}, running = {}, waiters = {}, nodes = {},
-      leases = {}, stale = {}, inflight = {}, recovering_ids = {}, lists = {}, delayed = {} }
+      leases = {}, stale = {}, inflight = {}, recovering_ids = {}, lists = {}, delayed = {},
+      endless = {} }
     assert.same({}, judge.leftovers(empty))
     empty.workers.inc = "node 5"
     assert.same({ "left in workers: inc = node 5" }, judge.leftovers(empty))
@@ -285,7 +304,7 @@ describe("the judge", function()
       "12:00 node n-3/12345678 has been silent for a lease (2 s): its jobs are given back",
       "12:00 this worker (incarnation inc-1) was declared dead while it lived; its 2 jobs are run",
     }, "\n"), killed, fenced))
-    assert.same({ [5] = "on purpose", [6] = "slow shutdown" }, killed)
+    assert.same({ [5] = "on purpose", [6] = "too slow" }, killed)
     assert.same({ ["inc-1"] = true, ["n-3"] = true }, fenced)
     assert.same({ "a process died by itself: pid 7 killed by signal 11 (Segmentation fault)" },
       judge.log("worker 2 (pid 7) killed by signal 11 (Segmentation fault)", killed, fenced))

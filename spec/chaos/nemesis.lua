@@ -7,7 +7,7 @@
 local nemesis = {}
 
 local NODES <const> = 3
-local GAP_LOW <const>, GAP_HIGH <const> = 0.1, 0.9 -- seconds between two acts
+local GAP_LOW <const>, GAP_HIGH <const> = 0.2, 1.2 -- seconds between two acts, on average
 
 local function live(c, slot)
   local node = c.nodes[slot]
@@ -31,6 +31,22 @@ local function freeze(role)
     return ("pid %d for %.1f s"):format(pid, aim.seconds)
   end, function(c, aim)
     if c.stopped[aim.pid] then c:signal(aim.pid, "CONT") end
+  end
+end
+
+-- A node that is away for longer than its lease and then comes back, unaware of it.
+local function freeze_node(c, aim)
+  local node = live(c, aim.slot)
+  if not node then return nil end
+  aim.pids = c:children(aim.slot)
+  table.insert(aim.pids, 1, node.process.pid)
+  for _, pid in ipairs(aim.pids) do c:signal(pid, "STOP") end
+  return ("%s for %.1f s"):format(node.name, aim.seconds)
+end
+
+local function thaw_node(c, aim)
+  for _, pid in ipairs(aim.pids) do
+    if c.stopped[pid] then c:signal(pid, "CONT") end
   end
 end
 
@@ -170,6 +186,7 @@ nemesis.actions = {
   { name = "stop agent", weight = 5, act = freeze_agent, heal = thaw_agent, longest = 6 },
   { name = "stop supervisor", weight = 3, act = freeze_supervisor, heal = thaw_supervisor,
     longest = 4 },
+  { name = "stop node", weight = 4, act = freeze_node, heal = thaw_node, longest = 6 },
   { name = "TERM node", weight = 4, act = end_node("TERM"), heal = restart_node, longest = 2 },
   { name = "QUIT node", weight = 2, act = end_node("QUIT"), heal = restart_node, longest = 2 },
   { name = "TTIN", weight = 3, act = signal_node("TTIN") },
@@ -198,8 +215,9 @@ nemesis.actions = {
 ---@return { at: number, action: table, aim: table }[]
 function nemesis.plan(draw, seconds)
   local plan, at = {}, 0
+  local haste = draw:between(0.3, 1.2) -- some plans are denser than others
   while true do
-    at = at + draw:between(GAP_LOW, GAP_HIGH)
+    at = at + haste * draw:between(GAP_LOW, GAP_HIGH)
     if at >= seconds then return plan end
     local action = draw:weighted(nemesis.actions)
     local aim = {

@@ -15,6 +15,7 @@ local folder, url, number, seed, life = table.unpack(arg)
 local path <const> = folder .. "/producer-" .. number
 local salt <const> = ("producer %s %s"):format(number, life)
 local draw <const> = dice.new(math.tointeger(tonumber(seed)), salt)
+local WAIT_S <const>, LATE_S <const> = 30, 15 -- who waits asks again every 10 s
 local QUEUES <const> = { "default", "high", "low" }
 
 -- weight, and what is drawn for `n`
@@ -25,6 +26,10 @@ local KINDS <const> = {
   { kind = "sleep", weight = 12, low = 1, high = 400 }, -- ms
   { kind = "spin", weight = 8, low = 1, high = 30 }, -- ms
   { kind = "blocking", weight = 3, low = 1, high = 30 }, -- ms
+  { kind = "brief", weight = 3, low = 0, high = 0 },
+  { kind = "program", weight = 1, low = 1, high = 300 }, -- ms
+  { kind = "endless", weight = 0.3, low = 0, high = 0 },
+  { kind = "stuck", weight = 0.1, low = 0, high = 0 },
   { kind = "flaky", weight = 8, low = 1, high = 3 }, -- failures
   { kind = "again", weight = 4, low = 1, high = 2 }, -- retries
   { kind = "doomed", weight = 4, low = 0, high = 0 },
@@ -118,6 +123,25 @@ local function revoke_one()
   if ok then book:write("revoked", id, state, now()) end
 end
 
+-- "late": it had ended for so long that somebody forgot to tell us.
+local function outcome_of(id)
+  local ok, value, err = pcall(function()
+    return moil.result(id):get { timeout = WAIT_S, propagate = false }
+  end)
+  err = not ok and value or err
+  if not err then return value == id and "ok" or "another" end
+  local code = type(err) == "table" and err.code or "Error"
+  if code ~= "Timeout" then return code end
+  local known_to_redis, info = pcall(function() return moil.result(id):info() end)
+  local is_late = known_to_redis and info.finished_at and core.time() - info.finished_at > LATE_S
+  return is_late and "late" or code
+end
+
+local function wait_for_one()
+  local id = order[math.max(1, #order - draw:int(0, 20))]
+  if id and acked[id] then book:write("waited", id, outcome_of(id), now()) end
+end
+
 local function resend_one()
   local id = order[math.max(1, #order - draw:int(0, 50))]
   if id then send { known[id] } end
@@ -129,6 +153,7 @@ local function turn()
   insist(jobs)
   if draw:chance(0.08) then revoke_one() end
   if draw:chance(0.03) then resend_one() end
+  if draw:chance(0.02) then wait_for_one() end
   core.sleep(draw:between(0, 0.03))
 end
 

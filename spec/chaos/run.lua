@@ -108,7 +108,9 @@ local function finish(c)
   local faults, fenced = {}, {}
   c:heal()
   c:stop_producers(PATIENCE_S)
+  local healed_at = support.now()
   faults[1] = drain(c)
+  local rest_s = support.now() - healed_at
   local contents = dump.read(c.redis)
   if #faults == 0 then c:stop_nodes(PATIENCE_S) end
   for _, node in ipairs(c.logs) do
@@ -125,7 +127,7 @@ local function finish(c)
     add_all(faults, judge.leftovers(dump.read(c.redis)))
     add_all(faults, left_behind(c))
   end
-  return faults, case
+  return faults, case, rest_s
 end
 
 local function summary(case, fenced)
@@ -152,10 +154,10 @@ function run.go(seed, seconds)
   local text = "?"
   local ok, faults = xpcall(function()
     play(c, plan, timeline, seconds)
-    local faults, case = finish(c)
+    local faults, case, rest_s = finish(c)
     local fenced = 0
     for _ in pairs(case.fenced) do fenced = fenced + 1 end
-    text = summary(case, fenced)
+    text = ("%s, at rest %.1f s after it was healed"):format(summary(case, fenced), rest_s)
     return faults
   end, debug.traceback)
   if not ok then faults = { tostring(faults) } end

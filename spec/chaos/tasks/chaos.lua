@@ -54,6 +54,24 @@ task("sleep", {}, function(_, ms) moil.sleep(ms / 1000) end)
 task("spin", {}, function(_, ms) spin(ms) end)
 task("blocking", { blocking = true }, function(_, ms) spin(ms) end)
 
+-- Not started after half a second.
+task("brief", { expires = 0.5 }, function() end)
+
+-- A child program, which must not outlive its worker.
+task("program", {}, function(_, ms)
+  local done = moil.run { "sleep", tostring(ms / 1000) }
+  if done.code ~= 0 then error { code = "Program", message = "sleep did not end in order" } end
+end)
+
+-- Ended by the hook of the worker that runs it; by the supervisor, as it is in a C function.
+task("endless", { time_limit = 0.3 }, function()
+  while true do pcall(error) end
+end)
+
+task("stuck", { time_limit = 0.3 }, function()
+  local _ = ("a"):rep(40):find(("a?"):rep(40) .. ("a"):rep(40))
+end)
+
 task("flaky", { retry = moil.retry.fixed { max = 9, delay = 0.1 } }, function(self, n)
   if self.retries < n then error { code = "Flaky", message = "not yet" } end
 end)
