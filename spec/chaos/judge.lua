@@ -359,7 +359,7 @@ function judge.log(text, killed, fenced)
   for line in text:gmatch("[^\n]+") do
     local slow = line:match("%(pid (%d+)%) did not end in time")
       or line:match("%(pid (%d+)%) did not leave in time")
-      or line:match("%(pid (%d+)%) is killed: job %S+ is past its time limit")
+      or line:match("%(pid (%d+)%) is killed: ")
     if slow then killed[tonumber(slow)] = "too slow" end
     local fence = line:match("%(incarnation (%S+)%) was declared dead")
     if fence then fenced[fence] = true end

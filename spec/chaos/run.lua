@@ -3,6 +3,7 @@
 --
 --   lua5.4 spec/chaos/run.lua [SEED] [SECONDS]
 
+local auditor = require "spec.chaos.auditor"
 local cluster = require "spec.chaos.cluster"
 local dice = require "spec.chaos.dice"
 local dump = require "spec.chaos.dump"
@@ -22,7 +23,7 @@ local function line_of(at, text)
   return ("%7.3f  %s"):format(at, text)
 end
 
-local function play(c, plan, timeline, seconds)
+local function play(c, plan, timeline, seconds, audit)
   local started, heals, next_act = support.now(), {}, 1
   local function note(name, text)
     timeline[#timeline + 1] = line_of(support.now() - started, name .. ": " .. text)
@@ -50,6 +51,7 @@ local function play(c, plan, timeline, seconds)
         heals[#heals + 1] = { at = now + step.aim.seconds, action = step.action, aim = step.aim }
       end
     end
+    audit:turn()
     support.native.poll({}, 0.01)
   end
 end
@@ -104,13 +106,14 @@ local function left_behind(c)
   return faults
 end
 
-local function finish(c)
+local function finish(c, audit)
   local faults, fenced = {}, {}
   c:heal()
   c:stop_producers(PATIENCE_S)
   local healed_at = support.now()
   faults[1] = drain(c)
   local rest_s = support.now() - healed_at
+  add_all(faults, audit:finish(PATIENCE_S))
   local contents = dump.read(c.redis)
   if #faults == 0 then c:stop_nodes(PATIENCE_S) end
   for _, node in ipairs(c.logs) do
@@ -153,11 +156,13 @@ function run.go(seed, seconds)
   local plan = nemesis.plan(dice.new(seed, "nemesis"), seconds)
   local text = "?"
   local ok, faults = xpcall(function()
-    play(c, plan, timeline, seconds)
-    local faults, case, rest_s = finish(c)
+    local audit = auditor.new(c.redis)
+    play(c, plan, timeline, seconds, audit)
+    local faults, case, rest_s = finish(c, audit)
     local fenced = 0
     for _ in pairs(case.fenced) do fenced = fenced + 1 end
-    text = ("%s, at rest %.1f s after it was healed"):format(summary(case, fenced), rest_s)
+    text = ("%s, %d audits, at rest %.1f s after it was healed"):format(summary(case, fenced),
+      audit.passed, rest_s)
     return faults
   end, debug.traceback)
   if not ok then faults = { tostring(faults) } end
