@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,28 @@ static int native_now(lua_State *L)
     return 1;
 }
 
+/* datagrams(path) -> fd of a unix socket that receives them there, "@name" for an abstract one;
+ * each read brings one */
+static int native_datagrams(lua_State *L)
+{
+    size_t len;
+    const char *path = luaL_checklstring(L, 1, &len);
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    luaL_argcheck(L, len < sizeof a.sun_path, 1, "too long");
+    memcpy(a.sun_path, path, len);
+    if (path[0] == '@') {
+        a.sun_path[0] = '\0';
+    }
+    if (fd < 0 || bind(fd, (struct sockaddr *)&a,
+                       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0) {
+        return native_fail(L, path);
+    }
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
 /* free_port() -> a TCP port on 127.0.0.1 that was free a moment ago */
 static int native_free_port(lua_State *L)
 {
@@ -237,10 +260,12 @@ static int native_processes(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"mkdtemp", native_mkdtemp},     {"open", native_open}, {"pipe", native_pipe},
-    {"close", native_close},         {"read", native_read}, {"write", native_write},
-    {"poll", native_poll},           {"now", native_now},   {"free_port", native_free_port},
-    {"processes", native_processes}, {NULL, NULL},
+    {"mkdtemp", native_mkdtemp},     {"open", native_open},
+    {"pipe", native_pipe},           {"close", native_close},
+    {"read", native_read},           {"write", native_write},
+    {"poll", native_poll},           {"now", native_now},
+    {"free_port", native_free_port}, {"processes", native_processes},
+    {"datagrams", native_datagrams}, {NULL, NULL},
 };
 
 void native_open_system(lua_State *L)

@@ -155,6 +155,8 @@ static void say_status(struct actor *a)
     if (f)
         fclose(f);
     const struct scripts *scripts = a->context->data;
+    say(a, "systemd %d",
+        getenv("NOTIFY_SOCKET") || getenv("WATCHDOG_USEC") || getenv("WATCHDOG_PID"));
     say(a, "fds +%d group %d", count_fds() - scripts->inherited_fds, getpgrp() == getpid());
 }
 

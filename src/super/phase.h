@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "super/child.h"
 #include "super/embedded.h"
+#include "super/notify.h"
 #include "super/pulse.h"
 #include "super/signals.h"
 
@@ -61,6 +62,7 @@ struct super {
     struct embedded embedded; /* unused when options->embedded_dir is NULL */
     struct buffer result;     /* of the check child */
     struct pulse_watch pulse; /* of the agent */
+    struct notify notify;     /* systemd */
     struct children children;
 };
 

@@ -349,6 +349,9 @@ static int poll_timeout(const struct super *s)
     due = s->options->embedded_dir ? moil_embedded_next_ms(&s->embedded, now_ms) : 0;
     if (due != 0 && due < next)
         next = due;
+    due = moil_notify_next_ms(&s->notify);
+    if (due != 0 && due < next)
+        next = due;
     if (next > now_ms + LOOK_MS)
         next = now_ms + LOOK_MS;
     return next <= now_ms ? 0 : (int)(next - now_ms);
@@ -411,6 +414,7 @@ static void run(struct super *s)
     }
     for (;;) {
         moil_phase_settle(s);
+        moil_notify_turn(&s->notify, s);
         if (s->phase == PHASE_DONE)
             return;
         wait_and_read(s);
@@ -468,6 +472,7 @@ int moil_super_run(const struct super_options *options)
     s->pidfile_fd = -1;
     s->signals.fds[0] = s->signals.fds[1] = -1;
     s->has_terminal = has_terminal();
+    moil_notify_open(&s->notify);
     moil_embedded_init(&s->embedded, options->embedded_dir);
     moil_buffer_init(&s->result);
 
