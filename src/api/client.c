@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 
+static const double PAUSE_FIRST_S = 0.02, PAUSE_MAX_S = 0.2;
+
 _Static_assert((int)MOIL_STATUS_STATE == (int)MOIL_ESTATE &&
                    (int)MOIL_STATUS_UNKNOWN == (int)MOIL_EUNKNOWN &&
                    (int)MOIL_STATUS_UNAVAILABLE == (int)MOIL_EREDIS &&
@@ -92,6 +94,7 @@ void moil_client_begin(struct moil_client *c, double seconds)
 {
     c->errstr[0] = '\0';
     c->expired = false;
+    c->pause_s = PAUSE_FIRST_S;
     ev_timer_stop(c->loop, &c->deadline);
     if (seconds < 0)
         return;
@@ -174,8 +177,11 @@ static void attempted(void *data, int err, const struct reply *reply)
 
 void moil_client_pause(struct moil_client *c, int err)
 {
-    if (err != MOIL_ENOSCRIPT)
-        ev_sleep(0.02);
+    double left_s = ev_is_active(&c->deadline) ? ev_timer_remaining(c->loop, &c->deadline) : 1;
+    if (err != MOIL_ENOSCRIPT) {
+        ev_sleep(c->pause_s < left_s ? c->pause_s : left_s > 0 ? left_s : 0);
+        c->pause_s = c->pause_s < PAUSE_MAX_S ? c->pause_s * 2 : c->pause_s;
+    }
     moil_client_turn(c, EVRUN_NOWAIT);
 }
 

@@ -34,6 +34,7 @@ struct moil_client {
     bool was_up; /* it has been connected once: a lost link is waited for, a wrong address is not */
     bool blocked;      /* BLPOP is under way */
     double deadline_s; /* of each call */
+    double pause_s;    /* after the next transient error; it grows with each */
     size_t max_payload;
     char errstr[512];
 };
@@ -61,8 +62,8 @@ int moil_client_connect(struct moil_client *c);
 int moil_client_call(struct moil_client *c, enum script_id script,
                      void (*fill)(struct args *a, void *data), moil_take_fn *take, void *data);
 
-/* After a transient error: gives Redis a moment, so that a loop of attempts does not spin, and sees
- * to the deadline. */
+/* After a transient error: gives Redis a moment, longer after each, so that a loop of attempts does
+ * not spin, and sees to the deadline. */
 void moil_client_pause(struct moil_client *c, int err);
 
 /* Sets the sentence of the last failure and returns the status. */

@@ -115,7 +115,8 @@ typedef struct moil_result {
 typedef int moil_progress_fn(void *data, const char *state, const char *meta, size_t meta_len);
 
 /* Waits until the job ends. timeout < 0: as long as it takes. on_progress may be NULL. The link
- * being down while waiting is no error until the timeout: it reconnects and asks again. */
+ * being down while waiting is no error until the timeout: it reconnects and asks again; when it is
+ * still down then, MOIL_STATUS_UNAVAILABLE. */
 MOIL_API int moil_wait(moil_client *client, const char *id, double timeout,
                        moil_progress_fn *on_progress, void *data, moil_result *out);
 

@@ -9,6 +9,7 @@
 #include "queue/message.h"
 
 enum { BLPOP_S = 5, BLPOP_MARGIN_MS = 5000 };
+static const double RELINK_S = 0.5; /* what a new link may take when the caller only looks */
 
 /* One moil_client_await. */
 struct waiting {
@@ -110,7 +111,9 @@ static void run_wait(struct moil_client *c, struct waiting *w, struct slice id)
         block(c);
         moil_client_turn(c, EVRUN_ONCE); /* BLPOP returns every 5 s at the latest */
     }
-    if (!w->done)
+    if (!w->done && moil_link_state(c->link) != LINK_UP)
+        w->status = moil_client_fail(c, MOIL_STATUS_UNAVAILABLE, "%s", moil_link_error(c->link));
+    else if (!w->done)
         w->status =
             moil_client_fail(c, MOIL_STATUS_TIMEOUT, "the job did not end within the time given");
 }
@@ -122,7 +125,10 @@ int moil_client_await(struct moil_client *c, struct slice id, double timeout_s,
     if (!moil_name_is_valid(id))
         return moil_client_fail(c, MOIL_STATUS_INVALID,
                                 "an id is 1 to 200 printable characters without space");
-    moil_client_begin(c, c->deadline_s);
+    /* A link that was lost is waited for no longer than the job. */
+    double seconds = timeout_s > RELINK_S ? timeout_s : RELINK_S;
+    bool is_short = c->was_up && timeout_s >= 0 && seconds < c->deadline_s;
+    moil_client_begin(c, is_short ? seconds : c->deadline_s);
     int status = moil_client_connect(c);
     if (status)
         return status;

@@ -236,6 +236,7 @@ static enum exit_status wait_for_all(struct call *c)
             .id = id,
             .queue = c->job.queue ? c->job.queue : "default",
             .timeout = c->o->timeout,
+            .deadline = c->o->deadline,
             .since_us = start_us,
             .follow = c->o->follow,
             .json = c->o->json,

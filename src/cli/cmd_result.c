@@ -51,6 +51,7 @@ static enum exit_status wait(const struct options *o, moil_client *client)
         .client = client,
         .id = o->operands[0],
         .timeout = o->timeout,
+        .deadline = o->deadline,
         .since_us = moil_clock_monotonic_us(),
         .follow = o->follow,
         .show_state = true,

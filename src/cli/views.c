@@ -52,8 +52,10 @@ static const struct view views[] = {
                           {"HOST", "host", CELL_TEXT},
                           {"PID", "pid", CELL_NUMBER},
                           {"WORKERS", "workers", CELL_COUNT},
+                          {"HEALTH", "health", CELL_TEXT},
                           {"QUEUES", "queues", CELL_LIST},
-                          {"VERSION", "version", CELL_TEXT}},
+                          {"VERSION", "version", CELL_TEXT},
+                          {"TROUBLE", "trouble", CELL_TEXT}},
                          "no nodes are running (start one: moil worker)"},
     [MOIL_VIEW_REGISTERED] =
         {{{"TASK", "task", CELL_TEXT}, {"NODES", "nodes", CELL_LIST}},

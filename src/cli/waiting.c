@@ -101,6 +101,15 @@ static double time_left(const struct waiting *w)
     return left > 0 ? left : 0;
 }
 
+/* The first slice of the waiting is over, and there is more: the job has not ended, or Redis went
+ * away meanwhile and may come back. One that was never there fails at once or at its deadline. */
+static bool goes_on(const struct waiting *w, int rc, double left, double slice)
+{
+    double took = (double)(moil_clock_monotonic_us() - w->since_us) / 1e6;
+    bool went_away = rc == MOIL_STATUS_UNAVAILABLE && took >= slice && took < w->deadline;
+    return (rc == MOIL_STATUS_TIMEOUT || went_away) && (left < 0 || left > slice);
+}
+
 enum exit_status moil_waiting_run(const struct waiting *w, moil_result *out)
 {
     struct progress progress = {.waiting = w};
@@ -110,8 +119,10 @@ enum exit_status moil_waiting_run(const struct waiting *w, moil_result *out)
 
     moil_buffer_init(&progress.last);
     int rc = moil_wait(w->client, w->id, slice, on_progress, &progress, out);
-    if (rc == MOIL_STATUS_TIMEOUT && (left < 0 || left > slice)) {
-        warn_unserved(w);
+    if (goes_on(w, rc, left, slice)) {
+        if (rc == MOIL_STATUS_TIMEOUT) {
+            warn_unserved(w);
+        }
         rc = moil_wait(w->client, w->id, time_left(w), on_progress, &progress, out);
     }
     moil_buffer_fini(&progress.last);

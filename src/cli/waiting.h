@@ -13,6 +13,7 @@ struct waiting {
     const char *id;
     const char *queue; /* NULL: is looked up when it is needed */
     double timeout;    /* seconds from `since_us`; < 0: none */
+    double deadline;   /* seconds for Redis to answer */
     int64_t since_us;  /* the monotonic clock when the waiting, of all its jobs, began */
     bool follow;       /* print each change of a custom state */
     bool json;         /* on stdout, one object a line; else as text on stderr */

@@ -18,7 +18,8 @@
 
 #include "net/tls.h"
 
-struct redisAsyncContext *moil_dial(const struct url *url, char *why, size_t len)
+struct redisAsyncContext *moil_dial(const struct url *url, const char *address, char *why,
+                                    size_t len)
 {
     redisAsyncContext *ac = NULL;
     switch (url->kind) {
@@ -27,7 +28,7 @@ struct redisAsyncContext *moil_dial(const struct url *url, char *why, size_t len
         break;
     case URL_TCP:
     case URL_TLS:
-        ac = redisAsyncConnect(url->host, url->port);
+        ac = redisAsyncConnect(address, url->port);
         break;
     case URL_EMBEDDED:
         snprintf(why, len, "an embedded server is reached by its socket, not by its name");

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "net/dial.h"
 #include "net/fault.h"
+#include "net/resolve.h"
 
 enum {
     RECONNECT_FIRST_MS = 50,
@@ -40,22 +41,24 @@ struct link {
     struct url url;
     struct link_hooks hooks;
     enum link_state state;
-    redisAsyncContext *ac; /* NULL while DOWN or STOPPED */
-    struct call *calls;    /* in flight, the oldest first (utlist) */
+    redisAsyncContext *ac;   /* NULL while DOWN or STOPPED, and while the name is looked up */
+    struct resolve *resolve; /* that look-up; a slow one is waited for by the next attempt too */
+    unsigned attempts;       /* in vain so far: which of a name's addresses comes next */
+    struct call *calls;      /* in flight, the oldest first (utlist) */
     struct call *spare;
     unsigned outstanding;
     ev_timer deadline;  /* of the call that must be answered first … */
     int64_t armed_us;   /* … when it was started: that deadline */
     ev_timer reconnect; /* the next attempt, or the handshake's end */
     int delay_ms;
-    int err; /* why it is down; 0 while up */
+    bool was_up; /* since the last attempt to connect */
+    bool unfit; /* it was left for what moil_fault_is_of_server says, and no call went well since */
+    int err;    /* why it is down; 0 while up */
     char errstr[256];
     char logged[256]; /* the last failure that was logged; "" while up */
     struct args scratch;
     bool sent[MOIL_SCRIPTS_MAX]; /* scripts this connection has loaded */
 };
-
-static void connect_now(struct link *l);
 
 static void set_error(struct link *l, int err, const char *why)
 {
@@ -65,6 +68,14 @@ static void set_error(struct link *l, int err, const char *why)
     snprintf(l->errstr, sizeof l->errstr, "Redis at %.120s: %.120s", shown, why);
 }
 
+/* With what the server said, or with what to do about it. */
+static void set_refused(struct link *l, int err, struct slice text)
+{
+    char why[160];
+    moil_fault_explain(err, text, why, sizeof why);
+    set_error(l, err, why);
+}
+
 static void retry_later(struct link *l)
 {
     l->delay_ms = l->delay_ms ? l->delay_ms * 2 : RECONNECT_FIRST_MS;
@@ -72,10 +83,8 @@ static void retry_later(struct link *l)
         l->delay_ms = RECONNECT_MAX_MS;
     /* Half of the delay is drawn by lot, so that a thousand workers do not come back in one
      * millisecond. */
-    double s = l->delay_ms * (0.5 + 0.5 * drand48()) / 1000;
-    ev_timer_stop(l->loop, &l->reconnect);
-    ev_timer_set(&l->reconnect, s, 0);
-    ev_timer_start(l->loop, &l->reconnect);
+    l->reconnect.repeat = l->delay_ms * (0.5 + 0.5 * drand48()) / 1000;
+    ev_timer_again(l->loop, &l->reconnect);
 }
 
 /* One line for each new reason, not one for each attempt. */
@@ -102,6 +111,10 @@ static void went_down(struct link *l)
     if (l->state == LINK_STOPPED)
         return;
     l->state = LINK_DOWN;
+    l->attempts++;
+    if (l->was_up && !l->unfit)
+        l->delay_ms = 0;
+    l->was_up = false;
     log_down(l);
     retry_later(l);
     if (l->hooks.on_down)
@@ -113,8 +126,11 @@ static void went_down(struct link *l)
 static void drop(struct link *l)
 {
     redisAsyncContext *ac = l->ac;
-    if (!ac)
+    if (!ac) {
+        if (l->state == LINK_CONNECTING) /* the name was being looked up */
+            went_down(l);
         return;
+    }
     l->state = l->state == LINK_STOPPED ? LINK_STOPPED : LINK_DOWN;
     bool told = ac->c.flags & REDIS_CONNECTED; /* then disconnect_cb comes */
     redisAsyncFree(ac);
@@ -127,17 +143,15 @@ static void disconnect_cb(const redisAsyncContext *ac, int status)
     struct link *l = ac->data;
     if (l->ac != ac) /* an old one, put off: a new connection is there already */
         return;
-    if (status != REDIS_OK && !l->err)
-        set_error(l, MOIL_EREDIS, ac->errstr[0] ? ac->errstr : "connection lost");
-    else if (!l->err)
-        set_error(l, MOIL_EREDIS, "connection closed");
+    if (!l->err)
+        set_error(l, MOIL_EREDIS,
+                  status != REDIS_OK && ac->errstr[0] ? ac->errstr : "connection closed");
     went_down(l);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-/* The timer is left running when its call is answered: it finds out by itself, a few times a
- * minute. */
+/* The timer is left running when its call is answered: it finds out by itself. */
 static void arm_deadline(struct link *l, int64_t at_us)
 {
     if (ev_is_active(&l->deadline) && l->armed_us <= at_us)
@@ -176,6 +190,22 @@ static void deadline_cb(struct ev_loop *loop, ev_timer *w, int events)
     drop(l);
 }
 
+/* After a call was answered: a server that takes no writes now is left, as its name may lead to
+ * another one. What it has not read yet it shall not run. */
+static void judge_server(struct link *l, int err, const struct reply *reply)
+{
+    struct slice text = moil_reply_slice(reply);
+    if (!err && l->unfit) {
+        l->unfit = false;
+        log_up(l);
+    } else if (err && reply && moil_fault_is_of_server(text.p, text.n)) {
+        l->unfit = true;
+        set_refused(l, err, text);
+        forget_unread(l);
+        drop(l);
+    }
+}
+
 static void call_done(redisAsyncContext *ac, void *r, void *data)
 {
     (void)ac;
@@ -197,6 +227,8 @@ static void call_done(redisAsyncContext *ac, void *r, void *data)
     l->spare = call;
     if (cb)
         cb(cb_data, err, (const struct reply *)reply);
+    if ((err || l->unfit) && cb && l->state == LINK_UP)
+        judge_server(l, err, (const struct reply *)reply);
 }
 
 static int send_call(struct link *l, const struct args *a, int timeout_ms, link_call_cb *cb,
@@ -275,10 +307,7 @@ static void hello_cb(void *data, int err, const struct reply *reply)
 {
     struct link *l = data;
     if (err && l->state == LINK_CONNECTING && reply) {
-        struct slice text = moil_reply_slice(reply);
-        char why[160];
-        snprintf(why, sizeof why, "%.*s", (int)(text.n > 150 ? 150 : text.n), text.p);
-        set_error(l, err, err == MOIL_EAUTH ? moil_fault_advice(why) : why);
+        set_refused(l, err, moil_reply_slice(reply));
         drop(l);
     }
 }
@@ -291,16 +320,16 @@ static void greeted_cb(void *data, int err, const struct reply *reply)
         return;
     ev_timer_stop(l->loop, &l->reconnect);
     l->state = LINK_UP;
-    log_up(l);
+    if (!l->unfit)
+        log_up(l);
     l->err = 0;
     l->errstr[0] = '\0';
-    l->delay_ms = 0;
+    l->was_up = true;
     if (l->hooks.on_up)
         l->hooks.on_up(l->hooks.data);
 }
 
-/* AUTH and SELECT where the URL asks for them, then a PING that tells whether commands are taken.
- */
+/* AUTH and SELECT where the URL has them, then a PING that tells whether commands are taken. */
 static void handshake(struct link *l)
 {
     struct args *a = &l->scratch;
@@ -334,13 +363,10 @@ static void connected_cb(const redisAsyncContext *ac, int status)
     went_down(l); /* hiredis frees the context after this callback */
 }
 
-static void connect_now(struct link *l)
+static void dial(struct link *l, const char *address)
 {
-    l->state = LINK_CONNECTING;
-    l->err = 0;
-    memset(l->sent, 0, sizeof l->sent);
     char why[160];
-    l->ac = moil_dial(&l->url, why, sizeof why);
+    l->ac = moil_dial(&l->url, address, why, sizeof why);
     if (!l->ac) {
         set_error(l, MOIL_EREDIS, why);
         went_down(l);
@@ -350,9 +376,34 @@ static void connect_now(struct link *l)
     moil_dial_attach(l->loop, l->ac);
     redisAsyncSetConnectCallback(l->ac, connected_cb);
     redisAsyncSetDisconnectCallback(l->ac, disconnect_cb);
-    ev_timer_stop(l->loop, &l->reconnect);
-    ev_timer_set(&l->reconnect, HANDSHAKE_TIMEOUT_MS / 1000.0, 0);
-    ev_timer_start(l->loop, &l->reconnect);
+}
+
+static void resolved(void *data, const struct addresses *found)
+{
+    struct link *l = data;
+    l->resolve = NULL;
+    if (l->state == LINK_CONNECTING && found->count) {
+        dial(l, found->text[l->attempts % found->count]);
+    } else if (l->state == LINK_CONNECTING) { /* else it is too late: the next attempt looks anew */
+        set_error(l, MOIL_EREDIS, found->why);
+        went_down(l);
+    }
+}
+
+static void connect_now(struct link *l)
+{
+    l->state = LINK_CONNECTING;
+    if (l->attempts == 0)
+        set_error(l, 0, "no answer");
+    l->err = 0;
+    memset(l->sent, 0, sizeof l->sent);
+    l->reconnect.repeat = HANDSHAKE_TIMEOUT_MS / 1000.0;
+    ev_timer_again(l->loop, &l->reconnect);
+    bool has_name = l->url.kind == URL_TCP || l->url.kind == URL_TLS;
+    if (!has_name || moil_resolve_is_address(l->url.host))
+        dial(l, l->url.host);
+    else if (!l->resolve && !(l->resolve = moil_resolve_start(l->loop, l->url.host, resolved, l)))
+        resolved(l, &(struct addresses){.why = "out of memory"});
 }
 
 static void reconnect_cb(struct ev_loop *loop, ev_timer *w, int events)
@@ -363,7 +414,8 @@ static void reconnect_cb(struct ev_loop *loop, ev_timer *w, int events)
     if (l->state == LINK_DOWN && !l->ac) {
         connect_now(l);
     } else if (l->state == LINK_CONNECTING) {
-        set_error(l, MOIL_ETIMEOUT, "no answer while connecting");
+        set_error(l, MOIL_ETIMEOUT,
+                  l->ac ? "no answer while connecting" : "no answer from the name server");
         drop(l);
     }
 }
@@ -398,6 +450,8 @@ void moil_link_start(struct link *l)
 void moil_link_stop(struct link *l)
 {
     l->state = LINK_STOPPED;
+    moil_resolve_abandon(l->resolve);
+    l->resolve = NULL;
     ev_timer_stop(l->loop, &l->reconnect);
     ev_timer_stop(l->loop, &l->deadline);
     if (!l->err)

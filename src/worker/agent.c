@@ -73,6 +73,7 @@ void moil_agent_fini(struct agent *a)
     ev_timer_stop(a->loop, &a->promote);
     ev_timer_stop(a->loop, &a->sweep);
     ev_timer_stop(a->loop, &a->pulse);
+    ev_timer_stop(a->loop, &a->watchdog);
     moil_recoverer_fini(a);
     moil_link_free(a->link);
     moil_link_free(a->waiting);
@@ -89,6 +90,7 @@ void moil_agent_start(struct agent *a)
         ev_timer_again(a->loop, &a->pulse);
     moil_link_start(a->link);
     moil_link_start(a->waiting);
+    moil_watchdog_start(a);
 }
 
 static void taken_off(void *data, int err, const struct reply *reply)

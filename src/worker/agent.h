@@ -6,9 +6,11 @@
  *   sweeper.c    results past their time, the dead set's bounds
  *   recoverer.c  the jobs of workers that died, and of nodes that vanished
  *   reliever.c   what a stuck worker has reserved
+ *   watchdog.c   how the node's workers do
  *   redis_check.c  a look at the server's INFO, with warnings
  *
- * Each part is given the agent and starts anew with each connection. Beat and control commands will
+ * Each part is given the agent and starts anew with each connection, but the watchdog, which needs
+ * none. Beat and control commands will
  * be parts too. */
 #ifndef MOIL_WORKER_AGENT_H
 #define MOIL_WORKER_AGENT_H
@@ -19,6 +21,7 @@
 #include "base/id.h"
 #include "conf/url.h"
 #include "queue/broker.h"
+#include "worker/health.h"
 #include "worker/page.h"
 
 struct agent_options {
@@ -51,6 +54,7 @@ struct agent {
     ev_timer heartbeat;
     ev_timer promote; /* when the next delayed job is due */
     ev_timer sweep;
+    ev_timer watchdog;
     bool promoting;     /* a promote script is under way … */
     bool promote_again; /* … and a tick came meanwhile */
     ev_io words;
@@ -86,7 +90,13 @@ void moil_recoverer_drain(struct agent *a); /* takes what the supervisor has sai
 void moil_reliever_start(struct agent *a);
 void moil_reliever_fini(struct agent *a);
 void moil_agent_leave_if_free(struct agent *a); /* for the recoverer: a recovery has ended */
+void moil_watchdog_start(struct agent *a);      /* once, with the agent */
 void moil_redis_check(struct agent *a);         /* once: asks INFO, and warns of what it sees */
+
+enum { MOIL_HEALTH_WHY = 96 };
+
+/* How the worker of a page does, now. */
+enum health moil_watchdog_judge(struct page *p, char *why, size_t size);
 
 /* What INFO's text tells that a user must know, one log line each. Pure but for the log; for
  * redis_check.c and its spec. */

@@ -248,17 +248,35 @@ void moil_delivery_free(struct delivery *d)
     free(d);
 }
 
+void moil_delivery_notes_lost(struct worker *w)
+{
+    struct delivery *d;
+    DL_FOREACH(w->running, d) {
+        if (d->noted == NOTE_STARTED)
+            d->noted = NOTE_NONE;
+    }
+}
+
+static void noted(void *data, int err, const struct reply *reply)
+{
+    (void)reply;
+    if (err && err != MOIL_EFENCED)
+        moil_delivery_notes_lost(data);
+}
+
 void moil_delivery_note_long(struct worker *w)
 {
     struct broker *b = &w->broker;
     struct delivery *d, *who[MOIL_BATCH_MAX];
+    if (moil_link_state(w->link) != LINK_UP)
+        return;
     size_t ends[MOIL_BATCH_MAX], count = 0;
     int64_t before = moil_clock_monotonic_us() - NOTE_AFTER_US;
     moil_buffer_clear(&b->text);
     DL_FOREACH(w->running, d) {
         if (d->started_mono_us > before || count == MOIL_BATCH_MAX)
             break;
-        if (d->noted)
+        if (d->noted != NOTE_NONE)
             continue;
         moil_verdict_add_note(d, slice_str("STARTED"), slice_of("", 0), &b->text);
         ends[count] = b->text.len;
@@ -273,7 +291,7 @@ void moil_delivery_note_long(struct worker *w)
         moil_args_slice(&b->args, who[i]->job.id);
         moil_args_add(&b->args, b->text.data + start, ends[i] - start);
     }
-    if (moil_broker_eval(b, SCRIPT_PROGRESS, NULL, NULL) == 0)
+    if (moil_broker_eval(b, SCRIPT_PROGRESS, noted, w) == 0)
         for (size_t i = 0; i < count; i++)
-            who[i]->noted = true;
+            who[i]->noted = NOTE_STARTED;
 }

@@ -14,6 +14,13 @@
 struct worker;
 struct operation;
 
+/* The note in `running` that Redis has of a job. */
+enum note_state {
+    NOTE_NONE,    /* to be made when it runs for long */
+    NOTE_STARTED, /* sent; made again when its answer does not come */
+    NOTE_OWN,     /* the task makes its own, and sees to it (host.c) */
+};
+
 struct delivery {
     struct delivery *prev, *next;             /* in the worker's `reserved` or `running` list */
     struct delivery *ready_prev, *ready_next; /* in the worker's `ready` list, while `sliced` */
@@ -27,10 +34,10 @@ struct delivery {
     uint64_t claim;              /* its serial in the page; 0: it is ours alone */
     int64_t started_us;          /* wall clock; 0: not started */
     int64_t started_mono_us;
-    bool suspended;      /* waits for another job's result and holds no slot */
-    bool sliced;         /* its turn was over: it goes on when the others had theirs */
-    ev_timer limit;      /* its next deadline, while it waits */
-    bool noted;          /* Redis has a note of it in `running` */
+    bool suspended; /* waits for another job's result and holds no slot */
+    bool sliced;    /* its turn was over: it goes on when the others had theirs */
+    ev_timer limit; /* its next deadline, while it waits */
+    enum note_state noted;
     bool damaged;        /* the record is no J record: to be buried with its bytes */
     struct slice record; /* in `bytes` */
     char bytes[];        /* id, record */
@@ -61,5 +68,8 @@ void moil_delivery_free(struct delivery *d);
 /* Marks running jobs that started over 250 ms ago as STARTED in Redis: short ones are not worth a
  * command. */
 void moil_delivery_note_long(struct worker *w);
+
+/* Notes under way may be lost: they are made again. */
+void moil_delivery_notes_lost(struct worker *w);
 
 #endif

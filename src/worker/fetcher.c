@@ -114,10 +114,11 @@ static void fetched(void *data, int err, const struct reply *reply)
     bool ours = strcmp(call->incarnation, w->incarnation) == 0;
     f->calls--;
     f->asked -= call->want;
+    f->answered = f->answered || !err;
     f->lost = f->lost || (err && !reply);
     if (err == MOIL_EFENCED && ours)
         moil_worker_fenced(w);
-    else if (err && reply && err != MOIL_ENOSCRIPT)
+    else if (err && reply && err != MOIL_ENOSCRIPT && err != MOIL_EREADONLY) /* link.c tells */
         log_warning("fetching failed: %.*s", (int)moil_reply_slice(reply).n,
                     moil_reply_slice(reply).p);
     if (err && err != MOIL_ENOSCRIPT)
@@ -158,7 +159,8 @@ static void ask(struct fetcher *f, unsigned want)
 static void fetch_more(struct fetcher *f)
 {
     struct worker *w = f->worker;
-    while (!f->empty && !is_closed(f) && !moil_settler_is_full(&w->settler)) {
+    while (!f->empty && !is_closed(f) && moil_link_state(w->link) == LINK_UP &&
+           !moil_settler_is_full(&w->settler)) {
         unsigned held = w->reserved_count + f->asked, target = free_slots(w) + ahead(w);
         if (held >= target || (f->calls > 0 && !f->backlog))
             return;
@@ -226,10 +228,13 @@ static void unblocked(void *data, int err, const struct reply *reply)
     } else if (!err) {
         moil_fetcher_wake(f); /* the poll: one fetch without a wake-up */
     }
+    f->answered = f->answered || !err;
     if (!err)
         f->error = 0;
     else if (reply)
         refused(f, err, moil_reply_slice(reply));
+    else
+        moil_fetcher_wake(f); /* the token that it may have brought is lost */
 }
 
 static void block(struct fetcher *f, bool on_wake_lists)
@@ -292,14 +297,17 @@ void moil_fetcher_turn(struct fetcher *f)
         fetch_more(f);
     bool want_wakes = serving && knows_all && f->empty && f->calls == 0 && !is_closed(f) &&
                       free_slots(w) > w->reserved_count;
-    bool runs_long = w->running && w->running->noted; /* somebody may want to end it */
+    bool runs_long = w->running && w->running->noted != NOTE_NONE; /* somebody may want to end it */
     bool want_inbox = w->state != WORKER_JOINING && (runs_long || !moil_inbox_is_empty(&w->inbox));
     if (f->blocked) {
         if (want_wakes && !f->on_wake_lists && !f->nudged)
             nudge(f);
-    } else if ((want_wakes || want_inbox) && !ev_is_active(&f->pause)) {
+    } else if ((want_wakes || want_inbox) && !ev_is_active(&f->pause) &&
+               moil_link_state(w->waiting) == LINK_UP) {
         block(f, want_wakes);
     }
+    f->hungry = w->state == WORKER_JOINING ||
+                (serving && (want_wakes || f->calls > 0 || f->lost || f->reclaiming));
 }
 
 void moil_fetcher_wake(struct fetcher *f)

@@ -41,6 +41,8 @@ struct fetcher {
     bool on_wake_lists;              /* … and watches the wake lists too */
     ev_timer pause;                  /* after an error of BLPOP */
     int error;                       /* the last one of BLPOP that was logged; 0: it works */
+    bool hungry;                     /* it waits for the answer of a fetch, blocking or not … */
+    bool answered;                   /* … and one has come, a good one, since the last turn */
     bool nudged;                     /* a message was sent to our own inbox to end it early */
     ev_timer stall;                  /* while it runs nothing is asked for */
 };

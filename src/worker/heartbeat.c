@@ -1,24 +1,68 @@
 /* heartbeat.c: bumps the node's lease, every 5 s by default, and renews its report. A part of the
  * agent (agent.h). */
+#include <stdio.h>
+
+#include "base/error.h"
 #include "base/log.h"
 #include "queue/lease.h"
 #include "worker/agent.h"
 
-static void add_worker(struct buffer *out, int slot, struct page *p)
+enum { TIMEOUT_MIN_MS = 1000 };
+
+static void beat(struct agent *a);
+
+/* The worst of the workers so far, for the node. */
+struct worst {
+    enum health health;
+    char why[MOIL_HEALTH_WHY + 32];
+};
+
+static void add_health(struct buffer *out, int slot, struct page *p, struct worst *worst)
+{
+    char why[MOIL_HEALTH_WHY];
+    enum health health = moil_watchdog_judge(p, why, sizeof why);
+    moil_buffer_addf(out, "\"health\":\"%s\",", moil_health_name(health));
+    if (health != HEALTH_OK)
+        moil_buffer_addf(out, "\"trouble\":\"%s\",", why);
+    if (health > worst->health) {
+        worst->health = health;
+        snprintf(worst->why, sizeof worst->why, "worker %d: %s", slot + 1, why);
+    }
+}
+
+static void add_worker(struct buffer *out, int slot, struct page *p, struct worst *worst)
 {
     moil_buffer_addf(
         out, "{\"slot\":%d,\"pid\":%d,\"incarnation\":\"%.36s\",\"running\":%u,\"reserved\":%u,",
         slot, (int)atomic_load(&p->pid), p->incarnation, (unsigned)atomic_load(&p->running),
         (unsigned)atomic_load(&p->reserved));
+    add_health(out, slot, p, worst);
     moil_buffer_addf(out, "\"finished\":%llu,\"lua_bytes\":%llu}",
                      (unsigned long long)atomic_load(&p->finished),
                      (unsigned long long)atomic_load(&p->memory));
+}
+
+/* One that met a flushed script cache is said again. */
+static void beaten(void *data, int err, const struct reply *reply)
+{
+    (void)reply;
+    if (err == MOIL_ENOSCRIPT)
+        beat(data);
+}
+
+/* A link that was dropped without a word is noticed by a heartbeat without an answer, in time for
+ * the next one on a new link before the lease is over. */
+static int timeout_ms(const struct agent *a)
+{
+    int ms = (int)(a->options.lease_s * 1000 / 4);
+    return ms > TIMEOUT_MIN_MS ? ms : TIMEOUT_MIN_MS;
 }
 
 static void beat(struct agent *a)
 {
     struct buffer *text = &a->text;
     bool any = false;
+    struct worst worst = {.health = HEALTH_OK};
     moil_buffer_clear(text);
     moil_buffer_add_char(text, '{');
     moil_buffer_add_slice(text, a->options.report);
@@ -30,14 +74,18 @@ static void beat(struct agent *a)
         if (any)
             moil_buffer_add_char(text, ',');
         any = true;
-        add_worker(text, slot, p);
+        add_worker(text, slot, p, &worst);
     }
-    moil_buffer_add_str(text, "]}");
+    moil_buffer_addf(text, "],\"health\":\"%s\"", moil_health_name(worst.health));
+    if (worst.health != HEALTH_OK)
+        moil_buffer_addf(text, ",\"trouble\":\"%s\"", worst.why);
+    moil_buffer_add_char(text, '}');
     moil_args_clear(&a->broker.args);
     moil_args_str(&a->broker.args, a->options.node);
     moil_args_slice(&a->broker.args, moil_buffer_slice(text));
     if (!text->failed)
-        moil_broker_eval(&a->broker, SCRIPT_HEARTBEAT, NULL, NULL);
+        moil_link_eval(a->link, &moil_scripts[SCRIPT_HEARTBEAT], moil_keys_prefix(&a->broker.keys),
+                       &a->broker.args, timeout_ms(a), beaten, a);
 }
 
 static int ready_count(const struct agent *a)

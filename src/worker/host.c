@@ -1,7 +1,7 @@
 /* host.c: see host.h. What a run waits for is an `operation`; it outlives the run when the run is
  * closed while Redis still owes a reply, and then the reply is dropped. A question that Redis could
- * not take, as it was away or busy, is put again until a producer's deadline: a restart of Redis is
- * no reason for a job to fail. */
+ * not take, as it was away or busy, is put again for 15 s: a restart of Redis, or a link that was
+ * dropped, is no reason for a job to fail. */
 #include "worker/host.h"
 
 #include <stdio.h>
@@ -17,8 +17,9 @@
 #include "worker/worker.h"
 
 enum {
-    PATIENCE_US = 5000 * 1000, /* a producer's deadline */
+    PATIENCE_US = 15000 * 1000, /* an answer's deadline, and time for a new link after it */
     AGAIN_MS = 20,
+    AGAIN_UNLINKED_MS = 100,
     SUSPENDED_MAX = 10000,
 };
 
@@ -136,7 +137,8 @@ static bool tries_again(struct operation *op, int err)
         moil_clock_monotonic_us() >= op->patience_end_us)
         return false;
     op->cancel = stop_timer;
-    start_timer(op, again_cb, err == MOIL_ENOSCRIPT ? 0 : AGAIN_MS / 1000.0);
+    int wait_ms = moil_link_state(op->worker->link) == LINK_UP ? AGAIN_MS : AGAIN_UNLINKED_MS;
+    start_timer(op, again_cb, err == MOIL_ENOSCRIPT ? 0 : wait_ms / 1000.0);
     return true;
 }
 
@@ -439,7 +441,7 @@ static enum vm_answer host_update_state(void *data, struct vm_call *call, struct
         return VM_READY;
     op->state = state;
     op->meta = meta;
-    op->delivery->noted = true;
+    op->delivery->noted = NOTE_OWN;
     return ask(op, send_note);
 }
 

@@ -1,9 +1,10 @@
 /* What the processes of a node share (ARCHITECTURE 3): one page for each worker, with its
  * supervisor and its agent, and the pulse of the agent.
  *
- * The worker writes, the others read, but for the claims (claims.h); plain aligned words, no locks.
- * What recovery and the kill tier of limits read (the id on the CPU, its hard deadline) is kept
- * here from the start, so that a kill at any instruction leaves the truth behind. */
+ * The worker writes, the others read, but for `health` and the claims (claims.h); plain aligned
+ * words, no locks. What recovery and the kill tier of limits read (the id on the CPU, its hard
+ * deadline) is kept here from the start, so that a kill at any instruction leaves the truth behind.
+ */
 #ifndef MOIL_WORKER_PAGE_H
 #define MOIL_WORKER_PAGE_H
 
@@ -15,15 +16,20 @@
 #include "worker/claims.h"
 
 struct page {
-    _Atomic int64_t heartbeat_us;      /* monotonic; written once per turn of the loop */
-    _Atomic int64_t hard_deadline_us;  /* monotonic; 0: none; of the job on the CPU */
-    _Atomic uint32_t running;          /* jobs started and not settled */
-    _Atomic uint32_t reserved;         /* jobs fetched and not started */
-    _Atomic uint64_t finished;         /* jobs ended since the process began */
-    _Atomic uint64_t memory;           /* bytes held by the Lua state */
-    _Atomic int32_t pid;               /* of the worker process */
-    _Atomic uint32_t ready;            /* 1 once it serves its queues */
-    _Atomic uint32_t awaits_wake;      /* 1 while its BLPOP watches the wake lists */
+    _Atomic int64_t heartbeat_us;     /* monotonic; written once per turn of the loop */
+    _Atomic int64_t hard_deadline_us; /* monotonic; 0: none; of the job on the CPU */
+    _Atomic uint32_t running;         /* jobs started and not settled */
+    _Atomic uint32_t reserved;        /* jobs fetched and not started */
+    _Atomic uint64_t finished;        /* jobs ended since the process began */
+    _Atomic uint64_t memory;          /* bytes held by the Lua state */
+    _Atomic int32_t pid;              /* of the worker process */
+    _Atomic uint32_t ready;           /* 1 once it serves its queues */
+    _Atomic uint32_t awaits_wake;     /* 1 while its BLPOP watches the wake lists */
+    /* What it waits for, since when (monotonic; 0: it does not): see health.h, health_facts. */
+    _Atomic int64_t unlinked_us;
+    _Atomic int64_t hungry_us;
+    _Atomic int64_t unsettled_us;
+    _Atomic uint32_t health;           /* enum health; the agent writes it */
     char incarnation[MOIL_ID_LEN + 1]; /* written before `ready` */
     char on_cpu[MOIL_NAME_MAX + 1];    /* the id now on the CPU; "" between jobs */
     struct claims claims; /* last: what is in front of it is little, and cleared for each worker */

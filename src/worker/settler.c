@@ -102,11 +102,12 @@ static void sent_cb(void *data, int err, const struct reply *reply)
     if (!err || err == MOIL_EFENCED || strcmp(b->incarnation, w->incarnation) != 0) {
         bool ours = strcmp(b->incarnation, w->incarnation) == 0;
         put_spare(s, b);
+        s->answered = true;
         if (err == MOIL_EFENCED && ours)
             moil_worker_fenced(w);
     } else {
         struct slice why = moil_reply_slice(reply);
-        if (reply && err != MOIL_ENOSCRIPT)
+        if (reply && err != MOIL_ENOSCRIPT && err != MOIL_EREADONLY) /* the link tells of that */
             log_warning("settling failed, will be tried again: %.*s",
                         (int)(why.n < 200 ? why.n : 200), why.p);
         moil_settlement_doubt(b->verdicts);
@@ -123,6 +124,8 @@ void moil_settler_flush(struct settler *s)
 {
     struct worker *w = s->worker;
     close_open(s);
+    if (moil_link_state(w->link) != LINK_UP)
+        return; /* on_up flushes again */
     while (s->closed && !ev_is_active(&w->retry)) {
         struct batch *b = s->closed;
         if (b->link != w->links)
@@ -130,7 +133,7 @@ void moil_settler_flush(struct settler *s)
         int err =
             moil_settlement_send(b->verdicts, &w->broker, slice_str(b->incarnation), sent_cb, b);
         if (err)
-            return; /* no link: on_up flushes again */
+            return;
         DL_DELETE(s->closed, b);
         s->sent++;
     }

@@ -26,6 +26,7 @@ struct settler {
     unsigned long made; /* batches so far */
     unsigned unsettled; /* batches that hold verdicts, sent or not */
     unsigned sent;      /* of these, under way */
+    bool answered;      /* a batch was acknowledged since the last turn */
 };
 
 void moil_settler_init(struct settler *s, struct worker *w);

@@ -65,8 +65,9 @@ struct worker {
     struct worker_options options;
     struct ev_loop *loop;
     enum worker_state state;
-    bool quiet; /* was told to be; also while it joins */
-    bool cold;  /* running jobs go back too */
+    bool quiet;          /* was told to be; also while it joins */
+    bool cold;           /* running jobs go back too */
+    bool leaves_unheard; /* Redis was away as it wanted to leave: it goes after a second */
     char incarnation[MOIL_ID_LEN + 1];
     struct vm *vm;
     struct link *link;    /* never blocks */

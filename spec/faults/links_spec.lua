@@ -1,0 +1,284 @@
+-- Links that break in the ways that networks know: dropped without a word, reset, cut in the middle
+-- of an answer, held up. Each party goes on, and each job ends once.
+
+local driver = require "spec.net.driver"
+local ledger = require "spec.faults.ledger"
+local proxy = require "spec.support.proxy"
+local site = require "spec.support.site"
+local support = require "spec.support"
+
+local EREDIS, ETIMEOUT <const> = -4, -6
+
+local function behind_proxy(args)
+  local redis = support.redis()
+  local net = proxy.start(redis)
+  local here = site.open { tasks = ledger.TASKS, redis = redis, url = net.url, args = args }
+  return here, net, ledger.open(here, redis.url)
+end
+
+local dropped = {} -- runs in the background from the start
+
+setup(function()
+  dropped.idle, dropped.idle_net, dropped.idle_books = behind_proxy { "-w", "1", "-c", "4" }
+  dropped.idle_books:add(1)
+  dropped.idle_books:wait_count(1)
+  dropped.busy, dropped.busy_net, dropped.busy_books = behind_proxy { "-w", "1", "-c", "8" }
+  dropped.busy_books:add(8, "count_slowly", 6)
+  dropped.busy_books:add(2000, "count_slowly", 0.002)
+  dropped.busy_books:wait_count(200)
+  dropped.busy_net:order("drop")
+  support.wait_until(function()
+    return dropped.idle_net:order("drop", "wake:default") == 1
+  end, 10, "the blocking fetch waits")
+  dropped.at = support.now()
+end)
+
+describe("a link through a proxy", function()
+  local redis, net, l
+
+  setup(function()
+    redis = support.redis()
+    net = proxy.start(redis)
+  end)
+  before_each(function() l = driver.up(net.url) end)
+  after_each(function()
+    l:free()
+    net:order("forward")
+  end)
+
+  it("that is dropped without a word is noticed by the answer's deadline", function()
+    assert.equal("OK", l:ask("SET", "k", "1").reply)
+    net:order("drop")
+    assert.equal(ETIMEOUT, l:until_tag(l:send(300, "GET", "k")).err)
+    l:until_kind("up")
+    assert.equal("1", l:ask("GET", "k").reply)
+  end)
+
+  it("that is reset fails its calls at once", function()
+    local tag = l:send(20000, "BLPOP", "nothing", 0)
+    support.wait_until(function()
+      l:pump(0.01)
+      return redis:info("blocked_clients") ~= "0"
+    end, 10, "it blocks")
+    net:order("reset", "BLPOP")
+    assert.equal(EREDIS, l:until_tag(tag).err)
+    l:until_kind("up")
+  end)
+
+  it("that is cut in the middle of an answer gives what was whole before", function()
+    redis:call("SET", "k", ("x"):rep(100))
+    net:order("cut", 150)
+    local first, second = l:send(5000, "GET", "k"), l:send(5000, "GET", "k")
+    assert.equal(("x"):rep(100), l:until_tag(first).reply)
+    local event = l:until_tag(second)
+    assert.same({ EREDIS, nil }, { event.err, event.reply })
+    l:until_kind("up")
+    assert.equal(("x"):rep(100), l:ask("GET", "k").reply)
+  end)
+
+  it("that is black-holed while it connects gives that up, and comes up later", function()
+    net:order("blackhole")
+    net:order("reset")
+    l:until_kind("down")
+    assert.same({ nil, EREDIS }, { l:send(1000, "PING") })
+    assert.equal(ETIMEOUT, l:until_kind("down", 15).err)
+    assert.matches("no answer while connecting", (l:error()))
+    net:order("forward")
+    l:until_kind("up", 15)
+  end)
+
+  it("that is refused says so", function()
+    net:order("refuse")
+    l:until_kind("down")
+    l:until_kind("down")
+    assert.matches("refused", (l:error()))
+    net:order("forward")
+    l:until_kind("up", 15)
+  end)
+
+  it("by a name is made without holding up the loop", function()
+    local by_name = driver.up(("redis://localhost:%d"):format(net.port))
+    assert.equal("PONG", by_name:ask("PING").reply)
+    net:order("reset")
+    by_name:until_kind("down")
+    by_name:until_kind("up", 10)
+    by_name:free()
+    for _ = 1, 3 do -- stopped and freed while its name is looked up
+      by_name = driver.new("redis://localhost:" .. net.port)
+      by_name:start()
+      assert.equal("connecting", by_name:state())
+      by_name:stop()
+      by_name:start()
+      by_name:free()
+    end
+  end)
+
+  it("by a name that nobody knows is down, with the reason", function()
+    local nowhere = driver.new "redis://no-such-host.invalid:6379"
+    nowhere:start()
+    assert.equal(EREDIS, nowhere:until_kind("down", 30).err)
+    assert.matches("Redis at redis://no%-such%-host.invalid.*: .*[Nn]ame", (nowhere:error()))
+    nowhere:free()
+  end)
+end)
+
+describe("a worker whose", function()
+  it("links are reset again and again loses nothing and runs nothing twice", function()
+    local here, net, books = behind_proxy { "-w", "2", "-c", "8" }
+    books:add(4000, "count_slowly", 0.002)
+    for round = 1, 8 do
+      books:wait_count(round * 400)
+      assert.is_true(net:order("reset") >= 2)
+    end
+    books:check { once = true }
+    here.node:stop()
+  end)
+
+  it("answers are cut in the middle loses nothing and runs nothing twice", function()
+    local here, net, books = behind_proxy { "-w", "2", "-c", "8" }
+    books:add(4000, "count_slowly", 0.002)
+    for round = 1, 8 do
+      books:wait_count(round * 400)
+      net:order("cut", 500 + 777 * round)
+    end
+    books:check { once = true }
+    here.node:stop()
+  end)
+
+  it("requests arrive while answers do not: fetched jobs are reclaimed, verdicts settled once",
+    function()
+      local here, net, books = behind_proxy { "-w", "2", "-c", "8" }
+      books:add(2000, "count_slowly", 0.002)
+      for round = 1, 5 do
+        books:wait_count(round * 200)
+        net:order("mute", "EVALSHA")
+        local before = here.redis:call("INFO", "commandstats")
+        support.wait_until(function()
+          return here.redis:call("INFO", "commandstats") ~= before
+        end, 10, "Redis runs what was sent")
+        net:order("reset")
+        net:order("forward")
+      end
+      books:check { once = true }
+      here.node:stop()
+    end)
+
+  it("link is slow works slower, and that is all", function()
+    local here, net, books = behind_proxy { "-w", "1", "-c", "8" }
+    net:order("delay", 30)
+    books:add(500)
+    books:check { once = true }
+    assert.equal(0, #site.log_lines(here.node, "connection:"))
+    here.node:stop()
+  end)
+end)
+
+describe("a producer behind a broken link", function()
+  local redis, net, moil
+
+  setup(function()
+    redis = support.redis()
+    net = proxy.start(redis)
+    moil = require "moil"
+  end)
+  before_each(function() moil.connect(net.url) end)
+  after_each(function() net:order("forward") end)
+
+  -- The call as a program, so that the spec can break the link under it.
+  local function start_cli(...)
+    return support.start_moil { "call", "count", "x", "--queue", "none", redis = net.url, ... }
+  end
+
+  local function wait_record(id)
+    support.wait_until(function() return redis:call("HEXISTS", "{moil}:jobs", id) == 1 end, 10,
+      "Redis has run the command")
+  end
+
+  it("whose answer is lost sends it again by itself, and it is there once", function()
+    net:order("mute", "EVALSHA")
+    local out = start_cli("--id", "again", "--json")
+    wait_record "again"
+    net:order("reset")
+    net:order("forward")
+    assert.equal(0, out:wait(10), out:stderr())
+    assert.equal(1, redis:call("LLEN", "{moil}:queue:none:5"))
+  end)
+
+  it("is told within its deadline, and may send the same id again", function()
+    net:order("mute", "EVALSHA")
+    local out = start_cli("--id", "late", "--deadline", "0.5")
+    assert.equal(3, out:wait(10))
+    assert.matches("no[t ].* within ", out:stderr())
+    wait_record "late"
+    net:order("forward")
+    assert.is_false(moil.send("count", { "x" }, { id = "late", queue = "none" }).created)
+    assert.equal(0, start_cli("--id", "late"):wait(10))
+    local length = redis:call("LLEN", "{moil}:queue:none:5")
+    assert.is_true(length <= 2, length) -- "again" and "late"
+  end)
+
+  it("is told so on a black hole, before it has a link, too", function()
+    net:order("blackhole")
+    for _, args in ipairs { { "inspect", "queues" }, { "result", "x" }, { "revoke", "x" },
+      { "purge", "none" }, { "result", "x", "--wait" } } do
+      args[#args + 1] = "--deadline"
+      args[#args + 1] = "0.3"
+      args.redis = net.url
+      local out = support.moil(args)
+      assert.same({ 3, "" }, { out.code, out.stdout })
+      assert.matches("Redis at redis://127.0.0.1:%d+/0: no answer", out.stderr)
+    end
+  end)
+
+  it("in Lua gets RedisUnavailable, and the same program goes on when the link does", function()
+    local program = support.start_lua { "-e", [[
+      local moil = require "moil"
+      print(moil.send("count", { "a" }, { id = "a", queue = "none" }).created)
+      io.stdout:flush()
+      io.read()
+      local ok, err = pcall(moil.send, "count", { "b" }, { id = "b", queue = "none" })
+      print(ok, err.code)
+      io.stdout:flush()
+      io.read()
+      print(moil.send("count", { "b" }, { id = "b", queue = "none" }).created)
+    ]], redis = net.url, stdin = "pipe" }
+    program:read_until("true", 10)
+    net:order("mute", "EVALSHA")
+    program:write("\n")
+    program:read_until("false%s+RedisUnavailable", 15)
+    net:order("reset")
+    net:order("forward")
+    program:write("\n")
+    program:read_until("false", 10)
+    assert.equal(0, program:wait(10))
+  end)
+
+  it("that waits for a result is told that Redis is gone, not that the job is late", function()
+    moil.send("count", { "w" }, { id = "w", queue = "none" })
+    local waiter = support.start_moil { "result", "w", "--wait", "--timeout", "3",
+      redis = net.url }
+    support.wait_until(function()
+      return redis:call("HEXISTS", "{moil}:waiters", "w") == 1
+    end, 10, "it waits")
+    net:order("refuse")
+    assert.equal(3, waiter:wait(15), waiter:stderr())
+    assert.matches("refused", waiter:stderr())
+  end)
+end)
+
+describe("in the background", function()
+  it("a worker went on whose links were dropped without a word, under load", function()
+    dropped.busy_books:check { once = true }
+    local log = dropped.busy.node:stderr()
+    assert.matches("no answer within the deadline", log)
+    dropped.busy.node:stop()
+  end)
+
+  it("a worker whose blocking fetch was dropped without a word fetches within 12 s", function()
+    dropped.idle_books:add(1)
+    dropped.idle_books:wait_count(2)
+    assert.is_true(support.now() - dropped.at < 60)
+    dropped.idle_books:check { once = true }
+    dropped.idle.node:stop()
+  end)
+end)
