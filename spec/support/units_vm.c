@@ -48,7 +48,20 @@ static struct test_vm *push_vm(lua_State *L)
     return vm;
 }
 
-/* new{host, lua_dir, config, max_payload} -> vm | nil, message */
+/* The vm's snapshot of a string, which `field` of its options keeps alive. */
+static void open_snapshot(lua_State *L, struct test_vm *vm, const char *field)
+{
+    struct slice bytes = field_slice(L, 1, field);
+
+    if (bytes.p) {
+        lua_getfield(L, 1, field);
+        luaL_ref(L, LUA_REGISTRYINDEX);
+        vm->snapshot = moil_snapshot_new(bytes);
+        luaL_argcheck(L, vm->snapshot, 1, "no snapshot");
+    }
+}
+
+/* new{host, lua_dir, config, max_payload, snapshot, record} -> vm | nil, message */
 static int unit_new(lua_State *L)
 {
     struct test_vm *vm;
@@ -60,6 +73,11 @@ static int unit_new(lua_State *L)
     vm = push_vm(L);
     options.lua_dir = field_slice(L, 1, "lua_dir").p;
     options.config_json = field_slice(L, 1, "config");
+    open_snapshot(L, vm, "snapshot");
+    options.snapshot = vm->snapshot;
+    lua_getfield(L, 1, "record");
+    options.record = lua_toboolean(L, -1) ? &vm->draft : NULL;
+    lua_pop(L, 1);
     host = units_vm_host(vm, (size_t)field_int(L, 1, "max_payload"));
     vm->vm = moil_vm_new(&options, &host, errstr, sizeof errstr);
     if (!vm->vm) {
@@ -98,7 +116,52 @@ static int vm_close(lua_State *L)
     vm->allocs_left = -1;
     moil_vm_free(vm->vm);
     vm->vm = NULL;
+    moil_snapshot_free(vm->snapshot);
+    vm->snapshot = NULL;
+    moil_buffer_fini(&vm->draft);
     return 0;
+}
+
+/* vm:draft() -> the bytes of a snapshot of what it has loaded */
+static int vm_draft(lua_State *L)
+{
+    units_push(L, moil_buffer_slice(&check_vm(L)->draft));
+    return 1;
+}
+
+/* entries(bytes) -> {{kind = 0…, name, value}, …}, or nil */
+static int unit_entries(lua_State *L)
+{
+    struct snapshot *s = moil_snapshot_new(units_slice(L, 1));
+    struct snapshot_entry entry;
+
+    if (!s) {
+        return 0;
+    }
+    lua_newtable(L);
+    for (size_t at = 0; moil_snapshot_next(s, &at, &entry);) {
+        lua_newtable(L);
+        units_set_int(L, "kind", entry.kind);
+        units_set_slice(L, "name", entry.name);
+        units_set_slice(L, "value", entry.value);
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    }
+    moil_snapshot_free(s);
+    return 1;
+}
+
+/* vm:load_snapshot() -> true | nil, message */
+static int vm_load_snapshot(lua_State *L)
+{
+    char errstr[MESSAGE_MAX] = "";
+
+    if (moil_vm_load_snapshot(check_vm(L)->vm, errstr, sizeof errstr) != 0) {
+        lua_pushnil(L);
+        lua_pushstring(L, errstr);
+        return 2;
+    }
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 static int vm_load(lua_State *L)
@@ -325,6 +388,7 @@ static int vm_bench(lua_State *L)
 /* --- registration ----------------------------------------------------------------------------- */
 
 static const luaL_Reg vm_methods[] = {
+    {"draft", vm_draft}, {"load_snapshot", vm_load_snapshot},
     {"close", vm_close}, {"load", vm_load},
     {"seal", vm_seal},   {"memory", vm_memory},
     {"tasks", vm_tasks}, {"start", vm_start},
@@ -356,9 +420,7 @@ static int unit_setup(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"setup", unit_setup},
-    {"new", unit_new},
-    {"core", unit_core},
-    {NULL, NULL},
+    {"setup", unit_setup}, {"new", unit_new}, {"entries", unit_entries},
+    {"core", unit_core},   {NULL, NULL},
 };
 UNITS(vm, functions)

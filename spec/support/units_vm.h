@@ -8,6 +8,7 @@
 #define MOIL_SPEC_UNITS_VM_H
 
 #include "units.h"
+#include "vm/snapshot.h"
 #include "vm/state.h"
 
 struct test_vm {
@@ -17,6 +18,8 @@ struct test_vm {
     long allocs_left; /* < 0: no bound */
     lua_Alloc alloc;
     void *alloc_data;
+    struct buffer draft;       /* of what it loads */
+    struct snapshot *snapshot; /* that it loads from; NULL: none */
 };
 
 struct test_run {

@@ -2,7 +2,7 @@
  * lua_dir).
  *
  * One cache by real path serves all, so that a file that is both in the folder and required runs
- * once. Bytecode is refused everywhere: it can break the interpreter. */
+ * once. Where texts come from, disk or a snapshot, is source.c's business. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "vm/lualib.h"
+#include "vm/source.h"
 #include "vm/state.h"
 
 static const char cache_key;   /* real path -> the file's value, or `loading` */
@@ -48,17 +49,14 @@ static void set_cached(lua_State *L, const char *real)
  * chunk. [-0, +1, e] */
 static void push_file(lua_State *L, const char *path, const char *name)
 {
+    struct vm *vm = moil_source_vm(L);
     char real[PATH_MAX];
 
-    if (!realpath(path, real)) {
-        luaL_error(L, "%s: %s", path, strerror(errno));
-    }
+    moil_source_real(L, vm, path, real);
     if (push_cached(L, real)) { /* value */
         return;
     }
-    if (luaL_loadfilex(L, path, "t") != LUA_OK) { /* chunk */
-        lua_error(L);
-    }
+    moil_source_load(L, vm, path);                  /* chunk */
     lua_pushlightuserdata(L, (void *)&loading_key); /* chunk loading */
     set_cached(L, real);                            /* chunk */
     lua_pushstring(L, name ? name : path);          /* chunk name */
@@ -133,6 +131,14 @@ static struct listing *push_listing(lua_State *L, const char *dir)
     return l;
 }
 
+/* Loads a file for itself, not for another. [-0, +0, e] */
+static void load_file(lua_State *L, const char *path)
+{
+    moil_source_note(moil_source_vm(L), SNAPSHOT_LOAD, path, "");
+    push_file(L, path, NULL); /* value */
+    lua_pop(L, 1);
+}
+
 /* Loads all *.lua of a folder; how many there are. [-0, +0, e] */
 static int load_folder(lua_State *L, const char *dir, int depth)
 {
@@ -152,8 +158,7 @@ static int load_folder(lua_State *L, const char *dir, int depth)
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
             files += load_folder(L, path, depth + 1);
         } else if (ends_with(path, ".lua")) {
-            push_file(L, path, NULL); /* listing path value */
-            lua_pop(L, 1);
+            load_file(L, path);
             files++;
         }
         lua_pop(L, 1); /* listing */
@@ -188,11 +193,27 @@ int moil_load_path(lua_State *L)
         return luaL_error(L, "%s: %s", path, strerror(errno));
     }
     dir = push_folder_of(L, path, S_ISDIR(st.st_mode)); /* path dir */
+    moil_source_note(moil_source_vm(L), SNAPSHOT_ROOT, path, dir);
     add_to_path(L, dir);
     if (!S_ISDIR(st.st_mode)) {
-        push_file(L, path, NULL);
+        load_file(L, path);
     } else if (load_folder(L, dir, 0) == 0) {
         return luaL_error(L, "%s: no *.lua file in this folder", path);
+    }
+    return 0;
+}
+
+int moil_load_snapshot(lua_State *L)
+{
+    const struct vm *vm = moil_source_vm(L);
+    struct snapshot_entry entry;
+
+    for (size_t at = 0; moil_snapshot_next(vm->snapshot, &at, &entry);) {
+        if (entry.kind == SNAPSHOT_ROOT) {
+            add_to_path(L, entry.value.p);
+        } else if (entry.kind == SNAPSHOT_LOAD) {
+            load_file(L, entry.name.p);
+        }
     }
     return 0;
 }
@@ -206,11 +227,18 @@ static int loader(lua_State *L)
     return 1;
 }
 
-/* (name) -> loader, path; or a message. Stands where the stock searcher for Lua files stood. */
+/* (name) -> loader, path; or a message. Stands where the stock searcher for Lua files stood. What
+ * is in the snapshot goes before all that is on disk, wherever in the path it stands. */
 static int search_file(lua_State *L)
 {
-    luaL_checkstring(L, 1);
+    const char *name = luaL_checkstring(L, 1);
+
     lua_settop(L, 1);
+    if (moil_source_push_place(L, moil_source_vm(L), name)) { /* name found */
+        lua_pushcfunction(L, loader);                         /* name found loader */
+        lua_insert(L, 2);                                     /* name loader found */
+        return 2;
+    }
     lua_getglobal(L, "package");       /* name package */
     lua_getfield(L, -1, "searchpath"); /* name package fn */
     lua_pushvalue(L, 1);               /* name package fn name */
@@ -229,10 +257,8 @@ static int load_from_dir(lua_State *L, const char *name, const char *lua_dir)
     luaL_gsub(L, name, ".", "/"); /* name relative */
     lua_pushfstring(L, "%s/%s%s.lua", lua_dir, lua_tostring(L, -1),
                     strcmp(name, "moil") == 0 ? "/init" : "");
-    if (luaL_loadfilex(L, lua_tostring(L, -1), "t") != LUA_OK) { /* name relative path chunk */
-        return lua_error(L);
-    }
-    lua_insert(L, -2); /* name relative chunk path */
+    moil_source_load(L, moil_source_vm(L), lua_tostring(L, -1)); /* name relative path chunk */
+    lua_insert(L, -2);                                           /* name relative chunk path */
     return 2;
 }
 
@@ -286,9 +312,35 @@ static int text_load(lua_State *L)
     return call_with_text_mode(L, 3);
 }
 
+/* While the tasks are loaded, what is read by loadfile and dofile is a part of the snapshot, too; a
+ * job that reads a file wants what is there now. */
+static bool is_in_snapshot(const struct vm *vm, const char *path)
+{
+    struct slice text;
+
+    return path && !vm->sealed && (vm->record || moil_source_find(vm, path, &text));
+}
+
+/* (path [, mode [, env]]) -> chunk; or nil, message */
 static int text_loadfile(lua_State *L)
 {
-    return call_with_text_mode(L, 2);
+    if (!is_in_snapshot(moil_source_vm(L), luaL_optstring(L, 1, NULL))) {
+        return call_with_text_mode(L, 2);
+    }
+    lua_pushcfunction(L, moil_source_chunk); /* path … fn */
+    lua_pushvalue(L, 1);                     /* path … fn path */
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {   /* path … message */
+        lua_pushnil(L);                      /* path … message nil */
+        lua_insert(L, -2);                   /* path … nil message */
+        return 2;
+    }
+    if (lua_gettop(L) > 3) { /* path mode env … chunk */
+        lua_pushvalue(L, 3);
+        if (!lua_setupvalue(L, -2, 1)) {
+            lua_pop(L, 1);
+        }
+    }
+    return 1;
 }
 
 static int dofile_done(lua_State *L, int status, lua_KContext ctx)
@@ -302,7 +354,9 @@ static int text_dofile(lua_State *L)
     const char *path = luaL_checkstring(L, 1);
 
     lua_settop(L, 1);
-    if (luaL_loadfilex(L, path, "t") != LUA_OK) { /* path chunk */
+    if (is_in_snapshot(moil_source_vm(L), path)) {
+        moil_source_load(L, moil_source_vm(L), path); /* path chunk */
+    } else if (luaL_loadfilex(L, path, "t") != LUA_OK) {
         return lua_error(L);
     }
     lua_callk(L, 0, LUA_MULTRET, 1, dofile_done); /* path values… */
@@ -320,6 +374,7 @@ void moil_load_open(lua_State *L, struct vm *vm)
 {
     lua_createtable(L, 0, 0); /* cache */
     lua_rawsetp(L, LUA_REGISTRYINDEX, &cache_key);
+    moil_source_open(L, vm);
     lua_getglobal(L, "package");       /* package */
     lua_getfield(L, -1, "searchers");  /* package searchers */
     lua_pushcfunction(L, search_file); /* package searchers fn */

@@ -26,8 +26,10 @@ struct vm {
     struct run *volatile on_cpu; /* the signal handler reads it (limits.c) */
     struct run *idle;            /* finished runs with their threads, for the next jobs */
     unsigned idle_count;
-    char *lua_dir;     /* NULL: embedded */
-    char *config_json; /* NULL: none */
+    char *lua_dir;                   /* NULL: embedded */
+    char *config_json;               /* NULL: none */
+    const struct snapshot *snapshot; /* NULL: everything comes from disk */
+    struct buffer *record;           /* the draft of a snapshot; NULL: nobody keeps one */
     bool sealed;
     int conclude_ref;  /* lua/moil/job.lua: the second phase of a run */
     int self_meta_ref; /* likewise: the metatable of `self` */
@@ -147,7 +149,8 @@ void moil_rails_seal(lua_State *L);
 
 /* load.c: text-only loading, one cache by real path, moil's own library. [-0, +0, m] */
 void moil_load_open(lua_State *L, struct vm *vm);
-int moil_load_path(lua_State *L); /* a C function: path -> nothing */
+int moil_load_path(lua_State *L);     /* a C function: path -> nothing */
+int moil_load_snapshot(lua_State *L); /* likewise: all that is in the vm's snapshot */
 
 /* coroutine.c: replaces the table `coroutine`. [-0, +0, m] */
 void moil_coroutine_open(lua_State *L);

@@ -149,6 +149,8 @@ struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *h
         return NULL;
     }
     vm->host = *host;
+    vm->snapshot = options->snapshot;
+    vm->record = options->record;
     lua_atpanic(vm->L, panic);
     moil_thread_set_run(vm->L, NULL); /* new threads begin with a copy of this */
     if (call_protected(vm->L, open_state, vm, NULL, errstr, errlen) != 0) {
@@ -185,6 +187,18 @@ static int load_path(lua_State *L)
 int moil_vm_load(struct vm *vm, const char *path, char *errstr, size_t errlen)
 {
     return call_protected(vm->L, load_path, vm, path, errstr, errlen);
+}
+
+/* (vm) -> nothing */
+static int load_snapshot(lua_State *L)
+{
+    lua_settop(L, 0);
+    return moil_load_snapshot(L);
+}
+
+int moil_vm_load_snapshot(struct vm *vm, char *errstr, size_t errlen)
+{
+    return call_protected(vm->L, load_snapshot, vm, NULL, errstr, errlen);
 }
 
 /* () -> nothing */

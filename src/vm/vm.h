@@ -16,10 +16,16 @@
 
 struct vm;
 
+struct snapshot;
+
 struct vm_options {
-    const char *lua_dir;      /* where moil's own Lua library is; NULL: the embedded copy */
-    struct slice config_json; /* plain data of moil.lua that Lua needs ({"routes": …,
-                                 "task_defaults": …}), or empty */
+    const char *lua_dir;             /* where moil's own Lua library is; NULL: the embedded copy */
+    struct slice config_json;        /* plain data of moil.lua that Lua needs ({"routes": …,
+                                        "task_defaults": …}), or empty */
+    const struct snapshot *snapshot; /* borrowed for the vm's life: what is in it is loaded from
+                                        there, not from disk; NULL: none */
+    struct buffer *record; /* likewise: gets all that is loaded, as a draft (vm/snapshot.h); or
+                              NULL */
 };
 
 /* NULL with one line in errstr. The host is copied. */
@@ -30,6 +36,10 @@ void moil_vm_free(struct vm *vm);
 /* Loads a task file, or every *.lua of a folder and its sub-folders in the order of their names. 0,
  * or MOIL_EINVAL with "file:line: what is wrong" in errstr. Text only: bytecode is refused. */
 int moil_vm_load(struct vm *vm, const char *path, char *errstr, size_t errlen);
+
+/* Loads what the paths behind the vm's snapshot were, in its order, whatever is on disk by now. As
+ * moil_vm_load. */
+int moil_vm_load_snapshot(struct vm *vm, char *errstr, size_t errlen);
 
 /* After the last load: seals the globals, so that a job that writes an undeclared one fails with
  * its line. */
