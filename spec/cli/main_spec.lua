@@ -77,7 +77,8 @@ describe("moil", function()
       "t", "--concurrency=2")
     usage_error('%-%-concurrency: "0" is not a whole number from 1 to 100000', "worker", "-c", "0")
     usage_error("unknown option %-%-beat", "worker", "--beat", "b.lua")
-    usage_error("unknown option %-%-watch", "worker", "--watch")
+    usage_error("%-%-watch is no option of `moil call`; it belongs to worker dev", "call", "t",
+      "--watch")
   end)
 
   it("says which operand is missing or too many", function()

@@ -80,6 +80,23 @@ describe("systemd", function()
     node:stop(BY)
   end)
 
+  it("is told of a reload, and of its end, whatever that is", function()
+    local d = systemd.listen()
+    local dir = support.tempdir()
+    local node = super_node.start_ready({ workers = 1, check = "given:" .. dir .. "/x,exit:6" },
+      env(d))
+    d:wait_for("READY=1")
+    for n = 1, 2 do
+      node:kill("HUP")
+      local lines, at = d:wait_for("RELOADING=1\nMONOTONIC_USEC=", n)
+      assert.matches("MONOTONIC_USEC=%d+\n", lines)
+      assert.is_true(at < select(2, d:wait_for("READY=1", n + 1)))
+      support.write(dir .. "/x", "")
+    end
+    assert.matches("generation 2 goes on", node:stderr())
+    node:stop(BY)
+  end)
+
   it("is nobody that the children hear of", function()
     local d = systemd.listen()
     local node = super_node.start_ready({ workers = 1, worker = "status", agent = "status" },

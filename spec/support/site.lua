@@ -73,6 +73,15 @@ function site.wait_worker(node, state)
   end, PATIENCE, "a worker that is " .. state)
 end
 
+-- The nodes' reports, as `moil inspect nodes --json` prints them.
+function site:nodes()
+  local nodes = {}
+  local moil = support.start_moil { "inspect", "nodes", "--json", redis = self.url }
+  assert(moil:wait(PATIENCE) == 0, moil:report())
+  for line in moil:stdout():gmatch("[^\n]+") do nodes[#nodes + 1] = support.json_decode(line) end
+  return nodes
+end
+
 -- The lines of a node's log that hold a plain text.
 function site.log_lines(node, text)
   local found = {}

@@ -15,12 +15,14 @@
  *   exit:N       leaves with that status
  *   once:FILE    skips the rest if FILE is there, and makes it if not: so a restarted child lives
  *   many:FILE:N  as once, but skips after N times
+ *   given:FILE   skips the rest unless FILE is there
  *   loop         uses the CPU for ever
  *   write:N      writes N bytes to the ready pipe
  *   status       says what it has inherited
  *   spawn        starts a child of its own that would outlive it
  *   pulse        gives a sign of life every 20 ms while it waits
  *   silent       gives none any more
+ *   hold         says whether its page holds a burst, now and at each signal
  *   stubborn     SIGTERM is noted only
  *   deaf         SIGQUIT too
  *
@@ -48,7 +50,7 @@ struct scripts {
 struct actor {
     struct child_context *context;
     char name[16];
-    bool stubborn, deaf, pulse;
+    bool stubborn, deaf, pulse, tells_hold;
     int signal_fd;
 };
 
@@ -160,6 +162,12 @@ static void say_status(struct actor *a)
     say(a, "fds +%d group %d", count_fds() - scripts->inherited_fds, getpgrp() == getpid());
 }
 
+static void say_hold(struct actor *a)
+{
+    a->tells_hold = true;
+    say(a, "hold %u", atomic_load(&a->context->page->hold));
+}
+
 static void spawn_orphan(struct actor *a)
 {
     pid_t pid = fork();
@@ -192,6 +200,8 @@ static bool play(struct actor *a, char *step)
         return !was_there(arg, 1);
     else if (strcmp(step, "many") == 0)
         return !was_often_there(arg);
+    else if (strcmp(step, "given") == 0)
+        return access(arg, F_OK) == 0;
     else if (strcmp(step, "loop") == 0)
         for (volatile unsigned n = 0;; n++) {}
     else if (strcmp(step, "write") == 0)
@@ -204,6 +214,8 @@ static bool play(struct actor *a, char *step)
         a->pulse = true;
     else if (strcmp(step, "silent") == 0)
         a->pulse = false;
+    else if (strcmp(step, "hold") == 0)
+        say_hold(a);
     else if (strcmp(step, "stubborn") == 0)
         a->stubborn = true;
     else if (strcmp(step, "deaf") == 0)
@@ -228,6 +240,8 @@ static void say_pages(struct actor *a)
 static void heed(struct actor *a, int sig)
 {
     say(a, "got %s", sigabbrev_np(sig));
+    if (a->tells_hold)
+        say_hold(a);
     if (sig == SIGUSR1 && a->context->role == ROLE_AGENT)
         say_pages(a);
     if ((sig == SIGTERM && !a->stubborn) || (sig == SIGQUIT && !a->deaf))
@@ -277,8 +291,15 @@ static int act(struct child_context *context)
     struct actor a = {.context = context, .signal_fd = -1};
     snprintf(a.name, sizeof a.name, "%s%d", roles[context->role],
              context->role == ROLE_WORKER ? context->slot + 1 : 0);
-    say(&a, "pid %d result %zu [%s]", (int)getpid(), context->check_len,
-        context->page ? context->page->incarnation : "");
+    struct buffer report;
+    int of = 0;
+    moil_buffer_init(&report);
+    moil_context_report(context, &report, &of);
+    say(&a, "pid %d result %zu [%s] generation %d", (int)getpid(), report.len,
+        context->page ? context->page->incarnation : "", context->generation);
+    moil_buffer_fini(&report);
+    if (context->quiet)
+        say(&a, "begins quiet");
     char script[1024];
     snprintf(script, sizeof script, "%s", script_of(context));
     char *rest = script, *step;
@@ -310,11 +331,11 @@ static void parse(char **argv, struct super_options *o, struct scripts *scripts)
     for (; argv[0] && argv[1]; argv += 2) {
         const char *name = argv[0] + 2, *value = argv[1];
         if (strcmp(name, "workers") == 0)
-            o->workers = atoi(value);
+            o->plan.workers = atoi(value);
         else if (strcmp(name, "burst") == 0)
             o->burst = atoi(value) != 0;
         else if (strcmp(name, "timeout") == 0)
-            o->shutdown_timeout_ms = atoi(value);
+            o->plan.shutdown_timeout_ms = atoi(value);
         else if (strcmp(name, "silence") == 0)
             o->agent_silence_ms = atoi(value);
         else if (strcmp(name, "pidfile") == 0)
@@ -343,7 +364,9 @@ int main(int argc, char **argv)
     (void)argc;
     struct scripts scripts = {.check = "", .agent = "", .worker = "", .inherited_fds = count_fds()};
     struct super_options options = {
-        .workers = 2, .shutdown_timeout_ms = 10000, .child = act, .data = &scripts};
+        .plan = {.workers = 2, .shutdown_timeout_ms = 10000, .log_level = -1},
+        .child = act,
+        .data = &scripts};
     parse(argv + 1, &options, &scripts);
     moil_log_open(&(struct log_options){.level = LOG_DEBUG, .format = LOG_TEXT});
     return moil_super_run(&options);

@@ -17,12 +17,16 @@ static int unit_delays(lua_State *L)
     return n + 1;
 }
 
-/* word(line) -> slot, incarnation, how, number, on_cpu | nothing */
+/* word(line) -> slot, incarnation, how, number, on_cpu | generation | nothing */
 static int unit_word(lua_State *L)
 {
     struct word w;
     if (moil_word_parse(luaL_checkstring(L, 1), &w) != 0)
         return 0;
+    if (w.generation) {
+        lua_pushinteger(L, w.generation);
+        return 1;
+    }
     lua_pushinteger(L, w.slot);
     lua_pushstring(L, w.incarnation);
     lua_pushstring(L, w.how);

@@ -14,8 +14,13 @@ describe("the supervisor's word", function()
     assert.equal(200, #select(5, word("dead 0 i signal 11 " .. ("x"):rep(200))))
   end)
 
+  it("of a generation", function()
+    assert.same({ 12 }, { word "generation 12" })
+  end)
+
   it("that says something else is none", function()
     for _, line in ipairs {
+      "generation", "generation 0", "generation -1", "generation x", "generation 1 2",
       "", "dead", "dead 0 i signal 9", "alive 0 i signal 9 -", "dead x i signal 9 -",
       "dead -1 i signal 9 -", "dead 0 i sleep 9 -", "dead 0 i signals 9 -",
       "dead 0 i signal 256 -", "dead 0 i exit -1 -", "dead 0 i exit 99999999999999999999 -",

@@ -14,7 +14,12 @@
 struct process {
     struct agent agent;
     struct child_context *context;
+    const struct runtime *runtime;
     struct role_signals signals;
+    double started_at;
+    int generation;       /* which one `report` tells of; 0: none yet */
+    struct buffer result; /* of its check child */
+    struct buffer report;
 };
 
 static struct page *page_at(void *data, int slot)
@@ -46,28 +51,38 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
         moil_agent_stop(&p->agent);
 }
 
-/* The members of the node's report that do not change: who and where it is, what it serves. */
-static void add_report(const struct runtime *r, const struct child_context *context,
-                       struct buffer *out)
+/* The members of the node's report that only a reload changes: who and where it is, what it serves.
+ */
+static void write_report(struct process *p)
 {
+    const moil_runtime_options *o = &p->runtime->options;
     char host[128] = "";
     gethostname(host, sizeof host - 1);
-    json_t *check = json_loadb(context->check_result, context->check_len, 0, NULL), *task,
+    json_t *check = json_loadb(p->result.data, p->result.len, 0, NULL), *task,
            *names = json_array();
     size_t i;
     json_array_foreach(json_object_get(check, "tasks"), i, task)
         json_array_append(names, json_object_get(task, "name"));
-    json_t *queues = json_object_get(check, "queues");
-    json_t *report = json_pack(
-        "{s:s, s:i, s:s, s:f, s:f, s:i, s:O?, s:o}", "host", host, "pid", (int)getppid(), "version",
-        MOIL_VERSION, "started_at", (double)moil_clock_wall_us() / 1e6, "lease", r->options.lease,
-        "concurrency", r->options.concurrency, "queues", queues, "tasks", names);
+    json_t *report = json_pack("{s:s, s:i, s:s, s:f, s:f, s:i, s:O?, s:O?, s:o}", "host", host,
+                               "pid", (int)getppid(), "version", MOIL_VERSION, "started_at",
+                               p->started_at, "lease", o->lease, "generation", p->generation,
+                               "concurrency", json_object_get(check, "concurrency"), "queues",
+                               json_object_get(check, "queues"), "tasks", names);
     char *text = json_dumps(report, JSON_COMPACT);
+    moil_buffer_clear(&p->report);
     if (text && strlen(text) > 2)
-        moil_buffer_add(out, text + 1, strlen(text) - 2);
+        moil_buffer_add(&p->report, text + 1, strlen(text) - 2);
     free(text);
     json_decref(report);
     json_decref(check);
+}
+
+static struct slice report(void *data)
+{
+    struct process *p = data;
+    if (moil_context_report(p->context, &p->result, &p->generation))
+        write_report(p);
+    return moil_buffer_slice(&p->report);
 }
 
 int moil_agent_role(struct child_context *context)
@@ -79,16 +94,17 @@ int moil_agent_role(struct child_context *context)
     if (err)
         return err;
     p.context = context;
-    struct buffer report;
-    moil_buffer_init(&report);
-    add_report(r, context, &report);
+    p.runtime = r;
+    p.started_at = (double)moil_clock_wall_us() / 1e6;
+    moil_buffer_init(&p.result);
+    moil_buffer_init(&p.report);
     struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO);
     struct agent_options options = {
         .url = &url,
         .ns = r->options.ns,
         .node = r->node_id,
         .lease_s = r->options.lease,
-        .report = moil_buffer_slice(&report),
+        .report = report,
         .page_at = page_at,
         .slots = slots,
         .pulse = context->pulse,
@@ -105,6 +121,7 @@ int moil_agent_role(struct child_context *context)
     moil_agent_start(&p.agent);
     ev_run(loop, 0);
     moil_agent_fini(&p.agent);
-    moil_buffer_fini(&report);
+    moil_buffer_fini(&p.result);
+    moil_buffer_fini(&p.report);
     return 0;
 }

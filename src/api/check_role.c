@@ -1,33 +1,29 @@
 /* check_role.c: loads everything that a worker would load, in a process of its own, and says what
  * is there (roles.h). */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "api/roles.h"
+#include "api/settings.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "vm/vm.h"
 #include "worker/host.h"
 #include "worker/worker.h"
 
-struct report {
-    struct buffer *json;
-    bool any;
-};
-
 static bool add_task(void *data, struct task *task)
 {
-    struct report *report = data;
-    struct buffer *out = report->json;
-    moil_buffer_add_str(out, report->any ? ",{\"name\":" : "{\"name\":");
+    struct check_result *result = data;
+    struct buffer *out = &result->json;
+    moil_buffer_add_str(out, result->tasks++ > 0 ? ",{\"name\":" : "{\"name\":");
     moil_buffer_add_json(out, task->name);
     moil_buffer_add_str(out, ",\"queue\":");
     moil_buffer_add_json(out, task->queue);
     moil_buffer_add_str(out, ",\"where\":");
     moil_buffer_add_json(out, slice_str(task->where));
     moil_buffer_add_char(out, '}');
-    report->any = true;
     return true;
 }
 
@@ -45,12 +41,13 @@ static void add_queues(const struct runtime *r, struct vm *vm, struct buffer *ou
     moil_queues_fini(&set);
 }
 
-int moil_check_load(const struct runtime *r, struct buffer *json, char *errstr, size_t errlen)
+int moil_check_load(const struct runtime *r, struct check_result *out, char *errstr, size_t errlen)
 {
     struct vm_host host = moil_host_of_check();
     struct vm *vm =
         moil_vm_new(&(struct vm_options){.lua_dir = r->options.lua_dir,
-                                         .config_json = slice_str(r->options.config_json)},
+                                         .config_json = slice_str(r->options.config_json),
+                                         .record = out->draft},
                     &host, errstr, errlen);
     if (!vm)
         return MOIL_EINVAL;
@@ -58,15 +55,70 @@ int moil_check_load(const struct runtime *r, struct buffer *json, char *errstr, 
     for (const char *const *path = r->options.paths; !err && *path; path++)
         err = moil_vm_load(vm, *path, errstr, errlen);
     if (!err) {
-        struct report report = {.json = json};
-        moil_buffer_add_str(json, "{\"tasks\":[");
-        moil_vm_each_task(vm, add_task, &report);
-        moil_buffer_add_str(json, "],\"queues\":[");
-        add_queues(r, vm, json);
-        moil_buffer_add_str(json, "]}");
+        moil_buffer_add_str(&out->json, "{\"tasks\":[");
+        moil_vm_each_task(vm, add_task, out);
+        moil_buffer_add_str(&out->json, "],\"queues\":[");
+        add_queues(r, vm, &out->json);
+        moil_buffer_addf(&out->json, "],\"concurrency\":%d}", r->options.concurrency);
     }
     moil_vm_free(vm);
     return err;
+}
+
+/* --- the role --------------------------------------------------------------------------------- */
+
+/* Takes up what a start would find by now. */
+static int renew_options(struct runtime *r, char *errstr, size_t errlen)
+{
+    moil_runtime_options next = r->options;
+    snprintf(errstr, errlen, "the options cannot be read");
+    if (r->options.reload && r->options.reload(r->options.reload_data, &next, errstr, errlen) != 0)
+        return MOIL_EINVAL;
+    moil_settings_keep(&next, &r->options);
+    moil_settings_fill(&next);
+    r->options = next;
+    return moil_settings_check(&r->options, errstr, errlen);
+}
+
+static int log_level_of(const moil_runtime_options *o)
+{
+    enum log_level level;
+    return o->log_level && moil_log_level_parse(o->log_level, &level) == 0 ? (int)level : -1;
+}
+
+/* What the supervisor itself needs to know. */
+static struct plan plan_of(const struct runtime *r, const struct check_result *found)
+{
+    const moil_runtime_options *o = &r->options;
+    return (struct plan){.workers = o->workers,
+                         .shutdown_timeout_ms = (int)(o->shutdown_timeout * 1000),
+                         .tasks = found->tasks,
+                         .log_level = log_level_of(o)};
+}
+
+static void add_watched(struct buffer *out, char kind, struct slice path)
+{
+    moil_buffer_add_char(out, kind);
+    moil_buffer_add_slice(out, path);
+    moil_buffer_add_char(out, '\0');
+}
+
+/* What a change of which means a reload: the folders as they were given, every file that was
+ * loaded, and the config file. Also of what fails: its next change may mend it. */
+static void add_paths(const struct runtime *r, const struct buffer *draft, struct buffer *out)
+{
+    struct snapshot *s = moil_snapshot_new(moil_buffer_slice(draft));
+    struct snapshot_entry entry;
+    moil_buffer_add_char(out, '\0');
+    for (const char *const *path = r->options.paths; *path; path++)
+        add_watched(out, 'D', slice_str(*path));
+    if (r->options.config_file)
+        add_watched(out, 'F', slice_str(r->options.config_file));
+    for (size_t at = 0; s && moil_snapshot_next(s, &at, &entry);) {
+        if (entry.kind == SNAPSHOT_PATH)
+            add_watched(out, 'F', entry.name);
+    }
+    moil_snapshot_free(s);
 }
 
 static int write_all(int fd, const struct buffer *text)
@@ -77,19 +129,46 @@ static int write_all(int fd, const struct buffer *text)
             return MOIL_EXIT_CHECK;
         at += (size_t)n;
     }
-    return 0;
+    return text->failed ? MOIL_EXIT_CHECK : 0;
+}
+
+/* 0, or a negative code with one line in errstr. */
+static int check(struct runtime *r, struct check_result *found, struct child_context *context,
+                 char *errstr, size_t errlen)
+{
+    int err = context->generation > 1 ? renew_options(r, errstr, errlen) : 0;
+    if (!err)
+        err = moil_check_load(r, found, errstr, errlen);
+    if (err)
+        return err;
+    *context->plan = plan_of(r, found);
+    moil_settings_pack(&r->options, found->draft);
+    err = moil_snapshot_write(found->draft, context->snapshot_fd);
+    if (err == MOIL_ETOOLARGE)
+        snprintf(errstr, errlen, "the task files are larger than %d MB together",
+                 MOIL_SNAPSHOT_MAX >> 20);
+    else if (err)
+        snprintf(errstr, errlen, "cannot keep a snapshot of the task files: %s", strerror(errno));
+    return err;
 }
 
 int moil_check_role(struct child_context *context)
 {
     char errstr[512];
-    struct buffer json;
-    int status = MOIL_EXIT_CHECK;
-    moil_buffer_init(&json);
-    if (moil_check_load(context->data, &json, errstr, sizeof errstr) != 0)
+    struct runtime *r = context->data;
+    struct buffer draft;
+    struct check_result found = {.draft = &draft};
+    moil_buffer_init(&draft);
+    moil_buffer_init(&found.json);
+    int err = check(r, &found, context, errstr, sizeof errstr);
+    if (err) {
         log_error("%s", errstr);
-    else
-        status = write_all(context->ready_fd, &json);
-    moil_buffer_fini(&json);
-    return status;
+        moil_buffer_clear(&found.json);
+    }
+    if (r->options.watch)
+        add_paths(r, &draft, &found.json);
+    int status = write_all(context->ready_fd, &found.json);
+    moil_buffer_fini(&found.json);
+    moil_buffer_fini(&draft);
+    return err ? MOIL_EXIT_CHECK : status;
 }

@@ -191,8 +191,17 @@ typedef struct moil_runtime_options {
                                            none); < 0: none */
     double shutdown_timeout;            /* 0: 25 s */
     double result_ttl;                  /* 0: 86,400 s */
-    double lease;       /* without a heartbeat for that long a node is gone; 0: 15 s */
-    size_t max_payload; /* 0: 1 MB */
+    double lease;            /* without a heartbeat for that long a node is gone; 0: 15 s */
+    size_t max_payload;      /* 0: 1 MB */
+    const char *log_level;   /* "debug", "info", "warning", "error"; NULL: as it is */
+    int watch;               /* not 0: reload when a script or config_file changes */
+    const char *config_file; /* only to be watched; NULL: none */
+    /* For reloads; NULL: the options stay as they are. Called in a child process that ends soon, so
+     * nothing needs to be freed: *next holds the running options, and is to become those that a
+     * start would have now. url, ns, paths, name, pidfile, burst, lease, watch and config_file
+     * cannot change. 0; or anything else with one line in errstr: then the reload is not done. */
+    int (*reload)(void *data, struct moil_runtime_options *next, char *errstr, size_t errlen);
+    void *reload_data;
 } moil_runtime_options;
 
 /* Becomes the supervisor: forks workers and an agent, handles signals, returns the exit status when

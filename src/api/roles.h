@@ -24,15 +24,22 @@ enum {
 
 /* Of the whole runtime, made before the first fork; the children only read it. */
 struct runtime {
-    moil_runtime_options options; /* defaults filled in */
+    moil_runtime_options options; /* defaults filled in; in a child, those of its generation */
     struct url url;               /* of the server, or of the embedded one's socket in a child */
     char node[256];               /* its name */
     char node_id[300];            /* the name, and what tells this run from others under it */
 };
 
-/* Loads the tasks as a worker would and appends {"tasks": […], "queues": […]}. 0, or a negative
- * code with one line in errstr. */
-int moil_check_load(const struct runtime *r, struct buffer *json, char *errstr, size_t errlen);
+/* What loading everything has found. */
+struct check_result {
+    struct buffer json;   /* {"tasks": […], "queues": […], "concurrency": N} */
+    struct buffer *draft; /* of the snapshot (vm/snapshot.h); NULL: none is wanted */
+    int tasks;
+};
+
+/* Loads the tasks as a worker would; the caller inits json. 0, or a negative code with one line in
+ * errstr. */
+int moil_check_load(const struct runtime *r, struct check_result *out, char *errstr, size_t errlen);
 
 /* Begins a process with an event loop: its name (at most 15 bytes), no SIGPIPE, random numbers of
  * its own, and where Redis is. 0, or the exit status, with the reason logged. */

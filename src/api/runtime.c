@@ -10,17 +10,15 @@
 
 #include "api/locate.h"
 #include "api/roles.h"
+#include "api/settings.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "queue/keys.h"
 #include "queue/lease.h"
-#include "worker/queues.h"
 
 enum {
     CHECK_TIMEOUT_MS = 1000,
-    SHUTDOWN_TIMEOUT_S = 25,
     SILENCE_MIN_MS = 1000, /* a busy machine may keep an agent off its CPU for a moment */
 };
 
@@ -37,23 +35,13 @@ static int run_child(struct child_context *context)
     return MOIL_EXIT_USAGE;
 }
 
-static void fill_defaults(struct runtime *r, const moil_runtime_options *options)
+static void init_runtime(struct runtime *r, const moil_runtime_options *options)
 {
-    static const char *const no_paths[] = {NULL};
-    moil_runtime_options *o = &r->options;
-    *o = *options;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    o->ns = o->ns && *o->ns ? o->ns : "moil";
-    o->paths = o->paths ? o->paths : no_paths;
-    o->workers = o->workers > 0 ? o->workers : (int)(cores > 0 ? cores : 1);
-    o->concurrency = o->concurrency > 0 ? o->concurrency : MOIL_CONCURRENCY_DEFAULT;
-    o->shutdown_timeout = o->shutdown_timeout > 0 ? o->shutdown_timeout : SHUTDOWN_TIMEOUT_S;
-    o->time_limit = o->time_limit == 0 ? 3600 : o->time_limit < 0 ? 0 : o->time_limit;
-    o->soft_time_limit = o->soft_time_limit < 0 ? 0 : o->soft_time_limit;
-    o->lease = o->lease > 0 ? o->lease : MOIL_LEASE_MS / 1000.0;
-    o->result_ttl = o->result_ttl > 0 ? o->result_ttl : 86400;
-    if (o->name && *o->name) {
-        snprintf(r->node, sizeof r->node, "%.200s", o->name);
+    const char *name = options->name;
+    *r = (struct runtime){.options = *options};
+    moil_settings_fill(&r->options);
+    if (name && *name) {
+        snprintf(r->node, sizeof r->node, "%.200s", name);
     } else {
         char host[128] = "localhost";
         gethostname(host, sizeof host - 1);
@@ -73,35 +61,12 @@ static void make_node_id(struct runtime *r)
 /* What is wrong with the options themselves; the tasks are the check child's business. */
 static int check_options(const struct runtime *r, char *errstr, size_t errlen)
 {
-    struct keys keys;
-    struct queue_set queues;
-    if (moil_keys_init(&keys, r->options.ns) != 0) {
-        snprintf(errstr, errlen,
-                 "namespace \"%.80s\": 1 to 64 printable characters without space, { and }",
-                 r->options.ns);
-        return MOIL_EINVAL;
-    }
     if (!moil_name_is_valid(slice_str(r->node))) {
         snprintf(errstr, errlen, "name \"%.80s\": 1 to 200 printable characters without space",
                  r->node);
         return MOIL_EINVAL;
     }
-    if (r->options.workers > SUPER_SLOTS_MAX) {
-        snprintf(errstr, errlen, "workers: at most %d", SUPER_SLOTS_MAX);
-        return MOIL_EINVAL;
-    }
-    if (r->options.time_limit > 0 && r->options.soft_time_limit >= r->options.time_limit) {
-        snprintf(errstr, errlen, "the soft time limit (%g s) must be below the time limit (%g s)",
-                 r->options.soft_time_limit, r->options.time_limit);
-        return MOIL_EINVAL;
-    }
-    if (r->options.queues) {
-        int err = moil_queues_parse(&queues, r->options.queues, errstr, errlen);
-        if (err)
-            return err;
-        moil_queues_fini(&queues);
-    }
-    return 0;
+    return moil_settings_check(&r->options, errstr, errlen);
 }
 
 /* A third of the lease: with a heartbeat every third, the node is alive when the next agent is. */
@@ -113,9 +78,9 @@ static int agent_silence_ms(const struct runtime *r)
 
 int moil_runtime_run(const moil_runtime_options *options)
 {
-    struct runtime r = {0};
+    struct runtime r;
     char errstr[512], dir[sizeof r.url.path], shown[1400], line[1600];
-    fill_defaults(&r, options);
+    init_runtime(&r, options);
     int err = moil_locate(options->url, false, &r.url, errstr, sizeof errstr);
     if (!err)
         err = check_options(&r, errstr, sizeof errstr);
@@ -129,11 +94,11 @@ int moil_runtime_run(const moil_runtime_options *options)
     snprintf(dir, sizeof dir, "%s", r.url.path);
     snprintf(line, sizeof line, "node %.255s on %.1300s", r.node, shown);
     return moil_super_run(&(struct super_options){
-        .workers = r.options.workers,
-        .shutdown_timeout_ms = (int)(r.options.shutdown_timeout * 1000),
+        .plan = {.workers = r.options.workers, .log_level = -1},
         .agent_silence_ms = agent_silence_ms(&r),
         .pidfile = r.options.pidfile,
         .burst = r.options.burst != 0,
+        .watch = r.options.watch != 0,
         .embedded_dir = embedded ? dir : NULL,
         .ready_line = line,
         .child = run_child,
@@ -147,15 +112,15 @@ int moil_runtime_run(const moil_runtime_options *options)
 static void check_child(const struct runtime *r, int fd)
 {
     char errstr[512];
-    struct buffer text;
-    moil_buffer_init(&text);
-    int err = moil_check_load(r, &text, errstr, sizeof errstr);
+    struct check_result found = {0};
+    moil_buffer_init(&found.json);
+    int err = moil_check_load(r, &found, errstr, sizeof errstr);
     if (err) {
-        moil_buffer_clear(&text);
-        moil_buffer_addf(&text, "!%s", errstr);
+        moil_buffer_clear(&found.json);
+        moil_buffer_addf(&found.json, "!%s", errstr);
     }
-    const char *p = moil_buffer_cstr(&text);
-    size_t left = text.len;
+    const char *p = moil_buffer_cstr(&found.json);
+    size_t left = found.json.len;
     while (left > 0) {
         ssize_t n = write(fd, p, left);
         if (n <= 0)
@@ -214,9 +179,9 @@ static int judge(struct buffer *text, bool in_time, int wait_status, char **json
 int moil_runtime_check(const moil_runtime_options *options, char **json, char *errstr,
                        size_t errlen)
 {
-    struct runtime r = {0};
+    struct runtime r;
     int fds[2];
-    fill_defaults(&r, options);
+    init_runtime(&r, options);
     int err = check_options(&r, errstr, errlen);
     if (err)
         return err;

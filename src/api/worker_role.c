@@ -1,9 +1,13 @@
 /* worker_role.c: a worker process: a worker on the default loop (child programs need SIGCHLD),
  * steered by signals (roles.h). */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "api/roles.h"
+#include "api/settings.h"
 #include "base/log.h"
 #include "worker/worker.h"
 
@@ -48,23 +52,44 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     }
 }
 
+/* Its generation's snapshot, mapped as long as the process lives, and the options in it. NULL, with
+ * the reason logged, when it cannot be read. */
+static struct snapshot *open_snapshot(struct runtime *r, const struct child_context *context)
+{
+    struct snapshot *s = moil_snapshot_map(context->snapshot_fd);
+    close(context->snapshot_fd);
+    if (!s || !moil_settings_unpack(s, &r->options)) {
+        log_error("the snapshot of the tasks cannot be read: %s",
+                  errno ? strerror(errno) : "it is damaged");
+        moil_snapshot_free(s);
+        return NULL;
+    }
+    enum log_level level;
+    if (r->options.log_level && moil_log_level_parse(r->options.log_level, &level) == 0)
+        moil_log_set_level(level);
+    return s;
+}
+
 int moil_worker_role(struct child_context *context)
 {
-    const struct runtime *r = context->data;
+    struct runtime *r = context->data;
     const moil_runtime_options *o = &r->options;
     static struct process p; /* too large for comfort on the stack */
     struct url url;
-    char name[16];
-    snprintf(name, sizeof name, "moil worker %hhu", (unsigned char)(context->slot + 1));
+    char name[32];
+    snprintf(name, sizeof name, "moil worker %d", context->slot + 1);
     int err = moil_role_begin(r, name, &url);
     if (err)
         return err;
+    struct snapshot *snapshot = open_snapshot(r, context);
+    if (!snapshot)
+        return 1;
     p.context = context;
     struct ev_loop *loop = ev_default_loop(EVFLAG_AUTO);
     struct worker_options options = {
         .url = &url,
         .ns = o->ns,
-        .paths = o->paths,
+        .snapshot = snapshot,
         .queues = o->queues,
         .node = r->node_id,
         .lua_dir = o->lua_dir,
@@ -75,6 +100,7 @@ int moil_worker_role(struct child_context *context)
         .result_ttl_s = o->result_ttl,
         .max_payload = o->max_payload,
         .burst = o->burst != 0,
+        .quiet = context->quiet,
         .page = context->page,
         .on_ready = on_ready,
         .data = &p,
@@ -88,5 +114,6 @@ int moil_worker_role(struct child_context *context)
     moil_worker_start(&p.worker);
     ev_run(loop, 0);
     moil_worker_fini(&p.worker);
+    moil_snapshot_free(snapshot);
     return 0;
 }

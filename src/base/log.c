@@ -94,6 +94,13 @@ void moil_log_set_sink(moil_log_sink *sink, void *data)
     out.sink_data = data;
 }
 
+void moil_log_set_level(int level)
+{
+    if (level >= LOG_DEBUG && level < LOG_LEVELS) {
+        out.options.level = (enum log_level)level;
+    }
+}
+
 bool moil_log_enabled(enum log_level level)
 {
     return level >= out.options.level;

@@ -36,6 +36,9 @@ void moil_log_set_sink(moil_log_sink *sink, void *data);
 
 bool moil_log_enabled(enum log_level level);
 
+/* From now on; what is no level changes nothing. */
+void moil_log_set_level(int level);
+
 void moil_log(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A line that belongs to a job: `task` and `id` stand on it. `fields`: JSON object text, or empty.

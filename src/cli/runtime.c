@@ -42,29 +42,34 @@ static long said(long v)
     return v > 0 ? v : 0;
 }
 
+/* But for the paths, and what reloading needs. */
+static moil_runtime_options translate(const struct options *o)
+{
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+    return (moil_runtime_options){
+        .url = o->redis,
+        .ns = o->ns,
+        .queues = o->queues,
+        .name = o->name,
+        .pidfile = o->pidfile,
+        .lua_dir = o->lua_dir,
+        .config_json = o->config_json,
+        .workers = (int)said(o->workers),
+        .concurrency = (int)said(o->concurrency),
+        .burst = o->burst,
+        .shutdown_timeout = o->shutdown_timeout,
+        .result_ttl = o->result_ttl,
+        .lease = o->lease,
+        .time_limit = o->time_limit,
+        .soft_time_limit = o->soft_time_limit > 0 ? o->soft_time_limit : 0,
+        .max_payload = (size_t)said(o->max_payload),
+        .log_level = levels[o->log_level],
+    };
+}
+
 enum exit_status moil_runtime_init(struct runtime *r, const struct options *o)
 {
-    *r = (struct runtime){
-        .options =
-            {
-                .url = o->redis,
-                .ns = o->ns,
-                .queues = o->queues,
-                .name = o->name,
-                .pidfile = o->pidfile,
-                .lua_dir = o->lua_dir,
-                .config_json = o->config_json,
-                .workers = (int)said(o->workers),
-                .concurrency = (int)said(o->concurrency),
-                .burst = o->burst,
-                .shutdown_timeout = o->shutdown_timeout,
-                .result_ttl = o->result_ttl,
-                .lease = o->lease,
-                .time_limit = o->time_limit,
-                .soft_time_limit = o->soft_time_limit > 0 ? o->soft_time_limit : 0,
-                .max_payload = (size_t)said(o->max_payload),
-            },
-    };
+    *r = (struct runtime){.options = translate(o), .said = o};
     enum exit_status status = take_paths(r, o);
     r->options.paths = r->paths;
     return status;
@@ -89,6 +94,33 @@ static enum exit_status open_log(const struct options *o)
     return STATUS_DONE;
 }
 
+/* --- reload ----------------------------------------------------------------------------------- */
+
+static void warn_of_fixed(const char *name)
+{
+    log_warning("reload: --%s has changed, but stays what it was until a restart", name);
+}
+
+static void set_unsaid(moil_runtime_options *o, const struct runtime *r)
+{
+    o->url = o->url ? o->url : r->redis;
+    o->workers = o->workers ? o->workers : r->workers;
+}
+
+/* In a child process that ends soon: nothing is freed. */
+static int reload(void *data, moil_runtime_options *next, char *errstr, size_t errlen)
+{
+    const struct runtime *r = data;
+    static struct options o;
+    if (moil_options_reload(&o, r->said, errstr, errlen) < 0) {
+        return -1;
+    }
+    moil_options_each_fixed_change(r->said, &o, warn_of_fixed);
+    *next = translate(&o);
+    set_unsaid(next, r);
+    return 0;
+}
+
 enum exit_status moil_runtime_start(const struct options *o, const char *redis, int workers)
 {
     struct runtime r;
@@ -97,8 +129,13 @@ enum exit_status moil_runtime_start(const struct options *o, const char *redis, 
         status = open_log(o);
     }
     if (status == STATUS_DONE) {
-        r.options.url = r.options.url ? r.options.url : redis;
-        r.options.workers = r.options.workers ? r.options.workers : workers;
+        r.redis = redis;
+        r.workers = workers;
+        set_unsaid(&r.options, &r);
+        r.options.watch = o->watch || o->command == CMD_DEV;
+        r.options.config_file = o->config_path;
+        r.options.reload = reload;
+        r.options.reload_data = &r;
         status = (enum exit_status)moil_runtime_run(&r.options);
     }
     moil_runtime_fini(&r);

@@ -7,7 +7,10 @@
 
 struct runtime {
     moil_runtime_options options;
-    const char **paths; /* ours; the strings are borrowed from the options */
+    const struct options *said; /* borrowed */
+    const char **paths;         /* ours; the strings are borrowed from the options */
+    const char *redis;          /* for when it was not said; NULL: the library's default */
+    int workers;                /* likewise; 0 */
 };
 
 /* STATUS_DONE, or complains of a path that cannot be read. Always free with moil_runtime_fini. */

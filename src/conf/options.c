@@ -87,6 +87,7 @@ static int apply_config(struct loader *l)
 {
     const char *path = config_path(&l->parsed);
     struct config_file c;
+    l->o->config_path = path;
     if (!path) {
         return 0;
     }
@@ -117,7 +118,7 @@ int moil_options_load(struct options *o, enum command command, int argc, char **
                       size_t errlen)
 {
     struct loader l = {.o = o, .command = command, .errstr = errstr, .errlen = errlen};
-    *o = (struct options){0};
+    *o = (struct options){.command = command, .argc = argc, .argv = argv};
     int rc = moil_argv_parse(&l.parsed, command, argc, argv, errstr, errlen);
     if (rc < 0) {
         goto out;
@@ -136,6 +137,24 @@ int moil_options_load(struct options *o, enum command command, int argc, char **
 out:
     moil_argv_fini(&l.parsed);
     return rc;
+}
+
+int moil_options_reload(struct options *o, const struct options *before, char *errstr,
+                        size_t errlen)
+{
+    return moil_options_load(o, before->command, before->argc, before->argv, errstr, errlen);
+}
+
+void moil_options_each_fixed_change(const struct options *before, const struct options *after,
+                                    void (*fn)(const char *name))
+{
+    for (size_t i = 0; i < moil_option_count; i++) {
+        const struct option_row *row = &moil_option_rows[i];
+        if (row->fixed && (row->commands & before->command) &&
+            !moil_option_is_same(before, after, row)) {
+            fn(row->name);
+        }
+    }
 }
 
 void moil_options_fini(struct options *o)

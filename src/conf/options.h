@@ -44,7 +44,7 @@ struct options {
     char *queues, *name, *pidfile, *lua_dir;
     long workers, concurrency;
     double shutdown_timeout, lease, result_ttl, time_limit, soft_time_limit;
-    bool burst;
+    bool burst, watch;
     /* call, result, … */
     char *kwargs, *queue, *id, *task;
     bool wait, follow, at_front, terminate, from_stdin, all;
@@ -55,6 +55,11 @@ struct options {
     /* what is not an option, in order; the strings are borrowed from argv */
     const char **operands;
     size_t operand_count;
+    /* where all this came from, borrowed */
+    enum command command;
+    int argc;
+    char **argv;
+    const char *config_path; /* of the config file that was read; NULL: none */
 };
 
 /* Fills *o from all four sources for one command; argv[0] is skipped. 0, or MOIL_EINVAL or
@@ -63,6 +68,14 @@ struct options {
 int moil_options_load(struct options *o, enum command command, int argc, char **argv, char *errstr,
                       size_t errlen);
 void moil_options_fini(struct options *o);
+
+/* As moil_options_load, from the same sources as they are by now. */
+int moil_options_reload(struct options *o, const struct options *before, char *errstr,
+                        size_t errlen);
+
+/* Calls fn for each option of the command that differs, but cannot change while a node runs. */
+void moil_options_each_fixed_change(const struct options *before, const struct options *after,
+                                    void (*fn)(const char *name));
 
 /* The index of the first operand (the command's name) behind options that every command knows; argc
  * when there is none. */

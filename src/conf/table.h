@@ -35,6 +35,7 @@ struct option_row {
     const char *const *choices; /* NULL-terminated, for OPTION_CHOICE */
     const char *env;            /* environment variable, or NULL */
     const char *key;            /* in the config file, or NULL */
+    bool fixed;                 /* a reload does not change it */
     const char *help;           /* one line, no full stop */
 };
 

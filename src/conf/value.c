@@ -309,6 +309,32 @@ int moil_options_set_defaults(struct options *o)
     return 0;
 }
 
+bool moil_option_is_same(const struct options *a, const struct options *b,
+                         const struct option_row *row)
+{
+    const void *x = (const char *)a + row->offset, *y = (const char *)b + row->offset;
+    switch (row->type) {
+    case OPTION_BOOL:
+    case OPTION_HELP:
+        return *(const bool *)x == *(const bool *)y;
+    case OPTION_INT:
+        return *(const long *)x == *(const long *)y;
+    case OPTION_SECONDS:
+    case OPTION_INSTANT:
+        return *(const double *)x == *(const double *)y;
+    case OPTION_CHOICE:
+        return *(const int *)x == *(const int *)y;
+    case OPTION_STRING:
+    case OPTION_NAME:
+    case OPTION_NAMESPACE:
+    case OPTION_URL:
+    case OPTION_QUEUES:
+        break;
+    }
+    const char *s = *(char *const *)x, *t = *(char *const *)y;
+    return s == t || (s && t && strcmp(s, t) == 0);
+}
+
 void moil_options_free_values(struct options *o)
 {
     for (size_t i = 0; i < moil_option_count; i++) {

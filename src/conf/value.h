@@ -12,6 +12,10 @@ int moil_option_set(struct options *o, const struct option_row *row, const char 
 /* Gives every field its default, or the value that means "not said". 0 or MOIL_ENOMEM. */
 int moil_options_set_defaults(struct options *o);
 
+/* True when a row's field says the same in both. */
+bool moil_option_is_same(const struct options *a, const struct options *b,
+                         const struct option_row *row);
+
 /* Frees the strings that the table's rows own. */
 void moil_options_free_values(struct options *o);
 

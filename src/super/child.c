@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -16,9 +15,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "super/board.h"
 
 enum {
-    PAGE_STRIDE = (sizeof(struct page) + 4095) / 4096 * 4096, /* whole pages of memory */
     CHECK_CPU_S = 1, /* a script that loops while it is loaded is stopped (ARCHITECTURE 3) */
 };
 
@@ -32,32 +31,28 @@ static const unsigned allowed_moves[CHILD_STATES] = {
     [CHILD_DOWN] = BIT(CHILD_STARTING) | BIT(CHILD_DOWN) | BIT(CHILD_NONE),
 };
 
-/* --- pages ------------------------------------------------------------------------------------ */
-
-static _Atomic int *slot_count(char *pages)
-{
-    return (_Atomic int *)(void *)pages;
-}
-
-static struct page *page_at(char *pages, int slot)
-{
-    return (struct page *)(void *)(pages + (size_t)(slot + 1) * PAGE_STRIDE);
-}
+/* --- what a child sees of the board ----------------------------------------------------------- */
 
 struct page *moil_context_page(const struct child_context *context, int slot)
 {
-    assert(slot >= 0 && slot < SUPER_SLOTS_MAX);
-    return page_at(context->pages, slot);
+    return moil_board_page(context->board, slot);
 }
 
 int moil_context_slots(const struct child_context *context)
 {
-    return atomic_load(slot_count(context->pages));
+    return moil_board_slots(context->board);
 }
+
+bool moil_context_report(const struct child_context *context, struct buffer *out, int *generation)
+{
+    return moil_board_read(context->board, out, generation);
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
 
 int moil_children_slots(const struct children *c)
 {
-    return atomic_load(slot_count(c->pages));
+    return moil_board_slots(c->board);
 }
 
 int moil_children_count(const struct children *c)
@@ -65,14 +60,13 @@ int moil_children_count(const struct children *c)
     return CHILD_WORKERS + moil_children_slots(c);
 }
 
-/* --- the table -------------------------------------------------------------------------------- */
-
 int moil_children_open(struct children *c, const struct super_options *options)
 {
-    *c = (struct children){.options = options,
-                           .word_fds = {-1, -1},
-                           .check_result = "",
-                           .own_fds = {-1, -1, -1, -1, -1}};
+    memset(c, 0, sizeof *c);
+    c->options = options;
+    c->word_fds[0] = c->word_fds[1] = -1;
+    for (int i = 0; i < CHILD_OWN_FDS; i++)
+        c->own_fds[i] = -1;
     for (int i = 0; i < CHILDREN_MAX; i++) {
         c->all[i] = (struct child){.role = ROLE_WORKER, .slot = i - CHILD_WORKERS, .ready_fd = -1};
     }
@@ -81,11 +75,9 @@ int moil_children_open(struct children *c, const struct super_options *options)
     c->all[CHILD_AGENT].role = ROLE_AGENT;
     c->all[CHILD_AGENT].slot = 0;
 
-    size_t size = (size_t)(SUPER_SLOTS_MAX + 1) * PAGE_STRIDE;
-    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED)
+    c->board = moil_board_new();
+    if (!c->board)
         return MOIL_ENOMEM;
-    c->pages = pages;
     return pipe2(c->word_fds, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : MOIL_ESYS;
 }
 
@@ -97,8 +89,7 @@ void moil_children_close(struct children *c)
         if (c->word_fds[i] >= 0)
             close(c->word_fds[i]);
     }
-    if (c->pages)
-        munmap(c->pages, (size_t)(SUPER_SLOTS_MAX + 1) * PAGE_STRIDE);
+    moil_board_free(c->board);
 }
 
 struct child *moil_children_find(struct children *c, pid_t pid)
@@ -181,12 +172,12 @@ pid_t moil_child_fork(int death_signal)
     return pid;
 }
 
-static void close_supervisor_fds(struct children *c, bool keep_words)
+static void close_supervisor_fds(struct children *c, bool keep_words, int snapshot_fd)
 {
-    for (int i = 0; i < CHILDREN_MAX; i++)
+    for (int i = 0; i < moil_children_count(c); i++)
         moil_child_close_ready(&c->all[i]);
-    for (size_t i = 0; i < sizeof c->own_fds / sizeof c->own_fds[0]; i++) {
-        if (c->own_fds[i] >= 0)
+    for (size_t i = 0; i < CHILD_OWN_FDS; i++) {
+        if (c->own_fds[i] >= 0 && c->own_fds[i] != snapshot_fd)
             close(c->own_fds[i]);
     }
     close(c->word_fds[1]);
@@ -194,11 +185,12 @@ static void close_supervisor_fds(struct children *c, bool keep_words)
         close(c->word_fds[0]);
 }
 
-static _Noreturn void run_child(struct children *c, struct child *child, int ready_fd)
+static _Noreturn void run_child(struct children *c, struct child *child, int ready_fd,
+                                int snapshot_fd)
 {
     char name[CHILD_NAME_LEN];
     bool agent = child->role == ROLE_AGENT;
-    close_supervisor_fds(c, agent);
+    close_supervisor_fds(c, agent, snapshot_fd);
     moil_log_set_role(moil_child_name(child, name));
     if (child->role == ROLE_CHECK) {
         struct rlimit cpu = {.rlim_cur = CHECK_CPU_S, .rlim_max = CHECK_CPU_S + 1};
@@ -207,32 +199,36 @@ static _Noreturn void run_child(struct children *c, struct child *child, int rea
     struct child_context context = {
         .role = child->role,
         .slot = child->slot,
-        .generation = 1,
-        .page = child->role == ROLE_WORKER ? page_at(c->pages, child->slot) : NULL,
-        .pages = c->pages,
+        .generation = child->generation,
+        .page = child->role == ROLE_WORKER ? moil_board_page(c->board, child->slot) : NULL,
+        .board = c->board,
         .ready_fd = ready_fd,
         .pulse = agent ? c->pulse : NULL,
         .word_fd = agent ? c->word_fds[0] : -1,
-        .check_result = c->check_result,
-        .check_len = c->check_len,
+        .snapshot_fd = snapshot_fd,
+        .quiet = child->quiet,
+        .plan = moil_board_plan(c->board),
         .data = c->options->data,
     };
     _exit(c->options->child(&context));
 }
 
-int moil_child_start(struct children *c, struct child *child, int64_t now_ms)
+int moil_child_start(struct children *c, struct child *child, int snapshot_fd, int64_t now_ms)
 {
     assert(child->pid == 0);
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0)
         return MOIL_ESYS;
     fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    if (child->role == ROLE_WORKER && child->slot >= moil_children_slots(c))
-        atomic_store(slot_count(c->pages), child->slot + 1);
+    if (child->role == ROLE_WORKER) {
+        moil_board_use_slot(c->board, child->slot);
+        atomic_store(&moil_board_page(c->board, child->slot)->generation,
+                     (uint32_t)child->generation);
+    }
     pid_t pid = moil_child_fork(SIGKILL);
     if (pid == 0) {
         close(fds[0]);
-        run_child(c, child, fds[1]);
+        run_child(c, child, fds[1], snapshot_fd);
     }
     close(fds[1]);
     if (pid < 0) {
@@ -240,10 +236,12 @@ int moil_child_start(struct children *c, struct child *child, int64_t now_ms)
         return MOIL_ESYS;
     }
     moil_child_set_state(child, CHILD_STARTING);
+    if (child->role == ROLE_WORKER)
+        atomic_store(&moil_board_page(c->board, child->slot)->pid, (int32_t)pid);
     child->pid = pid;
     child->ready_fd = fds[0];
     child->started_ms = now_ms;
-    child->overdue = child->cold = false;
+    child->overdue = child->cold = child->killed = child->listens = false;
     return 0;
 }
 
@@ -281,14 +279,23 @@ void moil_child_stop(struct child *child, int sig, int64_t kill_at_ms)
 
 void moil_child_forward(const struct child *child, int sig)
 {
-    if (child->state == CHILD_READY)
+    if (child->pid > 0 && child->listens)
         kill(child->pid, sig);
 }
 
-void moil_child_kill(const struct child *child)
+void moil_child_set_quiet(struct child *child, bool quiet)
 {
-    if (child->pid > 0)
-        kill(-child->pid, SIGKILL);
+    moil_child_forward(child, quiet ? SIGTSTP : SIGCONT);
+    if (child->listens)
+        child->quiet = quiet;
+}
+
+void moil_child_kill(struct child *child)
+{
+    if (child->pid <= 0)
+        return;
+    child->killed = true;
+    kill(-child->pid, SIGKILL);
 }
 
 /* --- burying ---------------------------------------------------------------------------------- */
@@ -310,7 +317,7 @@ void moil_child_kill_overdue(struct children *c, struct child *child, int64_t no
     if (child->role != ROLE_WORKER || child->state == CHILD_NONE || child->pid <= 0 ||
         child->overdue)
         return;
-    const struct page *page = page_at(c->pages, child->slot);
+    const struct page *page = moil_board_page(c->board, child->slot);
     int64_t hard_ms = atomic_load(&page->hard_deadline_us) / 1000;
     char name[CHILD_NAME_LEN], on_cpu[sizeof page->on_cpu + 1];
     copy_word(on_cpu, page->on_cpu, sizeof page->on_cpu - 1);
@@ -322,35 +329,50 @@ void moil_child_kill_overdue(struct children *c, struct child *child, int64_t no
     moil_child_kill(child);
 }
 
+void moil_children_say(struct children *c, const char *line)
+{
+    size_t n = strlen(line);
+    if (write(c->word_fds[1], line, n) != (ssize_t)n)
+        log_warning("the agent was not told \"%.*s\": %s", (int)n - 1, line, strerror(errno));
+}
+
+/* SIGTERM and SIGQUIT end a child that has no handlers yet. */
+static bool was_told(int wait_status)
+{
+    return WIFSIGNALED(wait_status) &&
+           (WTERMSIG(wait_status) == SIGTERM || WTERMSIG(wait_status) == SIGQUIT);
+}
+
 void moil_child_tell_death(struct children *c, const struct child *child, int wait_status)
 {
     if (child->role != ROLE_WORKER)
         return;
-    const struct page *page = page_at(c->pages, child->slot);
+    const struct page *page = moil_board_page(c->board, child->slot);
     if (page->incarnation[0] == '\0')
         return;
     char incarnation[sizeof page->incarnation + 1], on_cpu[sizeof page->on_cpu + 1];
     copy_word(incarnation, page->incarnation, sizeof page->incarnation - 1);
     copy_word(on_cpu, page->on_cpu, sizeof page->on_cpu - 1);
     bool signalled = WIFSIGNALED(wait_status);
+    bool stopped = child->state == CHILD_STOPPING && (child->killed || was_told(wait_status));
     char line[512];
-    int n = snprintf(line, sizeof line, "dead %d %s %s %d %s\n", child->slot, incarnation,
-                     !signalled                       ? "exit"
-                     : child->overdue                 ? "limit"
-                     : child->state == CHILD_STOPPING ? "stop"
-                                                      : "signal",
-                     signalled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status), on_cpu);
-    if (write(c->word_fds[1], line, (size_t)n) != n)
-        log_warning("the agent was not told of the death of worker %d (incarnation %s): %s",
-                    child->slot + 1, incarnation, strerror(errno));
+    snprintf(line, sizeof line, "dead %d %s %s %d %s\n", child->slot, incarnation,
+             !signalled       ? "exit"
+             : child->overdue ? "limit"
+             : stopped        ? "stop"
+                              : "signal",
+             signalled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status), on_cpu);
+    moil_children_say(c, line);
 }
 
 void moil_child_bury(struct children *c, struct child *child)
 {
     moil_child_close_ready(child);
     child->pid = 0;
+    child->listens = false;
     if (child->role == ROLE_WORKER) {
-        memset(page_at(c->pages, child->slot), 0, offsetof(struct page, claims));
-        moil_claims_begin(&page_at(c->pages, child->slot)->claims);
+        struct page *page = moil_board_page(c->board, child->slot);
+        memset(page, 0, offsetof(struct page, claims));
+        moil_claims_begin(&page->claims);
     }
 }

@@ -1,12 +1,13 @@
 /* The children of the supervisor: who they are, how one is forked, told things and buried.
  *
- * Called by super.c (and fork by embedded.c). It decides nothing: when a child is started, stopped
- * or given up is super.c's business. Knows no queue and no Redis.
+ * Called by super.c and its parts (and fork by embedded.c). It decides nothing: when a child is
+ * started, stopped or given up is theirs. Knows no queue and no Redis.
  *
- * Words: one line to the agent for each worker that died (not for one that left with status 0), in
- * one write of less than PIPE_BUF bytes:
+ * Words: one line to the agent for each worker that died (not for one that left with status 0), and
+ * for each generation that serves from now on, in one write of less than PIPE_BUF bytes:
  *
  *     dead SLOT INCARNATION signal|exit|limit|stop NUMBER ID\n
+ *     generation NUMBER\n
  *
  * stop: the supervisor killed it, as it did not leave in time: no job is to blame.
  * limit: the supervisor killed it, as the job on its CPU was long past its hard time limit.
@@ -36,11 +37,15 @@ struct child {
     enum role role;
     enum child_state state;
     int slot;
+    int generation;     /* a worker's or the check's: number of its generation */
     pid_t pid;          /* 0: none */
     int ready_fd;       /* read end; -1: none */
     int64_t started_ms; /* monotonic, like all times here */
     int64_t due_ms;     /* 0: nothing is due */
+    bool listens;       /* its ready byte came: it has handlers for the signals that it is sent */
+    bool quiet;         /* it was started so, or told to be */
     bool cold;          /* was told to give its jobs back */
+    bool killed;        /* by moil_child_kill */
     bool overdue;       /* killed: a worker for its job's time limit, the agent for its silence */
     struct backoff backoff;
 };
@@ -53,16 +58,15 @@ enum {
     CHILD_WORKERS = 2,
     CHILDREN_MAX = CHILD_WORKERS + SUPER_SLOTS_MAX,
     CHILD_NAME_LEN = 24,
+    CHILD_OWN_FDS = 12,
 };
 
 struct children {
     const struct super_options *options;
-    char *pages;         /* SUPER_SLOTS_MAX pages, and one with the number of slots in front */
-    int word_fds[2];     /* read end, write end: one pipe for all agents that follow each other */
+    struct board *board;
     struct pulse *pulse; /* the agent's; borrowed */
-    const char *check_result; /* given to later children; borrowed */
-    size_t check_len;
-    int own_fds[5]; /* the supervisor's, closed in each child; -1: none */
+    int word_fds[2];     /* read end, write end: one pipe for all agents that follow each other */
+    int own_fds[CHILD_OWN_FDS]; /* the supervisor's, closed in each child; -1: none */
     struct child all[CHILDREN_MAX];
 };
 
@@ -83,27 +87,34 @@ const char *moil_child_name(const struct child *child, char out[CHILD_NAME_LEN])
 /* The one place where a state changes; asserts that the move is allowed. */
 void moil_child_set_state(struct child *child, enum child_state state);
 
-/* Forks it: CHILD_NONE or CHILD_DOWN to CHILD_STARTING. 0; or MOIL_ESYS, and nothing changed. */
-int moil_child_start(struct children *c, struct child *child, int64_t now_ms);
+/* Forks it: CHILD_NONE or CHILD_DOWN to CHILD_STARTING. snapshot_fd (-1: none) is borrowed. 0; or
+ * MOIL_ESYS, and nothing changed. */
+int moil_child_start(struct children *c, struct child *child, int snapshot_fd, int64_t now_ms);
 
 /* It wrote its ready byte, or its pipe is done: closes the pipe. */
 void moil_child_close_ready(struct child *child);
 
 /* Tells it to leave (a child that is not ready gets SIGTERM, whatever the signal) and sets when it
- * is killed. A child that is down is given up. */
+ * is killed; 0: never. A child that is down is given up. */
 void moil_child_stop(struct child *child, int sig, int64_t kill_at_ms);
 
-/* Passes a signal on to a ready child; the others have no handler yet. */
+/* Passes a signal on to a child that is, or was, ready; the others have no handler yet. */
 void moil_child_forward(const struct child *child, int sig);
 
+/* SIGTSTP or SIGCONT. */
+void moil_child_set_quiet(struct child *child, bool quiet);
+
 /* SIGKILL, for it and for what it started in its process group. */
-void moil_child_kill(const struct child *child);
+void moil_child_kill(struct child *child);
 
 /* A ready worker whose job on the CPU is CHILD_OVERDUE_MS past its hard limit is killed for it. */
 void moil_child_kill_overdue(struct children *c, struct child *child, int64_t now_ms);
 
 /* A worker died (wait status): its word goes to the agent. */
 void moil_child_tell_death(struct children *c, const struct child *child, int wait_status);
+
+/* One line to the agent; a word that does not fit is lost, and logged. */
+void moil_children_say(struct children *c, const char *line);
 
 /* It was reaped: forgets its pid and gives its slot a fresh page. */
 void moil_child_bury(struct children *c, struct child *child);

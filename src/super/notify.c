@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "super/board.h"
 #include "super/phase.h"
 
 enum { STATUS_EVERY_MS = 10000 }; /* of what only counts jobs */
@@ -93,7 +94,7 @@ static enum notify_state state_of(const struct super *s)
     case PHASE_STARTING:
         return NOTIFY_STARTING;
     case PHASE_RUNNING:
-        return NOTIFY_READY;
+        return moil_generation_is_reloading(&s->generations) ? NOTIFY_RELOADING : NOTIFY_READY;
     case PHASE_WARM:
     case PHASE_COLD:
     case PHASE_AGENT:
@@ -107,14 +108,13 @@ static enum notify_state state_of(const struct super *s)
 
 static void describe(const struct super *s, char *out, size_t size)
 {
-    struct child_context view = {.pages = s->children.pages};
     unsigned running = 0;
     int ready = 0;
     for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++) {
         const struct child *child = &s->children.all[i];
         ready += child->state == CHILD_READY;
         if (child->pid > 0)
-            running += atomic_load(&moil_context_page(&view, child->slot)->running);
+            running += atomic_load(&moil_board_page(s->children.board, child->slot)->running);
     }
     if (s->phase == PHASE_RUNNING)
         snprintf(out, size, "%s: %d worker%s, %u job%s", s->quiet ? "quiet" : "running", ready,

@@ -8,127 +8,84 @@
 
 #include "base/log.h"
 
-enum {
-    CHECK_MS = 3000, /* wall time, so that a loaded machine fails nobody: its CPU time has 1 s */
-    AGENT_MS = 5000, /* for the agent's good-bye */
-};
+enum { AGENT_MS = 5000 }; /* for the agent's good-bye */
 
 static const char *plural(int n)
 {
     return n == 1 ? "" : "s";
 }
 
-static struct child *worker_at(struct super *s, int slot)
+static int serving_number(struct super *s)
 {
-    return &s->children.all[CHILD_WORKERS + slot];
+    const struct generation *g = moil_generation_in(&s->generations, GENERATION_SERVING);
+    return g ? g->number : 0;
 }
 
-static int count_workers(const struct super *s)
+/* The warm shutdown's, as the serving generation has it. */
+static int timeout_ms(struct super *s)
 {
-    int n = 0;
-    for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
-        n += s->children.all[i].state != CHILD_NONE && s->children.all[i].state != CHILD_STOPPING;
-    return n;
+    const struct generation *g = moil_generation_in(&s->generations, GENERATION_SERVING);
+    return g ? g->plan.shutdown_timeout_ms : s->options->plan.shutdown_timeout_ms;
 }
 
 /* --- starting --------------------------------------------------------------------------------- */
 
-void moil_phase_start_child(struct super *s, struct child *child)
-{
-    const int own[] = {s->signals.fds[0], s->signals.fds[1], s->pidfile_fd, s->embedded.watch_fd,
-                       s->embedded.dir_fd};
-    _Static_assert(sizeof own == sizeof s->children.own_fds, "every descriptor has its place");
-    memcpy(s->children.own_fds, own, sizeof own);
-    if (moil_child_start(&s->children, child, s->now_ms) == 0)
-        return;
-    char name[CHILD_NAME_LEN];
-    int64_t delay_ms = moil_backoff_death(&child->backoff, 0);
-    log_error("cannot start %s: %s; next try in %.1f s", moil_child_name(child, name),
-              strerror(errno), (double)delay_ms / 1000);
-    moil_child_set_state(child, CHILD_DOWN);
-    child->due_ms = s->now_ms + delay_ms;
-}
-
 static void start_check(struct super *s)
 {
-    struct child *check = &s->children.all[CHILD_CHECK];
-    moil_phase_start_child(s, check);
-    if (check->state == CHILD_STARTING)
-        check->due_ms = s->now_ms + CHECK_MS;
-    else
+    if (!moil_generation_check(s))
         moil_phase_fail(s, STATUS_FAILED);
-}
-
-static void start_children(struct super *s)
-{
-    s->children.check_result = moil_buffer_cstr(&s->result);
-    s->children.check_len = s->result.len;
-    moil_phase_start_child(s, &s->children.all[CHILD_AGENT]);
-    for (int slot = 0; slot < s->options->workers; slot++)
-        moil_phase_start_child(s, worker_at(s, slot));
 }
 
 static void announce(struct super *s)
 {
-    int n = count_workers(s);
+    int n = moil_generation_count(s, serving_number(s));
     const char *more = s->options->ready_line;
     log_info("ready: %d worker%s%s%s", n, plural(n), more ? ", " : "", more ? more : "");
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
 
-static void forward_to_workers(struct super *s, int sig)
+static void set_quiet(struct super *s, bool is_quiet)
 {
+    s->quiet = is_quiet;
     for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
-        moil_child_forward(&s->children.all[i], sig);
+        moil_child_set_quiet(&s->children.all[i], is_quiet);
 }
 
 static void quiet(struct super *s)
 {
     log_info("quiet: taking no new jobs until SIGCONT");
-    s->quiet = true;
-    forward_to_workers(s, SIGTSTP);
+    set_quiet(s, true);
 }
 
 static void resume(struct super *s)
 {
     if (s->quiet)
         log_info("taking new jobs again");
-    s->quiet = false;
-    forward_to_workers(s, SIGCONT);
+    set_quiet(s, false);
 }
 
 static void add_worker(struct super *s)
 {
-    for (int slot = 0; slot < SUPER_SLOTS_MAX; slot++) {
-        if (worker_at(s, slot)->state != CHILD_NONE)
-            continue;
-        worker_at(s, slot)->backoff = (struct backoff){0};
-        moil_phase_start_child(s, worker_at(s, slot));
-        log_info("one worker more: %d", count_workers(s));
-        return;
-    }
-    log_warning("no more than %d workers are possible", SUPER_SLOTS_MAX);
+    if (moil_generation_add_worker(s, moil_generation_in(&s->generations, GENERATION_SERVING)))
+        log_info("one worker more: %d", moil_generation_count(s, serving_number(s)));
+    else
+        log_warning("no more than %d workers are possible", SUPER_WORKERS_MAX);
 }
 
 static void remove_worker(struct super *s)
 {
-    if (count_workers(s) <= 1) {
+    int number = serving_number(s);
+    if (moil_generation_count(s, number) <= 1) {
         log_warning("the last worker stays: stop the node with SIGTERM");
         return;
     }
-    int slot = moil_children_slots(&s->children) - 1;
-    while (worker_at(s, slot)->state == CHILD_NONE || worker_at(s, slot)->state == CHILD_STOPPING)
-        slot--;
-    moil_child_stop(worker_at(s, slot), SIGTERM, s->now_ms + s->options->shutdown_timeout_ms);
-    log_info("one worker less: %d", count_workers(s));
-}
-
-/* The seam for reloads: a new generation starts here. */
-static void reload(struct super *s)
-{
-    (void)s;
-    log_warning("SIGHUP: reloading is not built yet; restart moil to load changed tasks");
+    struct child *child = &s->children.all[moil_children_count(&s->children) - 1];
+    while (child->state == CHILD_NONE || child->state == CHILD_STOPPING ||
+           child->generation != number)
+        child--;
+    moil_child_stop(child, SIGTERM, s->now_ms + timeout_ms(s));
+    log_info("one worker less: %d", moil_generation_count(s, number));
 }
 
 /* --- stopping --------------------------------------------------------------------------------- */
@@ -144,11 +101,13 @@ static void stop_workers(struct super *s, int sig, int64_t timeout_ms)
 
 static void stop_warm(struct super *s)
 {
-    int n = count_workers(s);
+    int n = 0;
+    for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
+        n += s->children.all[i].state != CHILD_NONE;
     if (n > 0)
         log_info("warm shutdown: %d worker%s may take %.3g s for what runs", n, plural(n),
-                 s->options->shutdown_timeout_ms / 1000.0);
-    stop_workers(s, SIGTERM, s->options->shutdown_timeout_ms);
+                 timeout_ms(s) / 1000.0);
+    stop_workers(s, SIGTERM, timeout_ms(s));
 }
 
 static void stop_cold(struct super *s)
@@ -188,7 +147,8 @@ static const struct move moves[] = {
     {PHASE_SERVER, EVENT_FATAL, PHASE_WARM, stop_warm},
     {PHASE_SERVER, EVENT_STOP, PHASE_WARM, stop_warm},
     {PHASE_SERVER, EVENT_STOP_NOW, PHASE_COLD, stop_cold},
-    {PHASE_CHECK, EVENT_CHECKED, PHASE_STARTING, start_children},
+    {PHASE_CHECK, EVENT_CHECKED, PHASE_STARTING, moil_generation_start},
+    {PHASE_CHECK, EVENT_RELOAD, PHASE_CHECK, moil_generation_want},
     {PHASE_CHECK, EVENT_FATAL, PHASE_WARM, stop_warm},
     {PHASE_CHECK, EVENT_STOP, PHASE_WARM, stop_warm},
     {PHASE_CHECK, EVENT_STOP_NOW, PHASE_COLD, stop_cold},
@@ -196,7 +156,7 @@ static const struct move moves[] = {
     {PHASE_STARTING, EVENT_FATAL, PHASE_WARM, stop_warm},
     {PHASE_STARTING, EVENT_STOP, PHASE_WARM, stop_warm},
     {PHASE_STARTING, EVENT_STOP_NOW, PHASE_COLD, stop_cold},
-    {PHASE_STARTING, EVENT_RELOAD, PHASE_STARTING, reload},
+    {PHASE_STARTING, EVENT_RELOAD, PHASE_STARTING, moil_generation_want},
     {PHASE_STARTING, EVENT_QUIET, PHASE_STARTING, quiet},
     {PHASE_STARTING, EVENT_RESUME, PHASE_STARTING, resume},
     {PHASE_STARTING, EVENT_MORE, PHASE_STARTING, add_worker},
@@ -205,7 +165,8 @@ static const struct move moves[] = {
     {PHASE_RUNNING, EVENT_FATAL, PHASE_WARM, stop_warm},
     {PHASE_RUNNING, EVENT_STOP, PHASE_WARM, stop_warm},
     {PHASE_RUNNING, EVENT_STOP_NOW, PHASE_COLD, stop_cold},
-    {PHASE_RUNNING, EVENT_RELOAD, PHASE_RUNNING, reload},
+    {PHASE_RUNNING, EVENT_RELOAD, PHASE_RUNNING, moil_generation_want},
+    {PHASE_RUNNING, EVENT_CHECKED, PHASE_RUNNING, moil_generation_start},
     {PHASE_RUNNING, EVENT_QUIET, PHASE_RUNNING, quiet},
     {PHASE_RUNNING, EVENT_RESUME, PHASE_RUNNING, resume},
     {PHASE_RUNNING, EVENT_MORE, PHASE_RUNNING, add_worker},
@@ -291,6 +252,8 @@ void moil_phase_settle(struct super *s)
     enum event event;
     while ((event = conclude(s)) != EVENT_NONE)
         moil_phase_event(s, event);
+    if (s->phase == PHASE_RUNNING)
+        moil_generation_settle(s);
 }
 
 bool moil_phase_wants(const struct super *s, enum role role)

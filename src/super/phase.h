@@ -8,16 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "super/child.h"
 #include "super/embedded.h"
+#include "super/generation.h"
 #include "super/notify.h"
 #include "super/pulse.h"
 #include "super/signals.h"
 
 enum phase {
     PHASE_SERVER,   /* the embedded server comes up */
-    PHASE_CHECK,    /* the check child loads everything */
+    PHASE_CHECK,    /* the first check child loads everything */
     PHASE_STARTING, /* agent and workers are forked, not all are ready */
     PHASE_RUNNING,
     PHASE_WARM,        /* workers finish what they run */
@@ -31,12 +31,12 @@ enum phase {
 enum event {
     EVENT_NONE,
     EVENT_SERVER_UP,
-    EVENT_CHECKED,  /* the check child has passed */
+    EVENT_CHECKED,  /* the check child has passed, at the start or of a reload */
     EVENT_READY,    /* everyone is */
     EVENT_FATAL,    /* there is no use in going on: `status` says with what to exit */
     EVENT_STOP,     /* TERM, INT */
     EVENT_STOP_NOW, /* QUIT */
-    EVENT_RELOAD,   /* HUP */
+    EVENT_RELOAD,   /* HUP, or a watched file has changed */
     EVENT_QUIET,    /* TSTP */
     EVENT_RESUME,   /* CONT */
     EVENT_MORE,     /* TTIN */
@@ -60,7 +60,7 @@ struct super {
     int64_t now_ms; /* monotonic, of this turn of the loop */
     struct signals signals;
     struct embedded embedded; /* unused when options->embedded_dir is NULL */
-    struct buffer result;     /* of the check child */
+    struct generations generations;
     struct pulse_watch pulse; /* of the agent */
     struct notify notify;     /* systemd */
     struct children children;
@@ -78,8 +78,8 @@ void moil_phase_settle(struct super *s);
 /* True when the phase wants such a child to be there. */
 bool moil_phase_wants(const struct super *s, enum role role);
 
-/* Starts a child; a failing fork counts as a death of it. */
-void moil_phase_start_child(struct super *s, struct child *child);
+/* For death.c: reads what a child has written to its ready pipe (super.c). */
+void moil_super_read(struct super *s, struct child *child);
 
 const char *moil_phase_name(enum phase phase);
 

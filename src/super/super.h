@@ -10,13 +10,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "worker/page.h"
 
 enum role { ROLE_CHECK, ROLE_AGENT, ROLE_WORKER };
 
 enum {
-    SUPER_SLOTS_MAX = 256,          /* workers of one node */
-    SUPER_RESULT_MAX = 1024 * 1024, /* bytes of the check child's result */
+    SUPER_WORKERS_MAX = 256,   /* of one generation */
+    SUPER_GENERATIONS_MAX = 6, /* one serves, one starts, four drain */
+    SUPER_SLOTS_MAX = SUPER_WORKERS_MAX * SUPER_GENERATIONS_MAX,
+    SUPER_RESULT_MAX = 1 << 20, /* bytes of the check child's result */
+};
+
+/* What the check child tells the supervisor of the generation to be. */
+struct plan {
+    int workers;             /* 1 … SUPER_WORKERS_MAX */
+    int shutdown_timeout_ms; /* warm shutdown: then the workers are killed */
+    int tasks;               /* for the log */
+    int log_level;           /* enum log_level; -1: as it is */
 };
 
 /* What a child is told. It lives as long as the child.
@@ -38,31 +49,40 @@ enum {
  * and it is started again after a growing delay. */
 struct child_context {
     enum role role;
-    int slot;                 /* 0 … SUPER_SLOTS_MAX - 1; 0 for the others */
-    int generation;           /* counts reloads, from 1 */
-    struct page *page;        /* this worker's own, all zero at first; NULL for the others */
-    void *pages;              /* of all slots: moil_context_page */
-    int ready_fd;             /* one byte when it is ready; the check child's result goes here */
-    struct pulse *pulse;      /* the agent's: it writes it, or is killed; NULL for the others */
-    int word_fd;              /* the agent's: words about deaths (child.h), non-blocking; else -1 */
-    const char *check_result; /* what the check child wrote; "" before; NUL-terminated */
-    size_t check_len;
-    void *data; /* super_options.data */
+    int slot;          /* 0 … SUPER_SLOTS_MAX - 1; 0 for the others */
+    int generation;    /* counts reloads, from 1: which one the check or the worker belongs to */
+    struct page *page; /* this worker's own, all zero but for `generation` and `hold`; else NULL */
+    struct board *board; /* the memory of all: see below */
+    int ready_fd;        /* one byte when it is ready; the check child's result goes here */
+    struct pulse *pulse; /* the agent's: it writes it, or is killed; NULL for the others */
+    int word_fd;         /* the agent's: words of the supervisor (child.h), non-blocking; else -1 */
+    int snapshot_fd;     /* the check child fills this file, and later all workers of its generation
+                            find it here, sealed; the agent: -1 */
+    bool quiet;          /* a worker's: it begins as after SIGTSTP */
+    struct plan *plan;   /* the check child's: filled in by the caller, it says what differs */
+    void *data;          /* super_options.data */
 };
+
+/* The check child's result is the bytes for the agent, a NUL, and, each with a NUL behind it, the
+ * paths to watch: "F" and a file, or "D" and a folder with all that is below it. */
 
 /* The page of a slot below moil_context_slots. Its worker may be gone: then `ready` is 0. */
 struct page *moil_context_page(const struct child_context *context, int slot);
 
-/* How many slots have been used so far: SIGTTIN adds some while the agent runs. Pages past them
- * should not be touched, since reading one makes it resident. */
+/* How many slots have been used so far: SIGTTIN and reloads add some while the agent runs. Pages
+ * past them should not be touched, since reading one makes it resident. */
 int moil_context_slots(const struct child_context *context);
 
+/* What the check child of the serving generation wrote for the agent: replaces *out and *generation
+ * when it is of another generation than that; else false. */
+bool moil_context_report(const struct child_context *context, struct buffer *out, int *generation);
+
 struct super_options {
-    int workers;              /* 1 … SUPER_SLOTS_MAX */
-    int shutdown_timeout_ms;  /* warm shutdown: then the workers are killed */
+    struct plan plan;         /* of the first generation, unless its check says otherwise */
     int agent_silence_ms;     /* an agent that gives no sign for so long is killed; 0: never */
     const char *pidfile;      /* NULL: none */
     bool burst;               /* a worker that exits with 0 is not started again; all gone: done */
+    bool watch;               /* reload when one of the paths changes that the last check named */
     const char *embedded_dir; /* not NULL: run and watch a private redis-server in this folder */
     const char *ready_line;   /* logged behind "ready: 2 workers", when all are; NULL: nothing */
     /* Runs a role in the child process; its return value is the exit status. */

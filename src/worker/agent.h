@@ -27,9 +27,11 @@
 struct agent_options {
     const struct url *url;
     const char *ns;
-    const char *node;    /* its name: what people see */
-    double lease_s;      /* after this long without a heartbeat a node is gone (queue/lease.h) */
-    struct slice report; /* JSON members of the node's report that do not change, without braces */
+    const char *node; /* its name: what people see */
+    double lease_s;   /* after this long without a heartbeat a node is gone (queue/lease.h) */
+    /* JSON members of the node's report, without braces: who it is, and what it serves by now.
+     * Borrowed until the next call. */
+    struct slice (*report)(void *data);
     struct page *(*page_at)(void *data, int slot); /* of the worker slots below slots() */
     int (*slots)(void *data);
     struct pulse *pulse; /* a sign of life for the supervisor; NULL: nobody minds */

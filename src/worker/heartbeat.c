@@ -33,9 +33,11 @@ static void add_health(struct buffer *out, int slot, struct page *p, struct wors
 static void add_worker(struct buffer *out, int slot, struct page *p, struct worst *worst)
 {
     moil_buffer_addf(
-        out, "{\"slot\":%d,\"pid\":%d,\"incarnation\":\"%.36s\",\"running\":%u,\"reserved\":%u,",
-        slot, (int)atomic_load(&p->pid), p->incarnation, (unsigned)atomic_load(&p->running),
-        (unsigned)atomic_load(&p->reserved));
+        out,
+        "{\"slot\":%d,\"generation\":%u,\"pid\":%d,\"incarnation\":\"%.36s\",\"running\":%u,"
+        "\"reserved\":%u,",
+        slot, (unsigned)atomic_load(&p->generation), (int)atomic_load(&p->pid), p->incarnation,
+        (unsigned)atomic_load(&p->running), (unsigned)atomic_load(&p->reserved));
     add_health(out, slot, p, worst);
     moil_buffer_addf(out, "\"finished\":%llu,\"lua_bytes\":%llu}",
                      (unsigned long long)atomic_load(&p->finished),
@@ -65,7 +67,7 @@ static void beat(struct agent *a)
     struct worst worst = {.health = HEALTH_OK};
     moil_buffer_clear(text);
     moil_buffer_add_char(text, '{');
-    moil_buffer_add_slice(text, a->options.report);
+    moil_buffer_add_slice(text, a->options.report(a->options.data));
     moil_buffer_add_str(text, ",\"workers\":[");
     for (int slot = 0; slot < a->options.slots(a->options.data); slot++) {
         struct page *p = a->options.page_at(a->options.data, slot);
@@ -88,12 +90,17 @@ static void beat(struct agent *a)
                        &a->broker.args, timeout_ms(a), beaten, a);
 }
 
-static int ready_count(const struct agent *a)
+/* No worker is ready yet, or one is on its way. */
+static bool is_young(const struct agent *a)
 {
-    int n = 0;
-    for (int slot = 0; slot < a->options.slots(a->options.data); slot++)
-        n += atomic_load(&a->options.page_at(a->options.data, slot)->ready) ? 1 : 0;
-    return n;
+    int ready = 0, starting = 0;
+    for (int slot = 0; slot < a->options.slots(a->options.data); slot++) {
+        const struct page *p = a->options.page_at(a->options.data, slot);
+        bool is_ready = atomic_load(&p->ready);
+        ready += is_ready;
+        starting += !is_ready && atomic_load(&p->pid) != 0;
+    }
+    return ready == 0 || starting > 0;
 }
 
 static void heartbeat_cb(struct ev_loop *loop, ev_timer *timer, int events)
@@ -102,9 +109,8 @@ static void heartbeat_cb(struct ev_loop *loop, ev_timer *timer, int events)
     struct agent *a = timer->data;
     beat(a);
     double every_s = a->options.lease_s / MOIL_LEASE_BEATS;
-    /* Until the first worker is there the report is young: people ask for it right after the start.
-     */
-    if (ready_count(a) < a->options.slots(a->options.data) && every_s > 0.5)
+    /* Until all workers are there the report is young: people ask for it right after the start. */
+    if (is_young(a) && every_s > 0.5)
         every_s = 0.5;
     timer->repeat = every_s;
     ev_timer_again(loop, timer);

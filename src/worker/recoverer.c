@@ -160,6 +160,10 @@ static void take_word(struct agent *a, const char *line)
         log_warning("a word of the supervisor that is not understood: %.100s", line);
         return;
     }
+    if (word.generation) {
+        moil_heartbeat_start(a); /* people ask for the node's new report now */
+        return;
+    }
     bool is_plain = strcmp(word.how, "limit") == 0 || strcmp(word.how, "stop") == 0;
     describe_death(word.how, word.number, error, sizeof error);
     condemn(a, slice_str(word.incarnation), is_plain ? word.how : "crash", word.on_cpu, error);

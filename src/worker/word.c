@@ -17,7 +17,13 @@ static bool is_way_to_die(const char *how)
 
 int moil_word_parse(const char *line, struct word *out)
 {
-    struct word w;
+    struct word w = {0};
+    char rest;
+    if (sscanf(line, "generation %9d%c", &w.generation, &rest) == 1 && w.generation > 0) {
+        *out = w;
+        return 0;
+    }
+    w.generation = 0;
     if (sscanf(line, "dead %4d %36s %7s %4d %200s", &w.slot, w.incarnation, w.how, &w.number,
                w.on_cpu) != 5 ||
         !is_way_to_die(w.how) || w.slot < 0 || w.number < 0 || w.number > 255)

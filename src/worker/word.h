@@ -1,5 +1,5 @@
-/* What the supervisor says to the agent of a worker that died, one line each (super/child.h writes
- * it). Pure; used by recoverer.c. */
+/* What the supervisor says to the agent, one line each (super/child.h writes it): of a worker that
+ * died, and of a generation that serves. Pure; used by recoverer.c. */
 #ifndef MOIL_WORKER_WORD_H
 #define MOIL_WORKER_WORD_H
 
@@ -7,6 +7,7 @@
 #include "base/job.h"
 
 struct word {
+    int generation; /* serves from now on; 0: a worker died, and the rest holds */
     int slot;
     int number; /* the signal, or the exit code */
     char incarnation[MOIL_ID_LEN + 1];
@@ -14,8 +15,8 @@ struct word {
     char on_cpu[MOIL_NAME_MAX + 1];
 };
 
-/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER ID", without its newline. 0, or MOIL_EBADMSG
- * (then *out is untouched). */
+/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER ID" or "generation NUMBER", without its
+ * newline. 0, or MOIL_EBADMSG (then *out is untouched). */
 int moil_word_parse(const char *line, struct word *out);
 
 #endif

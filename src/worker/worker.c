@@ -189,6 +189,17 @@ static void go_on(struct worker *w)
         ev_idle_stop(w->loop, &w->busy);
 }
 
+/* In a burst: an older generation may give jobs back yet. When it is gone, they are looked for once
+ * more. */
+static bool is_held(struct worker *w)
+{
+    bool hold = atomic_load(&w->options.page->hold), over = w->held && !hold;
+    w->held = hold;
+    if (over)
+        moil_fetcher_wake(&w->fetcher);
+    return hold || over;
+}
+
 static void stop_when_over(struct worker *w)
 {
     const struct fetcher *f = &w->fetcher;
@@ -198,7 +209,7 @@ static void stop_when_over(struct worker *w)
      * gives it back. */
     if (f->lost && moil_link_state(w->link) == LINK_UP)
         idle = false;
-    if (w->options.burst && w->state == WORKER_SERVING && idle && f->drained)
+    if (w->options.burst && w->state == WORKER_SERVING && idle && f->drained && !is_held(w))
         w->state = WORKER_STOPPING;
     if (w->state == WORKER_STOPPING && idle) {
         w->state = WORKER_LEAVING;
@@ -346,16 +357,19 @@ int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, c
 static int load(struct worker *w)
 {
     struct vm_options options = {.lua_dir = w->options.lua_dir,
-                                 .config_json = w->options.config_json};
+                                 .config_json = w->options.config_json,
+                                 .snapshot = w->options.snapshot};
     struct vm_host host = moil_host_of(w);
     w->vm = moil_vm_new(&options, &host, w->errstr, sizeof w->errstr);
     if (!w->vm)
         return MOIL_EINVAL;
-    for (const char *const *path = w->options.paths; *path; path++) {
-        int err = moil_vm_load(w->vm, *path, w->errstr, sizeof w->errstr);
-        if (err)
-            return err;
-    }
+    int err = 0;
+    if (w->options.snapshot)
+        err = moil_vm_load_snapshot(w->vm, w->errstr, sizeof w->errstr);
+    for (const char *const *path = w->options.paths; !err && path && *path; path++)
+        err = moil_vm_load(w->vm, *path, w->errstr, sizeof w->errstr);
+    if (err)
+        return err;
     moil_vm_seal(w->vm);
     return moil_worker_queues(w->vm, w->options.queues, &w->queues, w->errstr, sizeof w->errstr);
 }
@@ -377,6 +391,8 @@ int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker
     w->options = *options;
     w->loop = loop;
     w->state = WORKER_JOINING;
+    w->quiet = options->quiet;
+    w->held = atomic_load(&options->page->hold);
     moil_buffer_init(&w->text);
     moil_buffer_init(&w->error);
     moil_fetcher_init(&w->fetcher, w);

@@ -34,17 +34,19 @@
 struct worker_options {
     const struct url *url;
     const char *ns;
-    const char *const *paths; /* task files and folders, NULL-terminated */
-    const char *queues;       /* NULL: default, and those that the tasks name */
-    const char *node;         /* the node's name */
-    const char *lua_dir;      /* NULL: the embedded library */
-    struct slice config_json; /* for Lua, or empty */
+    const char *const *paths;        /* task files and folders, NULL-terminated … */
+    const struct snapshot *snapshot; /* … or what they were (vm/snapshot.h), borrowed; else NULL */
+    const char *queues;              /* NULL: default, and those that the tasks name */
+    const char *node;                /* the node's name */
+    const char *lua_dir;             /* NULL: the embedded library */
+    struct slice config_json;        /* for Lua, or empty */
     int concurrency;
     double time_limit_s;      /* 0: none */
     double soft_time_limit_s; /* 0: none */
     double result_ttl_s;
     size_t max_payload;
     bool burst;                   /* stop when the queues are empty and nothing runs */
+    bool quiet;                   /* begin as after moil_worker_quiet */
     struct page *page;            /* shared with the supervisor */
     void (*on_ready)(void *data); /* it serves its queues; NULL: nobody asks */
     void *data;
@@ -68,6 +70,7 @@ struct worker {
     bool quiet;          /* was told to be; also while it joins */
     bool cold;           /* running jobs go back too */
     bool leaves_unheard; /* Redis was away as it wanted to leave: it goes after a second */
+    bool held;           /* a burst is not over, though there is nothing to do (page.h) */
     char incarnation[MOIL_ID_LEN + 1];
     struct vm *vm;
     struct link *link;    /* never blocks */
