@@ -3,7 +3,7 @@
 -- (1-250)
 -- Returns for each job: id, record, then by place: "" | its note in `running` and the incarnation
 -- joined by "\n\n" | due (ms). The order is that of running for pending and delayed, none for
--- inflight.
+-- inflight, to which belongs what recovery has still to give back.
 local place, queue, offset, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local answer = {}
 
@@ -34,13 +34,20 @@ elseif place == "pending" then
   end
 else
   local seen = 0
-  for _, incarnation in ipairs(call("HKEYS", ns .. "workers")) do
-    for _, id in ipairs(call("SMEMBERS", ns .. "inflight:" .. incarnation)) do
+  local function add_held(ids, incarnation)
+    for _, id in ipairs(ids) do
       if seen >= offset and seen < offset + limit then
         add(id, (call("HGET", ns .. "running", id) or "") .. "\n\n" .. incarnation)
       end
       seen = seen + 1
     end
+  end
+  for _, incarnation in ipairs(call("HKEYS", ns .. "workers")) do
+    add_held(call("SMEMBERS", ns .. "inflight:" .. incarnation), incarnation)
+  end
+  for _, incarnation in ipairs(call("HKEYS", ns .. "recovering")) do
+    add_held(call("SMEMBERS", ns .. "inflight:" .. incarnation), incarnation)
+    add_held(call("ZRANGE", ns .. "recovering:" .. incarnation, 0, -1), incarnation)
   end
 end
 return answer

@@ -5,6 +5,10 @@ local inflight = 0
 for _, incarnation in ipairs(call("HKEYS", ns .. "workers")) do
   inflight = inflight + call("SCARD", ns .. "inflight:" .. incarnation)
 end
+for _, incarnation in ipairs(call("HKEYS", ns .. "recovering")) do
+  inflight = inflight + call("SCARD", ns .. "inflight:" .. incarnation)
+    + call("ZCARD", ns .. "recovering:" .. incarnation)
+end
 local answer = { call("ZCARD", ns .. "delayed"), call("ZCARD", ns .. "dead"), inflight }
 local states = call("HGETALL", ns .. "queues")
 for i = 1, #states, 2 do

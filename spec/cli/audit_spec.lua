@@ -31,6 +31,13 @@ describe("moil inspect audit", function()
     return lines, object
   end
 
+  -- The lines after the first n, in the order of the alphabet: jobs are found in none.
+  local function sorted(lines, n)
+    local rest = { table.unpack(lines, n + 1) }
+    table.sort(rest)
+    return table.move(rest, 1, #rest, n + 1, { table.unpack(lines, 1, n) })
+  end
+
   -- Three jobs that wait, one that is delayed, and one in each other place.
   local function fill()
     for i = 1, 7 do call("t", "--id", "j" .. i, "--queue", "q") end
@@ -62,33 +69,95 @@ describe("moil inspect audit", function()
   end)
 
   it("finds jobs that are missing, wherever they were", function()
-    for what, damage in pairs {
-      ["queue q: 8 enqueued, but 7 accounted for (-1): 5 in places, 2 ended, 0 discarded"] =
-        function() key("LPOP", "queue:q:5") end,
-      ["delayed jobs: 1 counted, 0 found"] = function() key("DEL", "delayed") end,
-      ["dead jobs: 1 counted, 0 found"] = function() key("DEL", "dead") end,
-      ["jobs in flight: 1 counted, 0 found"] = function() key("DEL", "inflight:worker-1") end,
+    local nowhere = " is nowhere: not delayed, not in flight, not in q:5"
+    for _, case in ipairs {
+      { function() key("LPOP", "queue:q:5") end, "job j4" .. nowhere,
+        "queue q: 8 enqueued, but 7 accounted for (-1): 5 in places, 2 ended, 0 discarded" },
+      { function() key("DEL", "delayed") end, "job later" .. nowhere,
+        "delayed jobs: 1 counted, 0 found" },
+      { function() key("DEL", "inflight:worker-1") end, "job j3" .. nowhere,
+        "jobs in flight: 1 counted, 0 found" },
+      { function() key("HDEL", "workers", "worker-1") end, "job j3" .. nowhere,
+        "jobs in flight: 1 counted, 0 found" },
+      { function() key("DEL", "dead") end, nil, "dead jobs: 1 counted, 0 found" },
+      { function() key("HDEL", "jobs", "j4") end, "job j4 has no record, but is pending in q:5" },
+      { function() key("HDEL", "jobs", "later") end, "job later has no record, but is delayed" },
+      { function() key("HDEL", "jobs", "j2") end, "job j2 has no record, but is dead" },
+      { function() key("HDEL", "jobs", "j3") end,
+        "job j3 has no record, but is in flight with worker-1" },
     } do
       redis:call("FLUSHALL")
       fill()
-      damage()
-      assert.same({ what }, (audit(6)))
+      case[1]()
+      assert.same({ case[3] or case[2], case[3] and case[2] }, (audit(6)))
     end
   end)
 
-  it("finds jobs that nobody enqueued", function()
+  it("finds jobs that nobody enqueued, or that are in two places", function()
     fill()
     key("RPUSH", "queue:q:5", "j4")
-    key("ZADD", "delayed", 1, "j4")
-    key("ZADD", "dead", 1, "j4")
-    key("SADD", "inflight:worker-1", "j4")
+    key("ZADD", "delayed", 1, "j5")
+    key("ZADD", "dead", 1, "j6")
+    key("SADD", "inflight:worker-1", "j1")
     assert.same({
       "queue q: 8 enqueued, but 9 accounted for (+1): 7 in places, 2 ended, 0 discarded",
       "delayed jobs: 1 counted, 2 found",
       "dead jobs: 1 counted, 2 found",
       "jobs in flight: 1 counted, 2 found",
-    }, (audit(6)))
+      "job j1 has no record, but is in flight with worker-1",
+      "job j4 is in 2 places: pending in q:5 and pending in q:5",
+      "job j5 is in 2 places: delayed and pending in q:5",
+      "job j6 is in the dead set, but is pending in q:5",
+    }, sorted((audit(6)), 4))
     assert.matches("\nq .* no\n", moil("inspect", "audit").stdout)
+  end)
+
+  it("finds what the counters cannot show", function()
+    fill()
+    key("LREM", "queue:q:5", 0, "j4")
+    key("RPUSH", "queue:q:5", "j5")
+    key("HSET", "running", "j6", "STARTED w 1\n")
+    key("HSET", "waiters", "j2", "me ")
+    key("HSET", "waiters", "gone", "me ")
+    key("DEL", "expiries")
+    assert.same({
+      "job gone has no record, but is waited for",
+      "job j2 has ended, but is waited for",
+      "job j4 is nowhere: not delayed, not in flight, not in q:5",
+      "job j5 is in 2 places: pending in q:5 and pending in q:5",
+      "job j6 has a note, but is pending in q:5",
+      "job j7 has ended, but its result will never expire",
+    }, sorted((audit(6)), 0))
+  end)
+
+  it("finds a job in the wrong list", function()
+    fill()
+    key("HSET", "queues", "other", "r5")
+    key("LREM", "queue:q:5", 0, "j4")
+    key("RPUSH", "queue:other:5", "j4")
+    assert.same({
+      "job j4 is pending in other:5, but its record says q:5",
+      "queue other: 1 entries, but no counters: they are older than counting, "
+        .. "or were put there by hand",
+      "queue q: 8 enqueued, but 7 accounted for (-1): 5 in places, 2 ended, 0 discarded",
+    }, sorted((audit(6)), 0))
+  end)
+
+  it("tells each job once, and of many a hundred", function()
+    local argv = { "q", 5, 0 }
+    for i = 1, 150 do
+      argv[#argv + 1] = "j" .. i
+      argv[#argv + 1] = "J1 q 5 0 0 0 1 t 2 0 0\n[]"
+    end
+    support.eval_script(redis, "enqueue", "{moil}:", table.unpack(argv))
+    key("DEL", "queue:q:5")
+    local lines, seen = audit(6), {}
+    assert.equal(102, #lines)
+    assert.equal("50 more jobs are not in order", lines[102])
+    for _, line in ipairs(lines) do
+      assert.is_nil(seen[line])
+      seen[line] = true
+    end
   end)
 
   it("tells a queue that was never counted", function()

@@ -61,7 +61,7 @@ describe(NAME, function()
       "--at-front").stdout:match("%S+")
     assert.equal(0, moil("revoke", id).code)
     assert.equal(0, moil("result", id).code // 2)
-    for _, what in ipairs { "active", "queues", "scheduled", "dead", "nodes" } do
+    for _, what in ipairs { "active", "queues", "scheduled", "dead", "nodes", "audit" } do
       assert.equal(0, moil("inspect", what).code)
     end
     moil("inspect", "job", id)

@@ -316,8 +316,34 @@ for name in pairs(steps) do KINDS[#KINDS + 1] = name end
 table.sort(KINDS)
 for _ = 1, 5 do table.move({ "fetch", "settle", "enqueue" }, 1, 3, #KINDS + 1, KINDS) end
 
-local function compare(w, m)
+-- The audit's own look at everything, which must find nothing wrong.
+local function survey(w)
+  local argv = {}
+  for i = 1, 25 do
+    argv[2 * i - 1] = "j" .. i
+    argv[2 * i] = pick { "", "q1:5", "q2:9" }
+  end
+  assert.same({ 25 }, w:eval("verify", table.unpack(argv)))
+  local function page(what, name)
+    local reply = w:eval("survey", what, "0", 250, name)
+    assert.same({ "0", {} }, { reply[1], reply[3] }, what)
+    return reply[2]
+  end
+  local must = {}
+  for _, id in ipairs(page("jobs", "")) do must[id] = true end
+  for _, what in ipairs { "delayed", "dead", "running", "waiters" } do page(what, "") end
+  for _, list in ipairs(page("lists", "")) do
+    for _, id in ipairs(page("list", list)) do assert.is_true(must[id], id) end
+  end
+  for _, incarnation in ipairs(page("incarnations", "")) do
+    page("inflight", incarnation)
+    page("recovering", incarnation)
+  end
+end
+
+local function compare(w, m, step)
   w:check()
+  if step % 35 == 0 then survey(w) end
   for i = 1, 25 do
     local id = "j" .. i
     assert.equal(place_in_words(m.jobs[id]), w:place(id), id)
@@ -345,7 +371,7 @@ describe("a job", function()
       local kind = pick(KINDS)
       trace[#trace + 1] = kind
       local ok, why = xpcall(steps[kind], debug.traceback, w, m)
-      if ok and step % 7 == 0 then ok, why = xpcall(compare, debug.traceback, w, m) end
+      if ok and step % 7 == 0 then ok, why = xpcall(compare, debug.traceback, w, m, step) end
       if not ok then
         error(("MOIL_SPEC_SEED=%d, step %d, the last ones: %s\n%s"):format(seed, step,
           table.concat(trace, " ", math.max(1, #trace - 10)),

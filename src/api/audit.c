@@ -2,6 +2,7 @@
 #include "queue/audit.h"
 
 #include "api/client.h"
+#include "api/survey.h"
 #include "base/error.h"
 
 struct check {
@@ -40,6 +41,8 @@ int moil_audit(moil_client *c, char **json)
     moil_buffer_add_char(&check.out, '{');
     moil_client_begin(c, c->deadline_s);
     int status = moil_client_call(c, SCRIPT_AUDIT, NULL, take_books, &check);
+    if (!status)
+        status = moil_survey(c, &check.differences, &check.count);
     if (!status)
         status = give(c, &check, json);
     moil_buffer_fini(&check.differences);

@@ -33,7 +33,9 @@ enum script_id {
     SCRIPT_REVOKE,     /* waiting -> ended as REVOKED */
     SCRIPT_SCHEDULE,   /* new -> delayed */
     SCRIPT_SETTLE,     /* in flight -> ended, delayed, dead or pending again */
+    SCRIPT_SURVEY,     /* page through a structure, for what looks wrong */
     SCRIPT_SWEEP,      /* drop what expired; trim the dead set */
+    SCRIPT_VERIFY,     /* what is wrong with jobs, if anything */
     SCRIPT_WAIT,       /* results, or registration of an inbox */
     SCRIPT_COUNT
 };
