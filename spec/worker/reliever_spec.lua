@@ -152,35 +152,34 @@ describe("a worker that is stuck in C", function()
     node:stop()
   end)
 
-  it("does nothing twice when its agent dies over it", function()
-    local gate = new_gate()
-    local node = here:worker { "-w", "2", "-c", "8", "-q", "orphan" }
-    local agent = site.pids(node).agent
-    local calls, first = quick_calls("orphan", 20)
-    table.insert(calls, 1, moil.signature("stuck", { gate }, { queue = "orphan" }))
-    local results = enqueue("orphan", calls)
-    here:wait_state(results[1].id, "STARTED")
-    support.native.kill(agent, support.native.signals.KILL)
-    for i = 2, #results do results[i]:get { timeout = PATIENCE } end
-    open_gate(gate)
-    results[1]:get { timeout = PATIENCE }
-    assert.same(once(20), runs(first, 20))
-    node:stop()
-  end)
-
-  it("gets through where Redis does not answer its agent", function()
-    local gate = new_gate()
-    local node = here:worker { "-w", "1", "-c", "8", "-q", "silent" }
-    local calls, first = quick_calls("silent", 7)
-    table.insert(calls, 1, moil.signature("stuck", { gate }, { queue = "silent" }))
-    local results = enqueue("silent", calls)
-    here.redis:call("CLIENT", "PAUSE", "400", "ALL") -- what the agent sends gets no answer …
-    support.native.kill(site.pids(node).agent, support.native.signals.KILL)
-    open_gate(gate) -- … and the worker comes back before there is one
-    for i = 1, #results do results[i]:get { timeout = PATIENCE } end
-    assert.same(once(7), runs(first, 7))
-    node:stop()
-  end)
+  -- The agent has seized the jobs, and dies before Redis has answered: it may or may not have put
+  -- them back.
+  for _, comes_back in ipairs { false, true } do
+    local how = comes_back and "comes back" or "stays stuck"
+    it("loses none when its agent dies over it and it " .. how, function()
+      local gate, queue = new_gate(), "orphan" .. gates
+      local node = here:worker { "-w", "1", "-c", "16", "-q", queue }
+      local agent = site.pids(node).agent
+      local calls, first = quick_calls(queue, 15)
+      table.insert(calls, 1, moil.signature("stuck", { gate }, { queue = queue }))
+      local results = enqueue(queue, calls)
+      here:wait_state(results[1].id, "STARTED")
+      here.redis:call("CLIENT", "PAUSE", "600", "ALL")
+      node:read_until("started none of its", PATIENCE)
+      support.native.kill(agent, support.native.signals.KILL)
+      if comes_back then
+        open_gate(gate)
+      else
+        node:read_until("agent %(pid " .. agent .. "%) killed by signal 9", PATIENCE)
+        wait_pending(queue, 15)
+        assert.same(ids(results, 2), pending(queue))
+        open_gate(gate)
+      end
+      for i = 1, #results do results[i]:get { timeout = PATIENCE } end
+      assert.same(once(15), runs(first, 15))
+      node:stop()
+    end)
+  end
 end)
 
 describe("a worker that is stopped", function()
