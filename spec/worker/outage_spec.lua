@@ -51,6 +51,53 @@ describe("a worker that dies while Redis is away", function()
   end)
 end)
 
+describe("a node that leaves in order", function()
+  -- A node whose worker is down, so that the agent is the next to go.
+  local function open(lease)
+    local here = site.open { tasks = TASKS, args = { "-w", "1", "--lease", lease } }
+    local out
+    for deaths = 1, 4 do
+      here.node:kill("USR1")
+      out = here.node:read_until("state: worker 1 pid (%d+) ready", 10)
+      support.native.kill(tonumber(out), support.native.signals.KILL)
+      here.node:read_until("killed by signal 9", 10)
+      if deaths < 4 then
+        support.wait_until(function()
+          here.node:kill("USR1")
+          local ok = pcall(here.node.read_until, here.node, "worker 1 pid %d+ ready", 0.05)
+          return ok
+        end, 10, "the worker is up again")
+      end
+    end
+    -- The dead worker is recovered, or (on a slow machine) another one has started by now.
+    pcall(support.wait_until, function()
+      return here.redis:call("HLEN", "{moil}:workers") == 0
+        and here.redis:call("HLEN", "{moil}:recovering") == 0
+    end, 0.5, "")
+    return here
+  end
+
+  local function assert_gone(here)
+    assert.equal(0, (here.node:wait(15)))
+    assert.equal(0, here.redis:call("HLEN", "{moil}:leases"))
+    assert.equal(0, here.redis:call("HLEN", "{moil}:nodes"))
+  end
+
+  it("sends no heartbeat behind its good-bye", function()
+    local here = open "1"
+    here.redis:call("CLIENT", "PAUSE", "800", "ALL")
+    here.node:kill("TERM")
+    assert_gone(here)
+  end)
+
+  it("says good-bye once more where Redis had forgotten the script", function()
+    local here = open "15"
+    here.redis:call("SCRIPT", "FLUSH")
+    here.node:kill("TERM")
+    assert_gone(here)
+  end)
+end)
+
 describe("a node that vanishes", function()
   it("is found out by another one after its lease, and its jobs run there", function()
     local here = site.open { tasks = TASKS, args = { "-w", "1", "--lease", "1" } }

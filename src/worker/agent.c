@@ -93,23 +93,32 @@ void moil_agent_start(struct agent *a)
     moil_watchdog_start(a);
 }
 
+static void leave(struct agent *a);
+
 static void taken_off(void *data, int err, const struct reply *reply)
 {
-    (void)err;
     (void)reply;
     struct agent *a = data;
-    ev_break(a->loop, EVBREAK_ALL);
+    if (err == MOIL_ENOSCRIPT)
+        leave(a);
+    else
+        ev_break(a->loop, EVBREAK_ALL);
 }
 
-void moil_agent_leave_if_free(struct agent *a)
+static void leave(struct agent *a)
 {
-    if (!a->stopping || a->recoveries)
-        return;
+    a->leaving = true;
     moil_args_clear(&a->broker.args);
     moil_args_str(&a->broker.args, a->options.node);
     moil_args_str(&a->broker.args, "");
     if (moil_broker_eval(&a->broker, SCRIPT_HEARTBEAT, taken_off, a) != 0)
         ev_break(a->loop, EVBREAK_ALL);
+}
+
+void moil_agent_leave_if_free(struct agent *a)
+{
+    if (a->stopping && !a->leaving && !a->recoveries)
+        leave(a);
 }
 
 void moil_agent_stop(struct agent *a)

@@ -53,6 +53,7 @@ struct agent {
     struct broker broker;
     bool ready;
     bool stopping;
+    bool leaving; /* it has said good-bye: a heartbeat behind that would bring the node back */
     ev_timer heartbeat;
     ev_timer promote; /* when the next delayed job is due */
     ev_timer sweep;

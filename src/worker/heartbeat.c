@@ -65,6 +65,8 @@ static void beat(struct agent *a)
     struct buffer *text = &a->text;
     bool any = false;
     struct worst worst = {.health = HEALTH_OK};
+    if (a->leaving)
+        return;
     moil_buffer_clear(text);
     moil_buffer_add_char(text, '{');
     moil_buffer_add_slice(text, a->options.report(a->options.data));
