@@ -7,6 +7,7 @@ local support = require "spec.support"
 local cluster = {}
 cluster.__index = cluster
 
+local QUEUES <const> = { "high,default,low", "low,high,default", "high:3,default:2,low:1" }
 local LEASE_S <const> = "2"
 local SHUTDOWN_S <const> = "3"
 
@@ -19,10 +20,14 @@ function cluster.open(options)
   local self = setmetatable({
     seed = options.seed,
     dir = support.tempdir(),
-    redis = support.redis { appendonly = true, config = { appendfsync = "always" } },
+    redis = support.redis { appendonly = true, config = {
+      appendfsync = "always",
+      ["lua-time-limit"] = "50", -- ms, after which others are told BUSY
+    } },
     redis_state = "up", -- "up" | "down" | "stopped"
     nodes = {},         -- slot → { process, number } of the one that runs there
     producers = {},
+    clients = {},       -- commands under way
     logs = {},          -- of all nodes that ever ran: { name, process }
     killed = {},        -- pid → why: processes that were ended without leave
     cuts = {},          -- when connections to Redis were cut, or commands got no answer
@@ -50,7 +55,7 @@ function cluster:start_node(slot)
     pidfile = ("%s/%s.pid"):format(self.dir, name),
   }
   node.process = support.start_moil {
-    "worker", "tasks", "-w", "2", "-c", "8", "-q", "high,default,low",
+    "worker", "tasks", "-w", "2", "-c", "8", "-q", QUEUES[slot] or QUEUES[1],
     "--name", name, "--pidfile", node.pidfile, "--lease", LEASE_S, "--shutdown-timeout", SHUTDOWN_S,
     redis = self.redis, cwd = self.dir,
   }
@@ -108,6 +113,12 @@ function cluster:note_cut()
   self.cuts[#self.cuts + 1] = support.now()
 end
 
+-- A command of moil's, in the background; its end is nobody's business but heal's.
+function cluster:client(arguments)
+  arguments.redis = self.redis
+  self.clients[#self.clients + 1] = support.start_moil(arguments)
+end
+
 function cluster:start_redis()
   if self.redis_state == "down" then self.redis:start() end
   if self.redis_state == "stopped" then self:signal(self.redis.pid, "CONT") end
@@ -153,6 +164,12 @@ function cluster:heal()
   self:start_redis()
   self:ask("CLIENT", "UNPAUSE")
   self:ask("CONFIG", "SET", "maxmemory", "0")
+  self:ask("CONFIG", "SET", "maxclients", "1000")
+  self:ask("REPLICAOF", "NO", "ONE")
+  for _, client in ipairs(self.clients) do client:wait(60) end
+  for _, queue in ipairs { "high", "default", "low" } do
+    support.moil { "resume", queue, redis = self.redis, timeout = 60 }
+  end
   for slot, node in pairs(self.nodes) do
     if node.leaving then node.process:wait(60) end
     if not node.process:alive() then self:start_node(slot) else node.process:kill("CONT") end

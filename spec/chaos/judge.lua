@@ -12,6 +12,7 @@ local CRASHES_MAX <const> = 3 -- deaths of its process that a job survives: then
 local KINDS <const> = {
   noop = { state = "SUCCESS", retries = 0 },
   quiet = { state = "SUCCESS", retries = 0, dropped = true },
+  fleeting = { state = "SUCCESS", retries = 0, dropped = true },
   large = { state = "SUCCESS", retries = 0 },
   sleep = { state = "SUCCESS", retries = 0 },
   spin = { state = "SUCCESS", retries = 0 },
@@ -52,6 +53,7 @@ local TAKE <const> = {
     revoke.state, revoke.t = entry.state, entry.t
   end,
   start = function(job, entry) job.starts[#job.starts + 1] = entry end,
+  deleting = function(job) job.deleted = true end,
   waited = function(job, entry)
     if entry.outcome == "late" or entry.outcome == "another" then job.waited = entry.outcome end
   end,
@@ -117,7 +119,7 @@ function judge.ends(case)
     if job.tries == 0 then
       add("ran or was revoked, and nobody enqueued it")
     elseif not record then
-      if job.acked and not (kind.dropped and #job.starts > 0) then
+      if job.acked and not job.deleted and not (kind.dropped and #job.starts > 0) then
         add("lost: acknowledged, and Redis knows nothing of it")
       end
     elseif record.damaged then
@@ -228,8 +230,10 @@ function judge.runs(case)
 end
 
 -- How often a job without record may be enqueued anew: when it is sent again, by the producer or,
--- when a reply may have been lost, by the client itself.
+-- when a reply may have been lost, by the client itself. One that was deleted may have any number
+-- of lives.
 local function spare_runs(case, job)
+  if job.deleted then return math.huge end
   if not (KINDS[job.kind] and KINDS[job.kind].dropped) then return 0 end
   local spare = job.tries - 1
   for _, t in ipairs(case.cuts) do
@@ -263,7 +267,7 @@ end
 function judge.revokes(case)
   return each_job(case, function(job, record, add)
     for _, revoke in ipairs(job.revokes) do
-      if revoke.state == "REVOKED" then
+      if revoke.state == "REVOKED" and not job.deleted then
         if record and record.ended and record.state ~= "REVOKED" then
           add("ended as %s after it was REVOKED", record.state)
         end
@@ -287,7 +291,7 @@ function judge.charges(case)
     if not record or not record.ended or not kind then return end
     local expected = kind.retries == "n" and job.n or kind.retries
     local is_over = record.state ~= "REVOKED" and code_of(record) ~= "WorkerLost"
-    if expected and is_over and record.retries ~= expected then
+    if expected and is_over and not job.deleted and record.retries ~= expected then
       add("%d retries, not %d", record.retries, expected)
     end
     local charged = record.body and record.body.crashes + record.body.losses
@@ -349,6 +353,16 @@ end
 local WRONG <const> = { "damaged record", "BadMessage", "out of memory", "Sanitizer", "assert",
   "runtime error", "not understood", "recovery of worker", "was not told of the death" }
 
+-- What Redis answers where it is told to refuse.
+local TRANSIENT <const> = { "READONLY", "BUSY", "LOADING", "OOM", "MASTERDOWN" }
+
+local function is_transient(line)
+  for _, word in ipairs(TRANSIENT) do
+    if line:find(": " .. word, 1, true) then return true end
+  end
+  return false
+end
+
 ---What a node's log tells: faults; and, into `killed` and `fenced`, whom the supervisor ended for
 ---its slowness, and which incarnations were taken for dead.
 ---@param text string
@@ -371,7 +385,9 @@ function judge.log(text, killed, fenced)
       faults[#faults + 1] = ("a process died by itself: pid %s %s"):format(pid, how)
     end
     for _, wrong in ipairs(WRONG) do
-      if line:find(wrong, 1, true) then faults[#faults + 1] = "in a log: " .. line end
+      if line:find(wrong, 1, true) and not is_transient(line) then
+        faults[#faults + 1] = "in a log: " .. line
+      end
     end
   end
   return faults

@@ -253,6 +253,18 @@ describe("the judge", function()
     end))
   end)
 
+  it("allows a deleted job to be gone, or to live again", function()
+    local function deleted(c) add(c.book, "deleting a 2.5") end
+    assert.same({}, verdict(function(c)
+      deleted(c)
+      add(c.runs, "start a 0 20 10 inc 4.0")
+    end))
+    assert.same({}, verdict(function(c)
+      deleted(c)
+      c.records = {}
+    end))
+  end)
+
   it("finds retries that the policy did not ask for", function()
     assert_fault("2 retries, not 0", function(c)
       c.records.a = c.records.a:gsub(" 5 0 1 ", " 5 2 1 ")
@@ -311,5 +323,7 @@ describe("the judge", function()
     assert.same({ "a process died by itself: pid 7 exited with status 1; next try in 0.1 s" },
       judge.log("worker 2 (pid 7) exited with status 1; next try in 0.1 s", killed, fenced))
     assert.equal(1, #judge.log("ERROR damaged record", killed, fenced))
+    assert.equal(1, #judge.log("recovery of worker x: ERR wrong", killed, fenced))
+    assert.equal(0, #judge.log("recovery of worker x: READONLY You can't write", killed, fenced))
   end)
 end)

@@ -7,6 +7,7 @@
 --   ack ID T                     Redis has acknowledged it
 --   revoking ID TERMINATE T      about to revoke
 --   revoked ID STATE T           what Redis answered
+--   deleting ID T                about to delete its record
 --   waited ID OUTCOME T          what waiting for its result gave: ok | late | another | CODE
 --   start ID RETRIES PID PPID INCARNATION T     the task's function begins
 --   stop ID RETRIES PID PPID INCARNATION T      … and is through
@@ -36,6 +37,7 @@ local FIELDS <const> = {
   ack = { "id", "t" },
   revoking = { "id", "terminate", "t" },
   revoked = { "id", "state", "t" },
+  deleting = { "id", "t" },
   waited = { "id", "outcome", "t" },
   start = { "id", "retries", "pid", "ppid", "incarnation", "t" },
   stop = { "id", "retries", "pid", "ppid", "incarnation", "t" },

@@ -4,9 +4,13 @@
 -- worker, of a producer, of a client), seconds. An act returns what it did, for the timeline; nil
 -- where its target was not there.
 
+local support = require "spec.support"
+
 local nemesis = {}
 
 local NODES <const> = 3
+-- Somebody else's script: for the moment of its run Redis answers all others with BUSY.
+local BUSY <const> = "local n = 0 for i = 1, 2e7 do n = n + i end return n"
 local GAP_LOW <const>, GAP_HIGH <const> = 0.2, 1.2 -- seconds between two acts, on average
 
 local function live(c, slot)
@@ -69,7 +73,8 @@ local function signal_node(signal)
 end
 
 local function restart_node(c, aim)
-  if c.nodes[aim.slot].process:alive() then return true end -- not yet
+  if c.nodes[aim.slot] ~= aim.node then return nil end -- somebody else did it
+  if aim.node.process:alive() then return true end -- not yet
   c:start_node(aim.slot)
 end
 
@@ -77,7 +82,7 @@ local function end_node(signal)
   return function(c, aim)
     local node = live(c, aim.slot)
     if not node then return nil end
-    node.leaving = true
+    node.leaving, aim.node = true, node
     -- A cold shutdown ends running jobs, to be run again.
     if signal == "QUIT" then c.killed[node.process.pid] = "cold shutdown" end
     node.process:kill(signal)
@@ -88,6 +93,7 @@ end
 local function kill_supervisor(c, aim)
   local node = live(c, aim.slot)
   if not node then return nil end
+  aim.node = node
   c:kill_node(aim.slot, "node killed")
   return node.name
 end
@@ -139,6 +145,22 @@ local function start_redis(c)
   c:start_redis()
 end
 
+-- Everything but the producers, at once.
+local function power_cut(c)
+  for slot in ipairs(c.nodes) do
+    if live(c, slot) then c:kill_node(slot, "power cut") end
+  end
+  if c.redis_state ~= "down" then redis_killed(c) end
+  return "all nodes and Redis"
+end
+
+local function power_back(c)
+  c:start_redis()
+  for slot, node in ipairs(c.nodes) do
+    if node.ended and not node.process:alive() then c:start_node(slot) end
+  end
+end
+
 local function fill_memory(c)
   local used = c.redis:info("used_memory")
   c:ask("CONFIG", "SET", "maxmemory", used)
@@ -147,6 +169,40 @@ end
 
 local function free_memory(c)
   c:ask("CONFIG", "SET", "maxmemory", "0")
+end
+
+local function refuse_clients(c)
+  c:ask("CONFIG", "SET", "maxclients", "1")
+  c:note_cut()
+  c:ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+  return "maxclients 1"
+end
+
+local function take_clients(c)
+  c:ask("CONFIG", "SET", "maxclients", "1000")
+end
+
+-- A replica of nobody: it takes no writes.
+local function take_no_writes(c)
+  c:note_cut()
+  c:ask("REPLICAOF", "127.0.0.1", tostring(support.native.free_port()))
+  return "read only"
+end
+
+local function take_writes(c)
+  c:ask("REPLICAOF", "NO", "ONE")
+end
+
+local QUEUES <const> = { "high", "default", "low" }
+
+local function pause_queue(c, aim)
+  local queue = one_of(QUEUES, aim.index)
+  c:client { "pause", queue }
+  return queue
+end
+
+local function resume_queue(c, aim)
+  c:client { "resume", one_of(QUEUES, aim.index) }
 end
 
 local function kill_client(c, aim)
@@ -163,7 +219,7 @@ local function ask(...)
   return function(c)
     c:note_cut()
     c:ask(table.unpack(command))
-    return table.concat(command, " ")
+    return table.concat(command, " "):sub(1, 60)
   end
 end
 
@@ -187,6 +243,7 @@ nemesis.actions = {
   { name = "stop supervisor", weight = 3, act = freeze_supervisor, heal = thaw_supervisor,
     longest = 4 },
   { name = "stop node", weight = 4, act = freeze_node, heal = thaw_node, longest = 6 },
+  { name = "power cut", weight = 1, act = power_cut, heal = power_back, longest = 1 },
   { name = "TERM node", weight = 4, act = end_node("TERM"), heal = restart_node, longest = 2 },
   { name = "QUIT node", weight = 2, act = end_node("QUIT"), heal = restart_node, longest = 2 },
   { name = "TTIN", weight = 3, act = signal_node("TTIN") },
@@ -201,6 +258,13 @@ nemesis.actions = {
     longest = 2 },
   { name = "stop Redis", weight = 3, act = when_up(redis_frozen), heal = start_redis, longest = 4 },
   { name = "DEBUG SLEEP", weight = 2, act = when_up(ask("DEBUG", "SLEEP", "0.5")) },
+  { name = "busy script", weight = 2, act = when_up(ask("EVAL", BUSY, "0")) },
+  { name = "rewrite the file", weight = 2, act = when_up(ask("BGREWRITEAOF")) },
+  { name = "refuse clients", weight = 2, act = when_up(refuse_clients), heal = take_clients,
+    longest = 1 },
+  { name = "read only", weight = 3, act = when_up(take_no_writes), heal = take_writes,
+    longest = 3 },
+  { name = "pause queue", weight = 2, act = pause_queue, heal = resume_queue, longest = 3 },
   { name = "fill memory", weight = 4, act = when_up(fill_memory), heal = free_memory, longest = 2 },
   { name = "flush scripts", weight = 5, act = when_up(ask("SCRIPT", "FLUSH")) },
   { name = "pause clients", weight = 4, act = when_up(pause_clients), longest = 2 },

@@ -22,6 +22,7 @@ local QUEUES <const> = { "default", "high", "low" }
 local KINDS <const> = {
   { kind = "noop", weight = 30, low = 0, high = 0 },
   { kind = "quiet", weight = 5, low = 0, high = 0 },
+  { kind = "fleeting", weight = 3, low = 0, high = 0 },
   { kind = "large", weight = 2, low = 1, high = 200 }, -- kB
   { kind = "sleep", weight = 12, low = 1, high = 400 }, -- ms
   { kind = "spin", weight = 8, low = 1, high = 30 }, -- ms
@@ -38,6 +39,10 @@ local KINDS <const> = {
   { kind = "glad", weight = 4, low = 0, high = 0 },
   { kind = "sad", weight = 3, low = 0, high = 0 },
 }
+
+-- Not those whose hooks and children would come to other lives of their ids.
+local DELETED <const> = { noop = true, quiet = true, sleep = true, spin = true, flaky = true,
+  doomed = true, fleeting = true }
 
 local known, acked, order = {}, {}, {} -- id → kind, id → true, ids
 for _, entry in ipairs(ledger.read(path)) do
@@ -123,6 +128,15 @@ local function revoke_one()
   if ok then book:write("revoked", id, state, now()) end
 end
 
+-- Then perhaps a new life under the same id.
+local function delete_one()
+  local id = order[math.max(1, #order - draw:int(0, 20))]
+  if not id or not DELETED[known[id].kind] then return end
+  book:write("deleting", id, now())
+  pcall(function() moil.result(id):delete() end)
+  if draw:chance(0.5) then send { known[id] } end
+end
+
 -- "late": it had ended for so long that somebody forgot to tell us.
 local function outcome_of(id)
   local ok, value, err = pcall(function()
@@ -153,7 +167,8 @@ local function turn()
   insist(jobs)
   if draw:chance(0.08) then revoke_one() end
   if draw:chance(0.03) then resend_one() end
-  if draw:chance(0.02) then wait_for_one() end
+  if draw:chance(0.02) then delete_one() end
+  if draw:chance(0.01) then wait_for_one() end
   core.sleep(draw:between(0, 0.03))
 end
 
