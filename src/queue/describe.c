@@ -162,7 +162,7 @@ size_t moil_describe_list(enum listing kind, const struct reply *page, struct bu
         struct slice detail = moil_reply_slice(moil_reply_at(page, 3 * i + 2)), note = {"", 0};
         if (kind == LISTING_INFLIGHT) { /* note "\n\n" incarnation, which is the last line */
             const char *line = detail.n ? memrchr(detail.p, '\n', detail.n) : NULL;
-            if (line) {
+            if (line && line > detail.p) {
                 note = slice_of(detail.p, (size_t)(line - detail.p) - 1);
                 detail = slice_of(line + 1, (size_t)(detail.p + detail.n - line) - 1);
             }
