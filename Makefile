@@ -57,7 +57,10 @@ PROBE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/*_probe.c))
 PROBES := $(PROBE_OBJ:$(BUILD)/obj/spec/support/%.o=$(BUILD)/spec/%)
 BENCH_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/support/*.c))
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/*.c))
-SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES)
+# What has crash points (base/crash_point.h), once more with the points switched on: $(BUILD)/crash/moil.
+CRASH_SRC := $(shell grep -l MOIL_CRASH_POINT src/*/*.c)
+CRASH_OBJ := $(CRASH_SRC:%.c=$(BUILD)/crash/%.o)
+SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES) $(BUILD)/crash/moil
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
@@ -139,6 +142,15 @@ $(PROBES): $(BUILD)/spec/%: $(BUILD)/obj/spec/support/%.o $(BUILD)/libmoil.a
 	$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/crash/moil: $(CRASH_OBJ) $(filter-out $(CRASH_SRC:%.c=$(BUILD)/obj/%.o),$(CLI_OBJ) $(LIB_OBJ))
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/crash/%.o: %.c $(BUILD)/flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DMOIL_CRASH_POINTS -MMD -MP -c -o $@ $<
 
 run-specs: all spec-modules
 	@BUILD='$(BUILD)' CC='$(CC)' SANITIZER='$(SANITIZER)' LUA='$(LUA)' .ci/specs $(SPEC)
@@ -269,4 +281,4 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 	@echo "variables: BUILD=dir CC=clang CFLAGS=-O0 WERROR=1 SANITIZER=address,undefined PREFIX= DESTDIR="
 
--include $(ALL_OBJ:%.o=%.d)
+-include $(ALL_OBJ:%.o=%.d) $(CRASH_OBJ:%.o=%.d)

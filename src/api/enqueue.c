@@ -8,6 +8,7 @@
 #include "api/client.h"
 #include "api/job_options.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 
 enum { DEPTH_MAX = 128 }; /* vm/json.h has the same */
@@ -32,6 +33,7 @@ static void enqueued(void *data, int err, const struct reply *reply)
     }
     at->done = true;
     at->err = err;
+    MOIL_CRASH_POINT("client.answered");
     if (err && reply)
         moil_client_refused(at->client, err, reply);
     else if (err)
@@ -46,11 +48,13 @@ static int attempt(struct moil_client *c, struct submission *subs, size_t count)
         return MOIL_ENOMEM;
     *at = (struct attempt){.client = c, .count = count};
     memcpy(at->subs, subs, count * sizeof *subs);
+    MOIL_CRASH_POINT("client.enqueueing");
     int err = moil_broker_enqueue(&c->broker, at->subs, count, enqueued, at);
     if (err) {
         free(at);
         return err;
     }
+    MOIL_CRASH_POINT_AFTER(moil_link_flush(c->link), "client.written");
     if (!moil_client_run(c, &at->done)) {
         at->abandoned = true;
         moil_client_fail(c, MOIL_ETIMEOUT, "Redis did not acknowledge within %g s", c->deadline_s);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -155,8 +156,10 @@ static void bury(struct super *s, pid_t pid, int wait_status)
     if (!child) /* of the host program, or an orphan that came to us as process 1 */
         return;
     moil_super_read(s, child); /* what it wrote last */
+    MOIL_CRASH_POINT_IF(!left_cleanly(wait_status), "super.death");
     if (!left_cleanly(wait_status))
         moil_child_tell_death(&s->children, child, wait_status);
+    MOIL_CRASH_POINT_IF(!left_cleanly(wait_status), "super.death_told");
     moil_child_bury(&s->children, child);
     if (child->role == ROLE_CHECK)
         check_died(s, child, pid, wait_status);

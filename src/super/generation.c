@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "super/board.h"
@@ -230,9 +231,12 @@ void moil_generation_start(struct super *s)
         log_warning("the snapshot of the tasks could not be sealed: %s", strerror(errno));
     s->generations.last = g->number;
     if (is_first) {
+        MOIL_CRASH_POINT("super.checked");
         serve(s, g);
         moil_generation_start_child(s, &s->children.all[CHILD_AGENT]);
+        MOIL_CRASH_POINT("super.agent_forked");
     } else {
+        MOIL_CRASH_POINT("super.reload_checked");
         set_state(g, GENERATION_STARTING);
         g->due_ms = s->now_ms + GENERATION_READY_MS;
     }
@@ -257,12 +261,15 @@ static void take_over(struct super *s, struct generation *next)
     struct generation *before = moil_generation_in(&s->generations, GENERATION_SERVING);
     int workers = moil_generation_count(s, next->number), tasks = next->plan.tasks;
     char word[40];
+    MOIL_CRASH_POINT("super.reload_ready");
     serve(s, next);
     snprintf(word, sizeof word, "generation %d\n", next->number);
     moil_children_say(&s->children, word);
     log_info("reload: generation %d serves (%d worker%s, %d task%s)", next->number, workers,
              workers == 1 ? "" : "s", tasks, tasks == 1 ? "" : "s");
+    MOIL_CRASH_POINT("super.reload_serves");
     drain(s, before);
+    MOIL_CRASH_POINT("super.draining");
 }
 
 void moil_generation_give_up(struct super *s, const char *why)
@@ -326,6 +333,7 @@ static void settle_draining(struct super *s)
         struct generation *g = &s->generations.all[i];
         if (g->state != GENERATION_DRAINING || !is_empty(s, g))
             continue;
+        MOIL_CRASH_POINT("super.drained");
         log_info("generation %d has drained", g->number);
         set_state(g, GENERATION_NONE);
         release(s);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crash_point.h"
 #include "base/log.h"
 
 enum { AGENT_MS = 5000 }; /* for the agent's good-bye */
@@ -32,12 +33,14 @@ static int timeout_ms(struct super *s)
 
 static void start_check(struct super *s)
 {
+    MOIL_CRASH_POINT("super.checking");
     if (!moil_generation_check(s))
         moil_phase_fail(s, STATUS_FAILED);
 }
 
 static void announce(struct super *s)
 {
+    MOIL_CRASH_POINT("super.ready");
     int n = moil_generation_count(s, serving_number(s));
     const char *more = s->options->ready_line;
     log_info("ready: %d worker%s%s%s", n, plural(n), more ? ", " : "", more ? more : "");
@@ -97,10 +100,12 @@ static void stop_workers(struct super *s, int sig, int64_t timeout_ms)
     moil_child_stop(check, SIGTERM, 0);
     for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
         moil_child_stop(&s->children.all[i], sig, s->now_ms + timeout_ms);
+    MOIL_CRASH_POINT("super.workers_told");
 }
 
 static void stop_warm(struct super *s)
 {
+    MOIL_CRASH_POINT("super.warm");
     int n = 0;
     for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
         n += s->children.all[i].state != CHILD_NONE;
@@ -112,17 +117,20 @@ static void stop_warm(struct super *s)
 
 static void stop_cold(struct super *s)
 {
+    MOIL_CRASH_POINT("super.cold");
     log_info("cold shutdown: jobs go back to their queues");
     stop_workers(s, SIGQUIT, CHILD_COLD_MS);
 }
 
 static void stop_agent(struct super *s)
 {
+    MOIL_CRASH_POINT("super.workers_gone");
     moil_child_stop(&s->children.all[CHILD_AGENT], SIGTERM, s->now_ms + AGENT_MS);
 }
 
 static void stop_server(struct super *s)
 {
+    MOIL_CRASH_POINT("super.agent_gone");
     if (s->options->embedded_dir)
         moil_embedded_stop(&s->embedded, s->now_ms);
 }
@@ -130,6 +138,7 @@ static void stop_server(struct super *s)
 static void finish(struct super *s)
 {
     (void)s;
+    MOIL_CRASH_POINT("super.done");
     log_info("stopped");
 }
 

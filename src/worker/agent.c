@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -99,6 +100,7 @@ static void taken_off(void *data, int err, const struct reply *reply)
 {
     (void)reply;
     struct agent *a = data;
+    MOIL_CRASH_POINT("agent.left");
     if (err == MOIL_ENOSCRIPT)
         leave(a);
     else
@@ -107,6 +109,7 @@ static void taken_off(void *data, int err, const struct reply *reply)
 
 static void leave(struct agent *a)
 {
+    MOIL_CRASH_POINT("agent.leaving");
     a->leaving = true;
     moil_args_clear(&a->broker.args);
     moil_args_str(&a->broker.args, a->options.node);
@@ -125,6 +128,7 @@ void moil_agent_stop(struct agent *a)
 {
     moil_recoverer_drain(a); /* its workers are gone: what they held is given back before we go */
     a->stopping = true;
+    MOIL_CRASH_POINT("agent.stopping");
     if (moil_link_state(a->link) == LINK_UP)
         moil_agent_leave_if_free(a);
     else

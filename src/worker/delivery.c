@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "queue/message.h"
 #include "worker/host.h"
@@ -102,12 +103,15 @@ static void went(struct delivery *d, enum run_status status)
     on_cpu(w, slice_of("", 0));
     switch (status) {
     case RUN_DONE:
+        MOIL_CRASH_POINT("job.done");
         moil_verdict_outcome(d, moil_run_outcome(d->run));
         return;
     case RUN_WAITING:
+        MOIL_CRASH_POINT("job.waiting");
         watch_limit(d);
         return;
     case RUN_SLICED:
+        MOIL_CRASH_POINT("job.sliced");
         d->sliced = true;
         DL_APPEND2(w->ready, d, ready_prev, ready_next);
         return;
@@ -122,7 +126,10 @@ static void go(struct delivery *d, enum run_status (*how)(struct run *run))
     ev_timer_stop(w->loop, &d->limit);
     moil_worker_publish_deadline(w, moil_run_hard_deadline(d->run));
     on_cpu(w, d->job.id);
-    went(d, how(d->run));
+    MOIL_CRASH_POINT("job.on_cpu");
+    enum run_status status = how(d->run);
+    MOIL_CRASH_POINT("job.on_cpu_still");
+    went(d, status);
 }
 
 static void run(struct delivery *d)
@@ -194,6 +201,7 @@ void moil_delivery_start(struct worker *w, struct delivery *d)
     if (!moil_delivery_claim(d))
         return;
     mark_started(w, d);
+    MOIL_CRASH_POINT("job.started");
     if (d->damaged) {
         moil_verdict_damaged(d);
         return;
@@ -221,6 +229,7 @@ void moil_delivery_start(struct worker *w, struct delivery *d)
 
 void moil_delivery_resume(struct delivery *d)
 {
+    MOIL_CRASH_POINT("job.resumed");
     run(d);
 }
 

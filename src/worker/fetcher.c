@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "worker/delivery.h"
 #include "worker/worker.h"
@@ -132,7 +133,9 @@ static void fetched(void *data, int err, const struct reply *reply)
     if (err || !ours)
         return;
     bool idle = !w->reserved;
+    MOIL_CRASH_POINT_IF(pairs > 0, "fetch.answered");
     take(w, reply);
+    MOIL_CRASH_POINT_IF(pairs > 0, "fetch.reserved");
     if (idle) /* at once, and not after the loop's next look at its sockets */
         moil_worker_start_jobs(w);
 }

@@ -2,6 +2,7 @@
  * agent (agent.h). */
 #include <stdio.h>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "queue/lease.h"
@@ -110,6 +111,7 @@ static void heartbeat_cb(struct ev_loop *loop, ev_timer *timer, int events)
     (void)events;
     struct agent *a = timer->data;
     beat(a);
+    MOIL_CRASH_POINT("agent.beat");
     double every_s = a->options.lease_s / MOIL_LEASE_BEATS;
     /* Until all workers are there the report is young: people ask for it right after the start. */
     if (is_young(a) && every_s > 0.5)

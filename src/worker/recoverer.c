@@ -13,6 +13,7 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -53,6 +54,7 @@ static void step(struct recovery *r);
 static void finish(struct recovery *r)
 {
     struct agent *a = r->agent;
+    MOIL_CRASH_POINT("agent.recovered");
     DL_DELETE(a->recoveries, r);
     free(r);
     moil_agent_leave_if_free(a);
@@ -62,6 +64,8 @@ static void stepped(void *data, int err, const struct reply *reply)
 {
     struct recovery *r = data;
     r->busy = false;
+    MOIL_CRASH_POINT_IF(!err && !r->condemned, "agent.condemned");
+    MOIL_CRASH_POINT_IF(!err && r->condemned, "agent.recovering");
     if (err && err != MOIL_ENOSCRIPT) { /* the next look tries again */
         if (reply)
             log_error("recovery of worker %s: %.*s", r->incarnation, (int)moil_reply_slice(reply).n,
@@ -126,6 +130,7 @@ static void condemn(struct agent *a, struct slice incarnation, const char *kind,
     snprintf(r->kind, sizeof r->kind, "%s", kind);
     snprintf(r->on_cpu, sizeof r->on_cpu, "%s", on_cpu);
     snprintf(r->error, sizeof r->error, "%s", error);
+    MOIL_CRASH_POINT("agent.told");
     step(r);
 }
 
@@ -201,6 +206,7 @@ static void look_for_unfinished(struct agent *a);
 static void evicted(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
+    MOIL_CRASH_POINT_IF(!err, "agent.evicted");
     if (!err && moil_reply_integer(reply) > 0)
         look_for_unfinished(a);
 }
@@ -210,6 +216,7 @@ static void evict(struct agent *a, const struct lease_seen *seen)
     log_warning("node %s has been silent for a lease (%g s): its jobs are given back", seen->node,
                 a->options.lease_s);
     struct args *args = &a->broker.args;
+    MOIL_CRASH_POINT("agent.evicting");
     moil_args_clear(args);
     moil_args_str(args, seen->node);
     moil_args_int(args, seen->counter);

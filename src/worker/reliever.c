@@ -13,6 +13,7 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "worker/agent.h"
@@ -66,6 +67,7 @@ static void decide(struct relief *r, enum claim claim)
 static void relieved(void *data, int err, const struct reply *reply)
 {
     struct relief *r = data;
+    MOIL_CRASH_POINT("agent.relieved");
     if (err && err != MOIL_EFENCED && reply && err != MOIL_ENOSCRIPT)
         log_error("giving back jobs of a stuck worker: %.*s", (int)moil_reply_slice(reply).n,
                   moil_reply_slice(reply).p);
@@ -143,6 +145,7 @@ static void relieve(struct agent *a, int slot)
         say(a, slot, count);
     while ((r = all)) {
         all = r->next;
+        MOIL_CRASH_POINT("agent.seized");
         send(r, incarnation);
     }
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "worker/worker.h"
 
@@ -99,6 +100,7 @@ static void sent_cb(void *data, int err, const struct reply *reply)
     struct settler *s = b->settler;
     struct worker *w = s->worker;
     s->sent--;
+    MOIL_CRASH_POINT_IF(!err, "settle.answered");
     if (!err || err == MOIL_EFENCED || strcmp(b->incarnation, w->incarnation) != 0) {
         bool ours = strcmp(b->incarnation, w->incarnation) == 0;
         put_spare(s, b);

@@ -1,5 +1,6 @@
 /* sweeper.c: drops results past their time and keeps the dead set within its bounds. A part of the
  * agent (agent.h). */
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "worker/agent.h"
 
@@ -14,6 +15,7 @@ static void sweep(struct agent *a);
 static void swept(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
+    MOIL_CRASH_POINT_IF(!err, "agent.swept");
     if (!err && moil_reply_integer(moil_reply_at(reply, 1)) == 1 && !a->stopping)
         sweep(a);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "queue/message.h"
 #include "worker/delivery.h"
@@ -95,6 +96,7 @@ static void end_with(struct delivery *d, const char *state, struct slice value)
     if (batch && !text->failed)
         moil_settlement_end(batch, d->job.id, moil_buffer_slice(text),
                             &(struct ending){d->job.queue, state, minute});
+    MOIL_CRASH_POINT("verdict.ended");
     ended(d);
 }
 
@@ -104,6 +106,7 @@ static void drop(struct delivery *d, const char *state)
     struct settlement *batch = batch_for(d, 0);
     if (batch)
         moil_settlement_drop(batch, d->job.id, &(struct ending){d->job.queue, state, 0});
+    MOIL_CRASH_POINT("verdict.dropped");
     ended(d);
 }
 
@@ -115,6 +118,7 @@ static void bury(struct delivery *d, struct slice error)
     struct settlement *batch = batch_for(d, text->len);
     if (batch && !text->failed)
         moil_settlement_dead(batch, d->job.id, moil_buffer_slice(text));
+    MOIL_CRASH_POINT("verdict.dead");
     ended(d);
 }
 
@@ -127,6 +131,7 @@ static void again(struct delivery *d, int64_t delay_ms)
     struct settlement *batch = batch_for(d, text->len);
     if (batch && !text->failed)
         moil_settlement_retry(batch, d->job.id, moil_buffer_slice(text), delay_ms);
+    MOIL_CRASH_POINT("verdict.retry");
     ended(d);
 }
 

@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "worker/delivery.h"
 #include "worker/host.h"
@@ -36,6 +37,7 @@ static void joined(void *data, int err, const struct reply *reply)
         ev_timer_again(w->loop, &w->retry);
         return;
     }
+    MOIL_CRASH_POINT("worker.joined");
     w->state = w->quiet ? WORKER_QUIET : WORKER_SERVING;
     moil_fetcher_wake(&w->fetcher); /* the token of what waits may have gone to the incarnation
                                        before */
@@ -63,6 +65,7 @@ static void left(void *data, int err, const struct reply *reply)
 {
     struct worker *w = data;
     (void)reply;
+    MOIL_CRASH_POINT("worker.left");
     if (err && err != MOIL_EFENCED)
         ev_timer_again(w->loop, &w->retry);
     else
@@ -107,6 +110,7 @@ void moil_worker_fenced(struct worker *w)
               "elsewhere",
               w->incarnation, w->running_count);
     close_all(w);
+    MOIL_CRASH_POINT("worker.fenced");
     moil_settler_void(&w->settler);
     w->fetcher.lost = false;
     if (w->state >= WORKER_STOPPING) {
@@ -212,6 +216,7 @@ static void stop_when_over(struct worker *w)
     if (w->options.burst && w->state == WORKER_SERVING && idle && f->drained && !is_held(w))
         w->state = WORKER_STOPPING;
     if (w->state == WORKER_STOPPING && idle) {
+        MOIL_CRASH_POINT("worker.idle");
         w->state = WORKER_LEAVING;
         leave(w);
     }
@@ -223,11 +228,15 @@ static void give_back(struct worker *w)
 {
     if (w->fetcher.calls > 0 || w->fetcher.reclaiming)
         return;
-    while (w->reserved)
+    while (w->reserved) {
         if (moil_delivery_claim(w->reserved->prev))
             moil_verdict_requeue(w->reserved->prev);
-    while (w->cold && w->running)
+        MOIL_CRASH_POINT("worker.giving_back");
+    }
+    while (w->cold && w->running) {
         moil_verdict_requeue(w->running->prev);
+        MOIL_CRASH_POINT("worker.closing");
+    }
 }
 
 /* How long something has been waited for, as the page tells it (health.h). */
@@ -267,6 +276,10 @@ static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
     stop_when_over(w);
     moil_link_flush(w->link);
     moil_link_flush(w->waiting);
+    MOIL_CRASH_POINT_IF(w->state == WORKER_JOINING, "worker.join_written");
+    MOIL_CRASH_POINT_IF(w->state == WORKER_LEAVING, "worker.leave_written");
+    MOIL_CRASH_POINT_IF(w->fetcher.calls > 0, "fetch.written");
+    MOIL_CRASH_POINT_IF(w->settler.sent > 0, "settle.written");
     go_on(w);
     moil_slicer_turn();
     if (w->running && !ev_is_active(&w->notes))
@@ -441,6 +454,7 @@ void moil_worker_fini(struct worker *w)
 void moil_worker_start(struct worker *w)
 {
     atomic_store(&w->options.page->pid, (int32_t)getpid());
+    MOIL_CRASH_POINT("worker.loaded");
     ev_prepare_start(w->loop, &w->turn);
     ev_timer_again(w->loop, &w->refresh);
     moil_link_start(w->link);
@@ -465,6 +479,7 @@ void moil_worker_stop(struct worker *w, bool cold)
     if (w->state < WORKER_STOPPING)
         w->state = WORKER_STOPPING;
     w->cold = w->cold || cold;
+    MOIL_CRASH_POINT("worker.stopping");
 }
 
 void moil_worker_describe(const struct worker *w, struct buffer *out)
