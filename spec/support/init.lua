@@ -111,10 +111,11 @@ local function finish(child, seconds)
 end
 
 -- Starts build/moil in the background: the arguments are the table's list part.
--- Fields: redis (a server or URL, given as MOIL_REDIS), env, cwd, stdin, stdout, stderr (see
--- process.spawn).
+-- Fields: redis (a server or URL, given as MOIL_REDIS), program (another build of it), env, cwd,
+-- stdin, stdout, stderr (see process.spawn).
 function support.start_moil(options)
-  return process.spawn({ support.binary, table.unpack(options) }, moil_options(options))
+  local program = options.program or support.binary
+  return process.spawn({ program, table.unpack(options) }, moil_options(options))
 end
 
 -- Runs build/moil to its end, `timeout` seconds at most (10) → {code, signal, stdout, stderr}.
