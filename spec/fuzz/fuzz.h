@@ -33,6 +33,10 @@ char *fuzz_text(struct input *in, char end, size_t *len);
 /* What a decoder that takes bytes is given: a copy without a NUL. Free slice.p. */
 struct slice fuzz_bytes(const uint8_t *data, size_t size);
 
+/* An out-parameter that must stay as it is: filled with one byte, and found so. */
+void fuzz_mark(void *p, size_t size);
+void fuzz_check_marked(const void *p, size_t size);
+
 /* An error for people: one line that says something, within its buffer. */
 void fuzz_check_line(const char *line, size_t size);
 

@@ -17,15 +17,14 @@ static void check_same(const struct job *a, const struct job *b)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice record = fuzz_bytes(data, size);
-    struct job job, head, again, untouched;
+    struct job job, head, again;
     struct buffer text;
-    memset(&job, 0x5a, sizeof job);
-    memset(&head, 0x5a, sizeof head);
-    memset(&untouched, 0x5a, sizeof untouched);
+    fuzz_mark(&job, sizeof job);
+    fuzz_mark(&head, sizeof head);
     int head_err = moil_message_decode_header(record, &head);
     moil_buffer_init(&text);
     if (moil_message_decode(record, &job) != 0) {
-        FUZZ_CHECK(memcmp(&job, &untouched, sizeof job) == 0);
+        fuzz_check_marked(&job, sizeof job);
     } else {
         FUZZ_CHECK(head_err == 0 && slice_eq(head.task, job.task) && head.retries == job.retries);
         moil_message_encode(&job, &text);

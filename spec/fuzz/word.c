@@ -9,9 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
     char *line = fuzz_text(&in, '\n', NULL);
-    struct word word, untouched;
-    memset(&word, 0x5a, sizeof word);
-    memset(&untouched, 0x5a, sizeof untouched);
+    struct word word;
+    fuzz_mark(&word, sizeof word);
     if (moil_word_parse(line, &word) == 0) {
         FUZZ_CHECK(strncmp(line, "dead", 4) == 0);
         FUZZ_CHECK(word.incarnation[0] && word.on_cpu[0]);
@@ -20,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(strlen(word.on_cpu) <= MOIL_NAME_MAX && strstr(line, word.on_cpu));
         FUZZ_CHECK(word.slot >= 0 && word.number >= 0 && word.number < 256);
     } else {
-        FUZZ_CHECK(memcmp(&word, &untouched, sizeof word) == 0);
+        fuzz_check_marked(&word, sizeof word);
     }
     free(line);
     return 0;

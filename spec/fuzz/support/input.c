@@ -5,6 +5,8 @@
 
 #include "../fuzz.h"
 
+enum { MARK = 0x5a };
+
 _Noreturn void fuzz_broken(const char *file, int line, const char *condition)
 {
     fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, condition);
@@ -43,6 +45,17 @@ struct slice fuzz_bytes(const uint8_t *data, size_t size)
     if (size)
         memcpy(p, data, size);
     return slice_of(p, size);
+}
+
+void fuzz_mark(void *p, size_t size)
+{
+    memset(p, MARK, size);
+}
+
+void fuzz_check_marked(const void *p, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        FUZZ_CHECK(((const unsigned char *)p)[i] == MARK);
 }
 
 void fuzz_check_line(const char *line, size_t size)
