@@ -4,7 +4,7 @@
 --
 -- count     which time it goes off there (1)
 -- how       "kill", "exit" (with status 70), "stop" (until the scene lets it go on)
--- stop      the signal that stops the node, once its jobs run
+-- signal    what the node gets once its jobs run
 -- load      "work" (each end that a job can have), "die" (the same, with a job that kills its
 --           worker), "hold" (one job runs, the others wait in its worker), "stuck" (the same, and
 --           it is in a C call), "long" (all run until the death), "half" (all run half a second)
@@ -36,9 +36,9 @@ add("worker.fenced", { scene = "fence", load = "half" })
 add("job.done verdict.ended settle.written", { scene = "late", how = "stop" })
 
 -- A worker's end.
-add("worker.stopping worker.idle worker.leave_written worker.left", { stop = "TERM" })
-add("worker.giving_back", { stop = "TERM", load = "hold", count = 3, ordered = true })
-add("worker.closing", { stop = "QUIT", load = "long", count = 3 })
+add("worker.stopping worker.idle worker.leave_written worker.left", { signal = "TERM" })
+add("worker.giving_back", { signal = "TERM", load = "hold", count = 3, ordered = true })
+add("worker.closing", { signal = "QUIT", load = "long", count = 3 })
 
 -- The agent's duties and its end: the next agent goes on.
 add("agent.promoting agent.promoted agent.swept agent.beat", {})
@@ -46,14 +46,16 @@ add("agent.beat", { how = "stop" }) -- its supervisor takes another in its place
 add("agent.told agent.condemned agent.recovering agent.recovered", { load = "die" })
 add("agent.seized agent.relieved", { load = "stuck" })
 add("agent.evicting agent.evicted", { scene = "evict", load = "long" })
-add("agent.stopping agent.leaving agent.left", { stop = "TERM" })
+add("agent.stopping agent.leaving agent.left", { signal = "TERM" })
 
 -- The supervisor takes its children with it: another node gives the jobs back.
 add("super.checking super.checked super.agent_forked super.ready", {})
 add("super.death super.death_told", { load = "die" })
 add("super.warm super.workers_told super.workers_gone super.agent_gone super.done",
-  { stop = "TERM" })
-add("super.cold", { stop = "QUIT", load = "long" })
+  { signal = "TERM" })
+add("super.reload_checked super.reload_ready super.reload_serves super.draining super.drained",
+  { signal = "HUP", load = "half" })
+add("super.cold", { signal = "QUIT", load = "long" })
 
 -- A producer that never hears of its job asks again, with the same id.
 add("client.enqueueing client.written client.answered", { scene = "client", load = "none" })

@@ -248,7 +248,7 @@ function run:heal(armed)
   local point = self.point
   self:await_death()
   local node = armed
-  if point.stop or point.name:find("^super") then
+  if point.signal or point.name:find("^super") then
     await("the end of the armed node", has_ended(armed))
     node = self:node(false)
   end
@@ -280,9 +280,9 @@ local scenes = {}
 function scenes.node(self)
   self:enqueue(self.point.load)
   local armed = self:node(true)
-  if self.point.stop then
+  if self.point.signal then
     await("a job that runs", function() return #self:notes() > 0 or self:has_died() end)
-    armed:kill(self.point.stop)
+    armed:kill(self.point.signal)
   end
   self:leave(self:heal(armed))
 end
