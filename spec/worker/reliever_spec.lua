@@ -152,6 +152,19 @@ describe("a worker that is stuck in C", function()
     node:stop()
   end)
 
+  it("ends a burst only when it has run what went back", function()
+    local gate = new_gate()
+    local calls, first = quick_calls("burst", 9)
+    table.insert(calls, 1, moil.signature("stuck", { gate }, { queue = "burst" }))
+    enqueue("burst", calls)
+    local node = here:worker { "-w", "1", "-c", "16", "-q", "burst", "--burst", unready = true }
+    wait_pending("burst", 9)
+    open_gate(gate)
+    assert.equal(0, (node:wait(PATIENCE)))
+    assert.same(once(9), runs(first, 9))
+    assert.equal(0, #pending "burst")
+  end)
+
   -- The agent has seized the jobs, and dies before Redis has answered: it may or may not have put
   -- them back.
   for _, comes_back in ipairs { false, true } do

@@ -132,7 +132,7 @@ static bool tell(struct notify *n, enum notify_state is, const char *status)
         [NOTIFY_RELOADING] = "RELOADING=1\n",
         [NOTIFY_STOPPING] = "STOPPING=1\n",
     };
-    if (is == NOTIFY_RELOADING)
+    if (is == NOTIFY_RELOADING && is != n->is)
         snprintf(now, sizeof now, "MONOTONIC_USEC=%lld\n", (long long)moil_clock_monotonic_us());
     snprintf(lines, sizeof lines, "%s%sSTATUS=%s\n", is == n->is ? "" : words[is], now, status);
     return send_lines(n, lines);
@@ -144,8 +144,8 @@ static void tell_changes(struct notify *n, const struct super *s)
     char status[sizeof n->status];
     enum notify_state is = state_of(s);
     describe(s, status, sizeof status);
-    bool later = is == n->is && is == NOTIFY_READY && s->quiet == n->quiet &&
-                 s->now_ms - n->told_ms < STATUS_EVERY_MS;
+    bool only_counts = is == n->is && (is == NOTIFY_READY || is == NOTIFY_RELOADING);
+    bool later = only_counts && s->quiet == n->quiet && s->now_ms - n->told_ms < STATUS_EVERY_MS;
     if (later || (is == n->is && strcmp(status, n->status) == 0))
         return;
     if (!tell(n, is, status))

@@ -40,6 +40,7 @@ void moil_delivery_add(struct worker *w, struct slice id, struct slice record)
 bool moil_delivery_claim(struct delivery *d)
 {
     if (!moil_claims_take(&d->worker->options.page->claims, d->claim)) {
+        moil_fetcher_wake(&d->worker->fetcher); /* its queue has it again */
         moil_delivery_free(d);
         return false;
     }

@@ -34,12 +34,15 @@ void moil_dispute_fini(struct dispute *d, struct worker *w)
     ev_timer_stop(w->loop, &d->look);
 }
 
+/* They are in the queues again, or will be: the worker is not through with these. */
 static void drop_seized(struct worker *w)
 {
     struct delivery *d, *next;
     DL_FOREACH_SAFE(w->reserved, d, next) {
-        if (!moil_claims_is_reserved(&w->options.page->claims, d->claim))
+        if (!moil_claims_is_reserved(&w->options.page->claims, d->claim)) {
             moil_delivery_free(d);
+            moil_fetcher_wake(&w->fetcher);
+        }
     }
 }
 
