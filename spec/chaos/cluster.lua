@@ -35,11 +35,13 @@ function cluster.open(options)
     lives = {},         -- producer → how often it was started
     started = 0,
   }, cluster)
-  self.tasks = self.dir .. "/tasks"
-  assert(support.sh("mkdir " .. self.tasks).code == 0)
-  copy(support.root .. "/spec/chaos/tasks/chaos.lua", self.tasks .. "/chaos.lua")
-  copy(support.root .. "/spec/chaos/ledger.lua", self.tasks .. "/ledger.lua")
-  for slot = 1, options.nodes do self:start_node(slot) end
+  for slot = 1, options.nodes do
+    local tasks = self:tasks_of(slot)
+    assert(support.sh("mkdir " .. tasks).code == 0)
+    copy(support.root .. "/spec/chaos/tasks/chaos.lua", tasks .. "/chaos.lua")
+    copy(support.root .. "/spec/chaos/ledger.lua", tasks .. "/ledger.lua")
+    self:start_node(slot)
+  end
   for _, node in ipairs(self.nodes) do node.process:read_until("ready", 30) end
   for i = 1, options.producers do self:start_producer(i) end
   return self
@@ -47,15 +49,27 @@ end
 
 -- --- nodes ---------------------------------------------------------------------------------------
 
+-- Each slot has tasks of its own, so that a broken script is one node's alone.
+function cluster:tasks_of(slot)
+  return ("%s/tasks-%d"):format(self.dir, slot)
+end
+
+-- Puts one more file among a slot's tasks, or takes it away (text nil).
+function cluster:add_script(slot, text)
+  local path = self:tasks_of(slot) .. "/more.lua"
+  if text then support.write(path, text) else os.remove(path) end
+end
+
 function cluster:start_node(slot)
   self.started = self.started + 1
+  self:add_script(slot, nil)
   local name = ("node%d-%d"):format(slot, self.started)
   local node = {
     name = name,
     pidfile = ("%s/%s.pid"):format(self.dir, name),
   }
   node.process = support.start_moil {
-    "worker", "tasks", "-w", "2", "-c", "8", "-q", QUEUES[slot] or QUEUES[1],
+    "worker", self:tasks_of(slot), "-w", "2", "-c", "8", "-q", QUEUES[slot] or QUEUES[1],
     "--name", name, "--pidfile", node.pidfile, "--lease", LEASE_S, "--shutdown-timeout", SHUTDOWN_S,
     redis = self.redis, cwd = self.dir,
   }

@@ -90,6 +90,30 @@ local function end_node(signal)
   end
 end
 
+local function reload_good(c, aim)
+  if not live(c, aim.slot) then return nil end
+  c:add_script(aim.slot, ("-- %d\n"):format(aim.index))
+  return signal_node("HUP")(c, aim)
+end
+
+local BROKEN <const> = { "this is no Lua", "error 'on purpose'", "while true do end",
+  "local moil = require 'moil' moil.task('chaos.noop', function() end)" }
+
+local function reload_broken(c, aim)
+  if not live(c, aim.slot) then return nil end
+  c:add_script(aim.slot, one_of(BROKEN, aim.index))
+  return signal_node("HUP")(c, aim)
+end
+
+local function mend_script(c, aim)
+  c:add_script(aim.slot, nil)
+end
+
+local function reload_often(c, aim)
+  for _ = 1, 5 do reload_good(c, aim) end
+  return reload_good(c, aim)
+end
+
 local function kill_supervisor(c, aim)
   local node = live(c, aim.slot)
   if not node then return nil end
@@ -250,8 +274,9 @@ nemesis.actions = {
   { name = "TTOU", weight = 3, act = signal_node("TTOU") },
   { name = "quiet", weight = 2, act = signal_node("TSTP"), heal = signal_node("CONT"),
     longest = 3 },
-  -- Drawn once SIGHUP reloads.
-  { name = "reload", weight = 0, act = signal_node("HUP") },
+  { name = "reload", weight = 5, act = reload_good },
+  { name = "broken reload", weight = 4, act = reload_broken, heal = mend_script, longest = 2 },
+  { name = "reloads", weight = 1, act = reload_often },
   { name = "kill producer", weight = 4, act = kill_producer, heal = start_producers, longest = 1 },
   { name = "kill Redis", weight = 5, act = when_up(redis_killed), heal = start_redis, longest = 2 },
   { name = "shut Redis down", weight = 3, act = when_up(redis_shut_down), heal = start_redis,
