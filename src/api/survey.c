@@ -68,6 +68,10 @@ static void expect(struct survey *s, struct slice id)
     }
     memcpy(e->id, id.p, id.n);
     HASH_ADD_KEYPTR(hh, s->expected, e->id, id.n, e);
+    if (!e->hh.tbl) {
+        free(e);
+        s->failed = true;
+    }
 }
 
 static void meet(struct survey *s, struct slice id)

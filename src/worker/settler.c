@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "worker/worker.h"
 
+enum { RETRY_S = 1, REFUSED_MAX_S = 60 };
+
 struct batch {
     struct batch *prev, *next;
     struct settler *settler;
@@ -94,6 +96,37 @@ static int by_order(const struct batch *a, const struct batch *b)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
+/* Verdicts that were refused as too late: of a batch that had been settled before its reply was
+ * lost, mostly. */
+static void tell_late(const struct batch *b, const struct reply *reply)
+{
+    size_t count = moil_settlement_count(b->verdicts);
+    int64_t settled = moil_reply_integer(reply);
+    if (settled >= 0 && (size_t)settled < count)
+        log_info("%zu of %zu verdicts changed nothing: their jobs were not in flight here any more",
+                 count - (size_t)settled, count);
+}
+
+/* Seconds until a batch is sent again. What time alone may cure is tried each second; what Redis
+ * refuses for good (a missing right, a key of another type) more and more rarely, and until it is
+ * cured: a verdict is not thrown away. */
+static double delay_after(struct settler *s, int err, const struct batch *b, struct slice why)
+{
+    if (moil_link_is_transient(err)) {
+        if (why.p && err != MOIL_EREADONLY) /* the link tells of that */
+            log_warning("settling failed, will be tried again: %.*s",
+                        (int)(why.n < 200 ? why.n : 200), why.p);
+        return RETRY_S;
+    }
+    int seconds = RETRY_S << s->refusals;
+    seconds = seconds < REFUSED_MAX_S ? seconds : REFUSED_MAX_S;
+    s->refusals += seconds < REFUSED_MAX_S;
+    log_error("Redis refuses %zu verdicts, which are kept and sent again in %d s: %.*s",
+              moil_settlement_count(b->verdicts), seconds, (int)(why.n < 200 ? why.n : 200),
+              why.p ? why.p : "");
+    return seconds;
+}
+
 static void sent_cb(void *data, int err, const struct reply *reply)
 {
     struct batch *b = data;
@@ -103,19 +136,20 @@ static void sent_cb(void *data, int err, const struct reply *reply)
     MOIL_CRASH_POINT_IF(!err, "settle.answered");
     if (!err || err == MOIL_EFENCED || strcmp(b->incarnation, w->incarnation) != 0) {
         bool ours = strcmp(b->incarnation, w->incarnation) == 0;
+        if (!err)
+            tell_late(b, reply);
         put_spare(s, b);
+        s->refusals = 0;
+        w->retry.repeat = RETRY_S;
         s->answered = true;
         if (err == MOIL_EFENCED && ours)
             moil_worker_fenced(w);
     } else {
-        struct slice why = moil_reply_slice(reply);
-        if (reply && err != MOIL_ENOSCRIPT && err != MOIL_EREADONLY) /* the link tells of that */
-            log_warning("settling failed, will be tried again: %.*s",
-                        (int)(why.n < 200 ? why.n : 200), why.p);
         moil_settlement_doubt(b->verdicts);
         DL_INSERT_INORDER(s->closed, b, by_order);
         if (err != MOIL_ENOSCRIPT) { /* a flushed cache is cured by sending again; the rest needs
                                         time */
+            w->retry.repeat = delay_after(s, err, b, moil_reply_slice(reply));
             ev_timer_again(w->loop, &w->retry);
             return;
         }

@@ -26,6 +26,7 @@ struct settler {
     unsigned long made; /* batches so far */
     unsigned unsettled; /* batches that hold verdicts, sent or not */
     unsigned sent;      /* of these, under way */
+    unsigned refusals;  /* in a row, for reasons that time does not cure; as far as they count */
     bool answered;      /* a batch was acknowledged since the last turn */
 };
 
