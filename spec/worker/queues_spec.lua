@@ -245,19 +245,29 @@ describe("a task that nobody registers", function()
     assert.is_number(info.options.unregistered_ms)
     -- As if a minute had passed.
     local record = redis:call("HGET", "{moil}:jobs", r.id)
-    local since = record:match('"unregistered_ms":(%d+)')
+    local since = math.tointeger(record:match('"unregistered_ms":(%d+)'))
     redis:call("HSET", "{moil}:jobs", r.id, (record:gsub(since, ("%d"):format(since - 60000))))
     redis:call("ZADD", "{moil}:delayed", 1, r.id)
     redis:call("RPUSH", "{moil}:tick", "1")
     local _, err = r:get { timeout = 5, propagate = false }
     assert.equal("TaskNotRegistered", err.code)
     assert.matches("deployed.later", err.message, 1, true)
-    assert.is_true(r:info().dead)
+    info = r:info()
+    assert.is_true(info.dead)
+    assert.same({ headers = { keep = 1 }, parent_id = info.options.parent_id,
+      root_id = info.options.root_id }, info.options)
+    -- A replay is tried for a minute again.
+    assert.equal(0, support.moil({ "dead", "retry", r.id, redis = redis }).code)
+    info = support.wait_until(function()
+      local i = r:info()
+      return i.state == "SCHEDULED" and i
+    end, 10, "it is put off again")
+    assert.is_true(info.options.unregistered_ms > since)
     local later = support.write(here.dir .. "/later.lua",
       'require("moil").task("deployed.later", function(x) return x end)')
     local node = here:worker { "-w", "1", "-q", "nothing", tasks = later }
     node:stop()
-    assert.equal(0, support.moil({ "dead", "delete", r.id, redis = redis }).code)
+    r:delete()
   end)
 end)
 

@@ -50,10 +50,8 @@ int moil_envelope_decode(struct slice extra, struct envelope *out)
     return 0;
 }
 
-int moil_envelope_mark_unregistered(struct slice extra, int64_t since_ms, struct buffer *out)
+static int give(json_t *object, struct buffer *out)
 {
-    json_t *object = extra.n ? json_loadb(extra.p, extra.n, JSON_ALLOW_NUL, NULL) : json_object();
-    json_object_set_new(object, "unregistered_ms", json_integer(since_ms));
     char *text = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     if (!text)
@@ -61,4 +59,22 @@ int moil_envelope_mark_unregistered(struct slice extra, int64_t since_ms, struct
     moil_buffer_add_str(out, text);
     free(text);
     return out->failed ? MOIL_ENOMEM : 0;
+}
+
+int moil_envelope_mark_unregistered(struct slice extra, int64_t since_ms, struct buffer *out)
+{
+    json_t *object = extra.n ? json_loadb(extra.p, extra.n, JSON_ALLOW_NUL, NULL) : json_object();
+    json_object_set_new(object, "unregistered_ms", json_integer(since_ms));
+    return give(object, out);
+}
+
+int moil_envelope_unmark(struct slice extra, struct buffer *out)
+{
+    json_t *object = json_loadb(extra.p, extra.n, JSON_ALLOW_NUL, NULL);
+    json_object_del(object, "unregistered_ms");
+    if (object && json_object_size(object) == 0) {
+        json_decref(object);
+        return 0;
+    }
+    return give(object, out);
 }

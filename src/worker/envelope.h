@@ -25,4 +25,7 @@ int moil_envelope_decode(struct slice extra, struct envelope *out);
 /* Appends `extra` with unregistered_ms set. */
 int moil_envelope_mark_unregistered(struct slice extra, int64_t since_ms, struct buffer *out);
 
+/* Appends `extra` without it; nothing where nothing else was said. 0 or MOIL_ENOMEM. */
+int moil_envelope_unmark(struct slice extra, struct buffer *out);
+
 #endif

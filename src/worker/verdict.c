@@ -110,11 +110,32 @@ static void drop(struct delivery *d, const char *state)
     ended(d);
 }
 
+/* The J record for replay: without a verdict, and without the time since when its task was missing,
+ * so that a replay gets its 60 s anew. `out` is for what has to be written anew. */
+static struct slice body_of(struct delivery *d, struct buffer *out)
+{
+    struct buffer extra;
+    struct slice body = slice_of(d->record.p, d->record.n - d->job.verdict.n);
+    if (d->damaged || !d->envelope.unregistered_ms)
+        return body;
+    moil_buffer_init(&extra);
+    struct job job = d->job;
+    if (moil_envelope_unmark(job.extra, &extra) == 0) {
+        job.extra = moil_buffer_slice(&extra);
+        moil_message_encode(&job, out);
+        if (!out->failed)
+            body = moil_buffer_slice(out);
+    }
+    moil_buffer_fini(&extra);
+    return body;
+}
+
 static void bury(struct delivery *d, struct slice error)
 {
-    struct buffer *text = &d->worker->text;
-    struct slice body = slice_of(d->record.p, d->record.n - d->job.verdict.n);
-    encode_outcome(d, "FAILURE", error, body, 0, text);
+    struct buffer *text = &d->worker->text, anew;
+    moil_buffer_init(&anew);
+    encode_outcome(d, "FAILURE", error, body_of(d, &anew), 0, text);
+    moil_buffer_fini(&anew);
     struct settlement *batch = batch_for(d, text->len);
     if (batch && !text->failed)
         moil_settlement_dead(batch, d->job.id, moil_buffer_slice(text));
