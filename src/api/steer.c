@@ -195,6 +195,11 @@ static void fill_ids(struct args *a, void *data)
         moil_args_str(a, d->scope);
 }
 
+static int take_place(void *data, const struct reply *reply)
+{
+    return take_state(data, moil_reply_at(reply, 1));
+}
+
 static int take_moved(void *data, const struct reply *reply)
 {
     struct dead *d = data;
@@ -217,6 +222,21 @@ static int move(struct moil_client *c, struct dead *d, enum script_id script, si
     return 0;
 }
 
+/* One id was given, and its job was not moved: why not. */
+static int unmoved(struct moil_client *c, const char *id)
+{
+    struct ask ask = {.first = id};
+    moil_client_begin(c, c->deadline_s);
+    int status = moil_client_call(c, SCRIPT_INSPECT, fill_strings, take_place, &ask);
+    if (!status && strcmp(ask.state, "dead") == 0)
+        return moil_client_fail(c, MOIL_STATUS_BAD_RECORD,
+                                "the dead job's record holds no job that could run again: it is "
+                                "damaged or not moil's, and can only be deleted");
+    return status && status != MOIL_STATUS_UNKNOWN
+               ? status
+               : moil_client_fail(c, MOIL_STATUS_UNKNOWN, "no job in the dead set under this id");
+}
+
 static int on_dead(struct moil_client *c, const char *id, const char *task, size_t *count,
                    enum script_id script, size_t batch)
 {
@@ -236,7 +256,7 @@ static int on_dead(struct moil_client *c, const char *id, const char *task, size
     if (!status)
         status = move(c, &d, script, batch);
     if (!status && id && d.moved == 0)
-        status = moil_client_fail(c, MOIL_STATUS_UNKNOWN, "no job in the dead set under this id");
+        status = unmoved(c, id);
     if (!status && count)
         *count = d.moved;
     moil_buffer_fini(&d.ids);
