@@ -349,6 +349,19 @@ describe("moil inspect", function()
   end)
 end)
 
+describe("--result-ttl 0", function()
+  it("keeps no result, by a call's word or the worker's", function()
+    done { "call", "nothing", "--id", "unkept.one", "--result-ttl", "0" }
+    support.wait_until(function() return moil { "result", "unkept.one" }.code == 5 end, 10, "gone")
+    local worker = support.start_moil { "worker", "-w", "1", "-q", "unkept", "--result-ttl", "0",
+      redis = redis, cwd = dir }
+    worker:read_until("ready", 10)
+    done { "call", "nothing", "--id", "unkept.two", "--queue", "unkept" }
+    support.wait_until(function() return moil { "result", "unkept.two" }.code == 5 end, 10, "gone")
+    worker:stop()
+  end)
+end)
+
 describe("moil dead", function()
   local function die(n, task)
     for i = 1, n do moil { "call", task, "x", "--wait", "--id", task .. ".dead." .. i } end
@@ -379,6 +392,14 @@ describe("moil dead", function()
     assert.equal("deleted 1 job", done { "dead", "delete", "fail.dead.1" })
     assert.same({ deleted = 1 }, support.json_decode(done { "dead", "delete", "--all", "--json" }))
     assert.equal("retried 0 jobs", done { "dead", "retry", "--all" })
+  end)
+
+  it("says why a dead job cannot run again", function()
+    redis:call("HSET", "{moil}:jobs", "hurt", "R1 FAILURE - 0 0 0 0 0 1 0 - - 2 3\n{}bad")
+    redis:call("ZADD", "{moil}:dead", "1", "hurt")
+    refused(1, "record holds no job that could run again: it is damaged or not moil's",
+      { "dead", "retry", "hurt" })
+    assert.equal("deleted 1 job", done { "dead", "delete", "hurt" })
   end)
 
   it("wants exactly one choice", function()

@@ -191,7 +191,7 @@ typedef struct moil_runtime_options {
     double time_limit, soft_time_limit; /* of jobs that say nothing else: 0: the defaults (3,600 s;
                                            none); < 0: none */
     double shutdown_timeout;            /* 0: 25 s */
-    double result_ttl;                  /* 0: 86,400 s */
+    double result_ttl;                  /* 0: 86,400 s; < 0: results are not kept */
     double lease;            /* without a heartbeat for that long a node is gone; 0: 15 s */
     size_t max_payload;      /* 0: 1 MB */
     const char *log_level;   /* "debug", "info", "warning", "error"; NULL: as it is */

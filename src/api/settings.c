@@ -29,7 +29,7 @@ void moil_settings_fill(moil_runtime_options *o)
     o->time_limit = o->time_limit == 0 ? 3600 : o->time_limit < 0 ? 0 : o->time_limit;
     o->soft_time_limit = o->soft_time_limit < 0 ? 0 : o->soft_time_limit;
     o->lease = o->lease > 0 ? o->lease : MOIL_LEASE_MS / 1000.0;
-    o->result_ttl = o->result_ttl > 0 ? o->result_ttl : 86400;
+    o->result_ttl = o->result_ttl == 0 ? 86400 : o->result_ttl < 0 ? 0 : o->result_ttl;
 }
 
 int moil_settings_check(const moil_runtime_options *o, char *errstr, size_t errlen)

@@ -58,7 +58,7 @@ static moil_runtime_options translate(const struct options *o)
         .concurrency = (int)said(o->concurrency),
         .burst = o->burst,
         .shutdown_timeout = o->shutdown_timeout,
-        .result_ttl = o->result_ttl,
+        .result_ttl = o->result_ttl > 0 ? o->result_ttl : -1,
         .lease = o->lease,
         .time_limit = o->time_limit,
         .soft_time_limit = o->soft_time_limit > 0 ? o->soft_time_limit : 0,

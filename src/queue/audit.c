@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -77,21 +76,12 @@ __attribute__((format(printf, 2, 3))) static void differ(struct audit *a, const 
     a->count++;
 }
 
-/* A number that Redis gave as a string. */
-static int64_t number_of(const struct reply *reply)
-{
-    struct slice s = moil_reply_slice(reply);
-    char digits[24] = "";
-    memcpy(digits, s.p ? s.p : "", s.n < sizeof digits - 1 ? s.n : sizeof digits - 1);
-    return strtoll(digits, NULL, 10);
-}
-
 static void read_counters(const struct reply *pairs, int64_t values[COUNTERS])
 {
     for (size_t i = 0; i + 1 < moil_reply_count(pairs); i += 2)
         for (size_t k = 0; k < COUNTERS; k++)
             if (slice_is(moil_reply_slice(moil_reply_at(pairs, i)), counters[k].name))
-                values[k] = number_of(moil_reply_at(pairs, i + 1));
+                values[k] = moil_reply_integer(moil_reply_at(pairs, i + 1));
 }
 
 static int64_t add_part(struct audit *a, enum part part, const int64_t values[COUNTERS])
@@ -170,7 +160,7 @@ static void add_fences(struct audit *a, const struct reply *pairs)
         int64_t value = 0;
         for (size_t i = 0; i + 1 < moil_reply_count(pairs); i += 2)
             if (slice_is(moil_reply_slice(moil_reply_at(pairs, i)), names[k]))
-                value = number_of(moil_reply_at(pairs, i + 1));
+                value = moil_reply_integer(moil_reply_at(pairs, i + 1));
         add_int(a->out, names[k], value);
     }
     moil_buffer_add_char(a->out, '}');
