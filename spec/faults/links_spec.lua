@@ -16,7 +16,7 @@ local function behind_proxy(args)
   return here, net, ledger.open(here, redis.url)
 end
 
-local dropped = {} -- runs in the background from the start
+local dropped, black, lua = {}, {}, {} -- run in the background from the start
 
 setup(function()
   dropped.idle, dropped.idle_net, dropped.idle_books = behind_proxy { "-w", "1", "-c", "4" }
@@ -31,6 +31,28 @@ setup(function()
     return dropped.idle_net:order("drop", "wake:default") == 1
   end, 10, "the blocking fetch waits")
   dropped.at = support.now()
+
+  local redis = support.redis()
+  black.net = proxy.start(redis)
+  black.net:order("blackhole")
+  black.link = driver.new(black.net.url)
+  black.link:start()
+
+  lua.net = proxy.start(redis)
+  lua.program = support.start_lua { "-e", [[
+    local moil = require "moil"
+    print(moil.send("count", { "a" }, { id = "a", queue = "none" }).created)
+    io.stdout:flush()
+    io.read()
+    local ok, err = pcall(moil.send, "count", { "b" }, { id = "b", queue = "none" })
+    print(ok, err.code)
+    io.stdout:flush()
+    io.read()
+    print(moil.send("count", { "b" }, { id = "b", queue = "none" }).created)
+  ]], redis = lua.net.url, stdin = "pipe" }
+  lua.program:read_until("true", 10)
+  lua.net:order("mute", "EVALSHA")
+  lua.program:write("\n")
 end)
 
 describe("a link through a proxy", function()
@@ -74,17 +96,6 @@ describe("a link through a proxy", function()
     assert.same({ EREDIS, nil }, { event.err, event.reply })
     l:until_kind("up")
     assert.equal(("x"):rep(100), l:ask("GET", "k").reply)
-  end)
-
-  it("that is black-holed while it connects gives that up, and comes up later", function()
-    net:order("blackhole")
-    net:order("reset")
-    l:until_kind("down")
-    assert.same({ nil, EREDIS }, { l:send(1000, "PING") })
-    assert.equal(ETIMEOUT, l:until_kind("down", 15).err)
-    assert.matches("no answer while connecting", (l:error()))
-    net:order("forward")
-    l:until_kind("up", 15)
   end)
 
   it("that is refused says so", function()
@@ -230,29 +241,6 @@ describe("a producer behind a broken link", function()
     end
   end)
 
-  it("in Lua gets RedisUnavailable, and the same program goes on when the link does", function()
-    local program = support.start_lua { "-e", [[
-      local moil = require "moil"
-      print(moil.send("count", { "a" }, { id = "a", queue = "none" }).created)
-      io.stdout:flush()
-      io.read()
-      local ok, err = pcall(moil.send, "count", { "b" }, { id = "b", queue = "none" })
-      print(ok, err.code)
-      io.stdout:flush()
-      io.read()
-      print(moil.send("count", { "b" }, { id = "b", queue = "none" }).created)
-    ]], redis = net.url, stdin = "pipe" }
-    program:read_until("true", 10)
-    net:order("mute", "EVALSHA")
-    program:write("\n")
-    program:read_until("false%s+RedisUnavailable", 15)
-    net:order("reset")
-    net:order("forward")
-    program:write("\n")
-    program:read_until("false", 10)
-    assert.equal(0, program:wait(10))
-  end)
-
   it("that waits for a result is told that Redis is gone, not that the job is late", function()
     moil.send("count", { "w" }, { id = "w", queue = "none" })
     local waiter = support.start_moil { "result", "w", "--wait", "--timeout", "3",
@@ -267,6 +255,25 @@ describe("a producer behind a broken link", function()
 end)
 
 describe("in the background", function()
+  it("a link that was black-holed as it connected gave that up, and comes up later", function()
+    local l = black.link
+    assert.same({ nil, EREDIS }, { l:send(1000, "PING") })
+    assert.equal(ETIMEOUT, l:until_kind("down", 15).err)
+    assert.matches("no answer while connecting", (l:error()))
+    black.net:order("forward")
+    l:until_kind("up", 15)
+    l:free()
+  end)
+
+  it("a Lua program got RedisUnavailable, and sends the same id again when it can", function()
+    lua.program:read_until("false%s+RedisUnavailable", 15)
+    lua.net:order("reset")
+    lua.net:order("forward")
+    lua.program:write("\n")
+    lua.program:read_until("false", 10)
+    assert.equal(0, lua.program:wait(10))
+  end)
+
   it("a worker went on whose links were dropped without a word, under load", function()
     dropped.busy_books:check { once = true }
     local log = dropped.busy.node:stderr()

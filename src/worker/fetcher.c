@@ -115,7 +115,7 @@ static void fetched(void *data, int err, const struct reply *reply)
     bool ours = strcmp(call->incarnation, w->incarnation) == 0;
     f->calls--;
     f->asked -= call->want;
-    f->answered = f->answered || !err;
+    f->answered = f->answered || (!err && (!f->deaf || moil_reply_count(reply) > 0));
     f->lost = f->lost || (err && !reply);
     if (err == MOIL_EFENCED && ours)
         moil_worker_fenced(w);
@@ -231,7 +231,8 @@ static void unblocked(void *data, int err, const struct reply *reply)
     } else if (!err) {
         moil_fetcher_wake(f); /* the poll: one fetch without a wake-up */
     }
-    f->answered = f->answered || !err;
+    f->deaf = err == MOIL_ETIMEOUT && !reply;
+    f->answered = f->answered || !err || (!reply && !f->deaf); /* a new link: it waits anew */
     if (!err)
         f->error = 0;
     else if (reply)

@@ -43,8 +43,9 @@ struct fetcher {
     int error;                       /* the last one of BLPOP that was logged; 0: it works */
     bool hungry;                     /* it waits for the answer of a fetch, blocking or not … */
     bool answered;                   /* … and one has come, a good one, since the last turn */
-    bool nudged;                     /* a message was sent to our own inbox to end it early */
-    ev_timer stall;                  /* while it runs nothing is asked for */
+    bool deaf;   /* the last BLPOP was never answered: that others come back empty proves nothing */
+    bool nudged; /* a message was sent to our own inbox to end it early */
+    ev_timer stall; /* while it runs nothing is asked for */
 };
 
 void moil_fetcher_init(struct fetcher *f, struct worker *w);
