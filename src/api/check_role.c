@@ -115,8 +115,11 @@ static void add_paths(const struct runtime *r, const struct buffer *draft, struc
     if (r->options.config_file)
         add_watched(out, 'F', slice_str(r->options.config_file));
     for (size_t at = 0; s && moil_snapshot_next(s, &at, &entry);) {
-        if (entry.kind == SNAPSHOT_PATH)
-            add_watched(out, 'F', entry.name);
+        if (entry.kind != SNAPSHOT_PATH)
+            continue;
+        add_watched(out, 'F', entry.name);
+        if (!slice_eq(entry.name, entry.value)) /* by way of a link, or not from the root */
+            add_watched(out, 'F', entry.value);
     }
     moil_snapshot_free(s);
 }

@@ -133,7 +133,8 @@ enum exit_status moil_runtime_start(const struct options *o, const char *redis, 
         r.workers = workers;
         set_unsaid(&r.options, &r);
         r.options.watch = o->watch || o->command == CMD_DEV;
-        r.options.config_file = o->config_path;
+        /* also one that is not there yet */
+        r.options.config_file = o->config_path ? o->config_path : "moil.lua";
         r.options.reload = reload;
         r.options.reload_data = &r;
         status = (enum exit_status)moil_runtime_run(&r.options);

@@ -93,6 +93,39 @@ static void add_error(struct buffer *out, const json_t *v)
     add_text(out, !json_is_object(v) ? v : empty ? json_object_get(v, "code") : message);
 }
 
+/* Of the generations below `below`, the highest that a worker has, and how many have it; 0: none.
+ */
+static json_int_t next_generation(const json_t *workers, json_int_t below, int *count)
+{
+    json_int_t found = 0;
+    size_t i;
+    json_t *worker;
+    *count = 0;
+    json_array_foreach(workers, i, worker)
+    {
+        json_int_t g = json_integer_value(json_object_get(worker, "generation"));
+        if (g >= below || g < found || g == 0) {
+            continue;
+        }
+        *count = g > found ? 1 : *count + 1;
+        found = g;
+    }
+    return found;
+}
+
+static void add_generations(struct buffer *out, const json_t *workers)
+{
+    int count;
+    json_int_t first = next_generation(workers, INT64_MAX, &count), g = first;
+    bool several = first > 0 && (size_t)count < json_array_size(workers);
+    for (; g > 0; g = next_generation(workers, g, &count)) {
+        moil_buffer_addf(out, "%s%" JSON_INTEGER_FORMAT, g < first ? ", " : "", g);
+        if (several) {
+            moil_buffer_addf(out, " (%d)", count);
+        }
+    }
+}
+
 static void add_value(struct buffer *out, enum cell_kind kind, const json_t *v)
 {
     switch (kind) {
@@ -115,6 +148,9 @@ static void add_value(struct buffer *out, enum cell_kind kind, const json_t *v)
         break;
     case CELL_COUNT:
         moil_buffer_addf(out, "%zu", json_array_size(v));
+        break;
+    case CELL_GENERATIONS:
+        add_generations(out, v);
         break;
     case CELL_YES:
         moil_buffer_add_str(out, json_is_true(v) ? "yes" : "no");

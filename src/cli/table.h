@@ -7,14 +7,16 @@
 #include <stdio.h>
 
 enum cell_kind {
-    CELL_TEXT,     /* strings as they are, other values as JSON */
-    CELL_NUMBER,   /* to the right */
-    CELL_RELATIVE, /* seconds since the epoch: "42s ago" */
-    CELL_SECONDS,  /* a duration: "5m 03s" */
-    CELL_LIST,     /* strings with commas */
-    CELL_COUNT,    /* how many elements a list has */
-    CELL_YES,      /* "yes" for true, else "no" */
-    CELL_ERROR,    /* an error object: its message, or its code */
+    CELL_TEXT,        /* strings as they are, other values as JSON */
+    CELL_NUMBER,      /* to the right */
+    CELL_RELATIVE,    /* seconds since the epoch: "42s ago" */
+    CELL_SECONDS,     /* a duration: "5m 03s" */
+    CELL_LIST,        /* strings with commas */
+    CELL_COUNT,       /* how many elements a list has */
+    CELL_GENERATIONS, /* of a list of workers, the newest first: "4", or "4 (2), 3 (1)", where there
+                         are several, with how many workers each has */
+    CELL_YES,         /* "yes" for true, else "no" */
+    CELL_ERROR,       /* an error object: its message, or its code */
 };
 
 struct table_column {

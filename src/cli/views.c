@@ -52,6 +52,7 @@ static const struct view views[] = {
                           {"HOST", "host", CELL_TEXT},
                           {"PID", "pid", CELL_NUMBER},
                           {"WORKERS", "workers", CELL_COUNT},
+                          {"GENERATION", "workers", CELL_GENERATIONS},
                           {"HEALTH", "health", CELL_TEXT},
                           {"QUEUES", "queues", CELL_LIST},
                           {"VERSION", "version", CELL_TEXT},

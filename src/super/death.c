@@ -119,7 +119,9 @@ static void check_died(struct super *s, struct child *check, pid_t pid, int wait
     if (asked)
         return;
     bool fits = s->generations.result.len <= SUPER_RESULT_MAX;
-    if (left_cleanly(wait_status) && fits) {
+    bool passed = left_cleanly(wait_status) && fits;
+    moil_watch_update(&s->watch, moil_generations_paths(&s->generations), passed);
+    if (passed) {
         moil_phase_event(s, EVENT_CHECKED);
         return;
     }

@@ -121,6 +121,7 @@ static void note_own_fds(struct super *s)
     own[n++] = s->pidfile_fd;
     own[n++] = s->embedded.watch_fd;
     own[n++] = s->embedded.dir_fd;
+    own[n++] = s->watch.fd;
     for (int i = 0; i < SUPER_GENERATIONS_MAX; i++)
         own[n++] = s->generations.all[i].snapshot_fd;
     assert(n <= CHILD_OWN_FDS);
@@ -211,6 +212,13 @@ static struct slice report_of(const struct buffer *result)
 {
     const char *end = result->len ? memchr(result->data, '\0', result->len) : NULL;
     return slice_of(result->data, end ? (size_t)(end - result->data) : result->len);
+}
+
+struct slice moil_generations_paths(const struct generations *g)
+{
+    size_t head = report_of(&g->result).n + 1; /* and the NUL */
+    return head < g->result.len ? slice_of(g->result.data + head, g->result.len - head)
+                                : slice_of("", 0);
 }
 
 static void serve(struct super *s, struct generation *g)

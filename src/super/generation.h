@@ -66,6 +66,9 @@ bool moil_generation_is_reloading(const struct generations *g);
 /* By its number; NULL: it is gone. */
 struct generation *moil_generation_find(struct generations *g, int number);
 
+/* The paths to watch that the check child named (super.h). */
+struct slice moil_generations_paths(const struct generations *g);
+
 /* Forks the check child. False (and logged) when it cannot. */
 bool moil_generation_check(struct super *s);
 

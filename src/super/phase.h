@@ -14,6 +14,7 @@
 #include "super/notify.h"
 #include "super/pulse.h"
 #include "super/signals.h"
+#include "super/watch.h"
 
 enum phase {
     PHASE_SERVER,   /* the embedded server comes up */
@@ -63,6 +64,7 @@ struct super {
     struct generations generations;
     struct pulse_watch pulse; /* of the agent */
     struct notify notify;     /* systemd */
+    struct watch watch;       /* of the scripts */
     struct children children;
 };
 

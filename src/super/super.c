@@ -166,8 +166,19 @@ static void server_due(struct super *s)
     }
 }
 
+static void watch_due(struct super *s)
+{
+    int64_t due_ms = moil_watch_due_ms(&s->watch);
+    if (due_ms == 0 || s->now_ms < due_ms)
+        return;
+    log_info("reload: %s has changed", s->watch.changed);
+    moil_watch_begin(&s->watch);
+    moil_phase_event(s, EVENT_RELOAD);
+}
+
 static void serve_due(struct super *s)
 {
+    watch_due(s);
     for (int i = 0; i < moil_children_count(&s->children); i++) {
         struct child *child = &s->children.all[i];
         if (child->due_ms != 0 && s->now_ms >= child->due_ms)
@@ -198,6 +209,9 @@ static int poll_timeout(struct super *s)
     due = moil_generation_due_ms(&s->generations);
     if (due != 0 && due < next)
         next = due;
+    due = moil_watch_due_ms(&s->watch);
+    if (due != 0 && due < next)
+        next = due;
     due = s->options->embedded_dir ? moil_embedded_next_ms(&s->embedded, now_ms) : 0;
     if (due != 0 && due < next)
         next = due;
@@ -209,14 +223,17 @@ static int poll_timeout(struct super *s)
     return next <= now_ms ? 0 : (int)(next - now_ms);
 }
 
+enum { FIXED_FDS = 3 };
+
 static void wait_and_read(struct super *s)
 {
-    struct pollfd fds[2 + CHILDREN_MAX];
+    struct pollfd fds[FIXED_FDS + CHILDREN_MAX];
     struct child *waiting[CHILDREN_MAX];
     nfds_t n = 0, children = 0;
     fds[n++] = (struct pollfd){.fd = s->signals.fds[0], .events = POLLIN};
     fds[n++] = (struct pollfd){.fd = s->embedded.watch_fd, .events = POLLIN}; /* -1 is passed over
                                                                                */
+    fds[n++] = (struct pollfd){.fd = s->watch.fd, .events = POLLIN};
     for (int i = 0; i < moil_children_count(&s->children); i++) {
         struct child *child = &s->children.all[i];
         if (child->ready_fd < 0)
@@ -229,8 +246,10 @@ static void wait_and_read(struct super *s)
     s->now_ms = clock_ms();
     if (n > 0 && fds[1].revents)
         moil_embedded_lost(&s->embedded, s->now_ms);
+    if (n > 0 && fds[2].revents)
+        moil_watch_read(&s->watch, s->now_ms);
     for (nfds_t i = 0; n > 0 && i < children; i++) {
-        if (fds[2 + i].revents)
+        if (fds[FIXED_FDS + i].revents)
             moil_super_read(s, waiting[i]);
     }
 }
@@ -328,6 +347,9 @@ int moil_super_run(const struct super_options *options)
     moil_notify_open(&s->notify);
     moil_embedded_init(&s->embedded, options->embedded_dir);
     moil_generations_init(&s->generations);
+    moil_watch_init(&s->watch);
+    if (options->watch)
+        moil_watch_open(&s->watch);
 
     int status = open_super(s);
     if (status == 0) {
@@ -339,6 +361,7 @@ int moil_super_run(const struct super_options *options)
     moil_pulse_close(&s->pulse);
     moil_embedded_fini(&s->embedded);
     moil_generations_fini(&s->generations);
+    moil_watch_close(&s->watch);
     if (s->pidfile_fd >= 0)
         moil_pidfile_drop(options->pidfile, s->pidfile_fd);
     free(s);
