@@ -149,5 +149,11 @@ describe("the bytes of a snapshot", function()
       end
     end
     assert.same({}, units.entries "")
+    -- Its kind's letter, and the NULs behind name and value.
+    local entry = string.pack("<I4I4I8", 0, 1, 1) .. "dn\0" .. ("\0"):rep(5) .. "v" .. ("\0"):rep(7)
+    assert.same({ { kind = 0, name = "n", value = "v" } }, units.entries(entry))
+    for _, at in ipairs { 17, 19, 26 } do
+      assert.is_nil(units.entries(entry:sub(1, at - 1) .. "x" .. entry:sub(at + 1)))
+    end
   end)
 end)

@@ -94,11 +94,13 @@ static bool read_record(struct slice bytes, size_t *at, struct snapshot_entry *e
     size_t value_size = padded((size_t)head.value_len + 1);
     if (value_size > left - name_size)
         return false;
-    const char *name = bytes.p + *at + sizeof head + 1;
+    const char *name = bytes.p + *at + sizeof head + 1, *value = name - 1 + name_size;
+    if (name[-1] != letters[head.kind] || name[head.name_len] || value[head.value_len])
+        return false;
     *entry = (struct snapshot_entry){
         .kind = (enum snapshot_kind)head.kind,
         .name = slice_of(name, head.name_len),
-        .value = slice_of(name - 1 + name_size, (size_t)head.value_len),
+        .value = slice_of(value, (size_t)head.value_len),
     };
     *at += sizeof head + name_size + value_size;
     return true;
