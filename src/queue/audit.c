@@ -45,6 +45,8 @@ enum {
     STALE = 14,
 };
 
+static const int64_t COUNT_MAX = INT64_C(1000000000000000);
+
 struct audit {
     struct buffer *out, *differences;
     int count;
@@ -76,12 +78,19 @@ __attribute__((format(printf, 2, 3))) static void differ(struct audit *a, const 
     a->count++;
 }
 
+/* Within what can be added up: nobody counts so far, but a hand may write anything. */
+static int64_t number_of(const struct reply *reply)
+{
+    int64_t v = moil_reply_integer(reply);
+    return v > COUNT_MAX ? COUNT_MAX : v < -COUNT_MAX ? -COUNT_MAX : v;
+}
+
 static void read_counters(const struct reply *pairs, int64_t values[COUNTERS])
 {
     for (size_t i = 0; i + 1 < moil_reply_count(pairs); i += 2)
         for (size_t k = 0; k < COUNTERS; k++)
             if (slice_is(moil_reply_slice(moil_reply_at(pairs, i)), counters[k].name))
-                values[k] = moil_reply_integer(moil_reply_at(pairs, i + 1));
+                values[k] = number_of(moil_reply_at(pairs, i + 1));
 }
 
 static int64_t add_part(struct audit *a, enum part part, const int64_t values[COUNTERS])
@@ -160,7 +169,7 @@ static void add_fences(struct audit *a, const struct reply *pairs)
         int64_t value = 0;
         for (size_t i = 0; i + 1 < moil_reply_count(pairs); i += 2)
             if (slice_is(moil_reply_slice(moil_reply_at(pairs, i)), names[k]))
-                value = moil_reply_integer(moil_reply_at(pairs, i + 1));
+                value = number_of(moil_reply_at(pairs, i + 1));
         add_int(a->out, names[k], value);
     }
     moil_buffer_add_char(a->out, '}');
@@ -178,14 +187,12 @@ int moil_audit_describe(const struct reply *reply, struct buffer *out, struct bu
         if (i > 4)
             moil_buffer_add_char(out, ',');
         add_queue(&a, moil_reply_slice(moil_reply_at(reply, i)),
-                  moil_reply_integer(moil_reply_at(reply, i + 1)), moil_reply_at(reply, i + 2));
+                  number_of(moil_reply_at(reply, i + 1)), moil_reply_at(reply, i + 2));
     }
     moil_buffer_add_char(out, ']');
-    add_total(&a, "delayed", "delayed jobs", a.delayed,
-              moil_reply_integer(moil_reply_at(reply, 0)));
-    add_total(&a, "dead", "dead jobs", a.dead, moil_reply_integer(moil_reply_at(reply, 1)));
-    add_total(&a, "in_flight", "jobs in flight", a.inflight,
-              moil_reply_integer(moil_reply_at(reply, 2)));
+    add_total(&a, "delayed", "delayed jobs", a.delayed, number_of(moil_reply_at(reply, 0)));
+    add_total(&a, "dead", "dead jobs", a.dead, number_of(moil_reply_at(reply, 1)));
+    add_total(&a, "in_flight", "jobs in flight", a.inflight, number_of(moil_reply_at(reply, 2)));
     add_fences(&a, moil_reply_at(reply, 3));
     return a.count;
 }
