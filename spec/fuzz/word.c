@@ -11,15 +11,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *line = fuzz_text(&in, '\n', NULL);
     struct word word;
     fuzz_mark(&word, sizeof word);
-    if (moil_word_parse(line, &word) == 0) {
+    if (moil_word_parse(line, &word) != 0) {
+        fuzz_check_marked(&word, sizeof word);
+    } else if (word.generation) {
+        FUZZ_CHECK(word.generation > 0 && strncmp(line, "generation", 10) == 0);
+    } else {
         FUZZ_CHECK(strncmp(line, "dead", 4) == 0);
         FUZZ_CHECK(word.incarnation[0] && word.on_cpu[0]);
         FUZZ_CHECK(!strcmp(word.how, "signal") || !strcmp(word.how, "exit") ||
                    !strcmp(word.how, "limit") || !strcmp(word.how, "stop"));
         FUZZ_CHECK(strlen(word.on_cpu) <= MOIL_NAME_MAX && strstr(line, word.on_cpu));
         FUZZ_CHECK(word.slot >= 0 && word.number >= 0 && word.number < 256);
-    } else {
-        fuzz_check_marked(&word, sizeof word);
     }
     free(line);
     return 0;
