@@ -278,7 +278,8 @@ nemesis.actions = {
   { name = "broken reload", weight = 4, act = reload_broken, heal = mend_script, longest = 2 },
   { name = "reloads", weight = 1, act = reload_often },
   { name = "kill producer", weight = 4, act = kill_producer, heal = start_producers, longest = 1 },
-  { name = "kill Redis", weight = 5, act = when_up(redis_killed), heal = start_redis, longest = 2 },
+  -- Also for longer than a lease.
+  { name = "kill Redis", weight = 5, act = when_up(redis_killed), heal = start_redis, longest = 5 },
   { name = "shut Redis down", weight = 3, act = when_up(redis_shut_down), heal = start_redis,
     longest = 2 },
   { name = "stop Redis", weight = 3, act = when_up(redis_frozen), heal = start_redis, longest = 4 },

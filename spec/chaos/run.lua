@@ -85,8 +85,21 @@ local function add_all(faults, more)
   for _, fault in ipairs(more) do faults[#faults + 1] = fault end
 end
 
+-- What the run itself writes; of a killed node its pid file stays.
+local OURS <const> = { "^producer%-%d+$", "^runs$", "^stop$", "^tasks%-%d+$", "%.pid$" }
+
+local function is_ours(name)
+  for _, pattern in ipairs(OURS) do
+    if name:find(pattern) then return true end
+  end
+  return name == "." or name == ".."
+end
+
 local function left_behind(c)
   local faults = {}
+  for name in require("lfs").dir(c.dir) do
+    if not is_ours(name) then faults[#faults + 1] = "a file is left behind: " .. name end
+  end
   for _, node in ipairs(c.logs) do
     local killed = c.killed[node.process.pid]
     local f = not killed and io.open(node.pidfile)
