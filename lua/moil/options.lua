@@ -36,7 +36,7 @@ local retry = require "moil.retry"
 ---@field retry_on? string[]     error codes: only these are retried
 ---@field dont_retry_on? string[] error codes: these are not
 ---@field max_deliveries? integer
----@field memory_limit? integer  bytes
+---@field memory_limit? number|false MB (1,048,576 bytes); false: none
 ---@field time_limit? number|false
 ---@field soft_time_limit? number|false
 ---@field result_ttl? number|false
@@ -77,6 +77,14 @@ end
 local function ttl(v)
   if v ~= false and seconds(v) then
     return "must be a number of seconds, 0 for none kept, or false for ever"
+  end
+end
+
+local MEMORY_MAX <const> = 1048576 -- MB: who means bytes is told so
+
+local function memory(v)
+  if v ~= false and not (is_finite(v) and v >= 1 and v <= MEMORY_MAX) then
+    return "must be a number of megabytes, 1 to 1048576, or false for none"
   end
 end
 
@@ -141,6 +149,7 @@ local known = {
   id = { name, true, false },
   ignore_result = { flag, true, true },
   kwargs = { of_type "table", true, false },
+  memory_limit = { memory, false, true },
   max_deliveries = { positive_integer, false, true },
   on_failure = { hook, false, true },
   on_retry = { hook, false, true },
@@ -155,7 +164,7 @@ local known = {
 }
 
 -- Promised, not built yet: refused with a line of its own.
-local later = { memory_limit = true, depends_on = true, link = true, link_error = true }
+local later = { depends_on = true, link = true, link_error = true }
 
 local for_calls, for_tasks = {}, {}
 for option, row in pairs(known) do
@@ -193,6 +202,20 @@ function options.check_task(given, who)
   check_limits(given.soft_time_limit, given.time_limit, who)
   if (given.retry_on or given.dont_retry_on) and not given.retry then
     errors.bad("%s: retry_on and dont_retry_on need a policy in `retry`", who)
+  end
+end
+
+---Checks the limits of a task against those that its worker has for jobs in general.
+---@param full moil.TaskOptions with the configuration's defaults
+---@param who string        the task's name
+function options.check_worker_limits(full, who)
+  local soft, hard = full.soft_time_limit, full.time_limit
+  if soft and hard == nil and core.time_limit and soft >= core.time_limit then
+    errors.bad("%s: soft_time_limit (%g s) must be less than the worker's --time-limit (%g s)", who,
+      soft, core.time_limit)
+  elseif hard and soft == nil and core.soft_time_limit and core.soft_time_limit >= hard then
+    errors.bad("%s: time_limit (%g s) must be more than the worker's --soft-time-limit (%g s): give "
+      .. "the task a soft_time_limit of its own, or false", who, hard, core.soft_time_limit)
   end
 end
 

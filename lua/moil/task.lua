@@ -86,6 +86,7 @@ local function resolve(name, given)
   if given.retry == false then full.retry_on, full.dont_retry_on = nil, nil end
   for key, value in pairs(given) do full[key] = value end
   options.check_task(full, name)
+  options.check_worker_limits(full, name)
   full.retry = options.retry_policy(full.retry)
   full.queue = full.queue or config.queue_of(name)
   full.name = name

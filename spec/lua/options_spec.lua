@@ -37,6 +37,8 @@ describe("options", function()
   it("of tasks are not for calls, nor the other way round", function()
     assert.equal("a.task: bind is an option of tasks, not of calls",
       call_error({ bind = true }).message)
+    assert.equal("a.task: memory_limit is an option of tasks, not of calls",
+      call_error({ memory_limit = 64 }).message)
     assert.matches("kwargs is an option of calls, not of tasks",
       task_error({ kwargs = {} }).message)
   end)
@@ -63,6 +65,9 @@ describe("options", function()
     for _, case in ipairs {
       { "bind", 1 }, { "blocking", "x" }, { "max_deliveries", 0 }, { "max_deliveries", 1.5 },
         { "max_deliveries", -1 },
+      { "memory_limit", 0 }, { "memory_limit", -1 }, { "memory_limit", 0.5 },
+        { "memory_limit", "64" }, { "memory_limit", true }, { "memory_limit", 64 * 2^20 },
+        { "memory_limit", 0 / 0 },
       { "on_success", 5 }, { "before_start", {} }, { "retry_on", {} }, { "dont_retry_on", { 1 } },
         { "retry_on", "X" },
     } do

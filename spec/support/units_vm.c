@@ -25,14 +25,19 @@ static struct slice field_slice(lua_State *L, int idx, const char *field)
     return s;
 }
 
-static lua_Integer field_int(lua_State *L, int idx, const char *field)
+static lua_Number field_number(lua_State *L, int idx, const char *field)
 {
-    lua_Integer v;
+    lua_Number v;
 
     lua_getfield(L, idx, field);
-    v = lua_tointeger(L, -1);
+    v = lua_tonumber(L, -1);
     lua_pop(L, 1);
     return v;
+}
+
+static lua_Integer field_int(lua_State *L, int idx, const char *field)
+{
+    return (lua_Integer)field_number(L, idx, field);
 }
 
 static struct test_vm *push_vm(lua_State *L)
@@ -61,7 +66,8 @@ static void open_snapshot(lua_State *L, struct test_vm *vm, const char *field)
     }
 }
 
-/* new{host, lua_dir, config, max_payload, snapshot, record} -> vm | nil, message */
+/* new{host, lua_dir, config, max_payload, snapshot, record, time_limit, soft_time_limit} -> vm |
+ * nil, message */
 static int unit_new(lua_State *L)
 {
     struct test_vm *vm;
@@ -78,6 +84,8 @@ static int unit_new(lua_State *L)
     lua_getfield(L, 1, "record");
     options.record = lua_toboolean(L, -1) ? &vm->draft : NULL;
     lua_pop(L, 1);
+    options.time_limit_s = field_number(L, 1, "time_limit");
+    options.soft_time_limit_s = field_number(L, 1, "soft_time_limit");
     host = units_vm_host(vm, (size_t)field_int(L, 1, "max_payload"));
     vm->vm = moil_vm_new(&options, &host, errstr, sizeof errstr);
     if (!vm->vm) {
@@ -192,6 +200,32 @@ static int vm_memory(lua_State *L)
     return 1;
 }
 
+/* vm:held() -> bytes that the ledger counts, after a full collection */
+static int vm_held(lua_State *L)
+{
+    struct test_vm *vm = check_vm(L);
+
+    lua_gc(vm->vm->L, LUA_GCCOLLECT);
+    lua_pushinteger(L, (lua_Integer)vm->vm->ledger.total);
+    return 1;
+}
+
+/* vm:limit_memory(bytes): of the whole state */
+static int vm_limit_memory(lua_State *L)
+{
+    moil_vm_limit_memory(check_vm(L)->vm, (size_t)luaL_checkinteger(L, 2));
+    return 0;
+}
+
+/* vm:victim() -> the id of the job that has to end, or nil */
+static int vm_victim(lua_State *L)
+{
+    struct run *run = moil_vm_victim(check_vm(L)->vm);
+
+    units_push(L, run ? run->job.id : (struct slice){0});
+    return 1;
+}
+
 static bool add_task(void *data, struct task *task)
 {
     lua_State *L = data;
@@ -278,7 +312,8 @@ static void copy_fields(lua_State *L, struct test_run *t)
     t->job.losses = (uint32_t)field_int(L, 2, "losses");
 }
 
-/* vm:start{task, id, queue, args, kwargs, extra, retries, crashes, losses} -> run | nil */
+/* vm:start{task, id, queue, args, kwargs, extra, retries, crashes, losses, memory} -> run | nil;
+ * memory: its limit in bytes, else the task's */
 static int vm_start(lua_State *L)
 {
     struct test_vm *vm = check_vm(L);
@@ -296,7 +331,11 @@ static int vm_start(lua_State *L)
         return luaL_error(L, "no such task");
     }
     t->run = moil_run_new(vm->vm, task, &t->job, slice_str("worker-1"), t);
-    return t->run ? 1 : 0;
+    if (!t->run) {
+        return 0;
+    }
+    moil_run_limit_memory(t->run, (size_t)field_int(L, 2, "memory"));
+    return 1;
 }
 
 static struct test_run *check_run(lua_State *L)
@@ -308,14 +347,19 @@ static struct test_run *check_run(lua_State *L)
     return t;
 }
 
-/* run:resume() -> kind, value, delay_ms, or "waiting" */
-static int run_resume(lua_State *L)
+static int push_outcome(lua_State *L, struct test_run *t, enum run_status status)
 {
     static const char *const kinds[] = {"success", "failure", "retry", "reject", "ignore"};
-    struct test_run *t = check_run(L);
     const struct run_outcome *o;
 
-    if (moil_run_resume(t->run) == RUN_WAITING) {
+    while (status == RUN_SLICED && !t->vm->vm->victim) {
+        status = moil_run_resume(t->run);
+    }
+    if (status == RUN_SLICED) {
+        lua_pushliteral(L, "sliced");
+        return 1;
+    }
+    if (status == RUN_WAITING) {
         lua_pushliteral(L, "waiting");
         return 1;
     }
@@ -324,6 +368,31 @@ static int run_resume(lua_State *L)
     units_push(L, o->value);
     lua_pushinteger(L, o->delay_ms);
     return 3;
+}
+
+/* run:resume() -> kind, value, delay_ms, "waiting", or "sliced": there is a victim */
+static int run_resume(lua_State *L)
+{
+    struct test_run *t = check_run(L);
+
+    return push_outcome(L, t, moil_run_resume(t->run));
+}
+
+/* run:exceed(): as resume, of a victim */
+static int run_exceed(lua_State *L)
+{
+    struct test_run *t = check_run(L);
+
+    return push_outcome(L, t, moil_run_exceed(t->run));
+}
+
+/* run:held() -> bytes on its account */
+static int run_held(lua_State *L)
+{
+    struct test_run *t = check_run(L);
+
+    lua_pushinteger(L, (lua_Integer)moil_ledger_at(&t->vm->vm->ledger, t->run->account)->used);
+    return 1;
 }
 
 /* run:answer(...): puts the answer there; the spec resumes afterwards */
@@ -388,17 +457,19 @@ static int vm_bench(lua_State *L)
 /* --- registration ----------------------------------------------------------------------------- */
 
 static const luaL_Reg vm_methods[] = {
-    {"draft", vm_draft}, {"load_snapshot", vm_load_snapshot},
-    {"close", vm_close}, {"load", vm_load},
-    {"seal", vm_seal},   {"memory", vm_memory},
-    {"tasks", vm_tasks}, {"start", vm_start},
-    {"bench", vm_bench}, {"limit_allocs", vm_limit_allocs},
-    {"__gc", vm_close},  {NULL, NULL},
+    {"draft", vm_draft},   {"load_snapshot", vm_load_snapshot},
+    {"close", vm_close},   {"load", vm_load},
+    {"seal", vm_seal},     {"memory", vm_memory},
+    {"tasks", vm_tasks},   {"start", vm_start},
+    {"bench", vm_bench},   {"limit_allocs", vm_limit_allocs},
+    {"held", vm_held},     {"limit_memory", vm_limit_memory},
+    {"victim", vm_victim}, {"__gc", vm_close},
+    {NULL, NULL},
 };
 
 static const luaL_Reg run_methods[] = {
-    {"resume", run_resume}, {"answer", run_answer}, {"fail", run_fail},
-    {"free", run_free},     {"__gc", run_free},     {NULL, NULL},
+    {"resume", run_resume}, {"answer", run_answer}, {"fail", run_fail}, {"exceed", run_exceed},
+    {"held", run_held},     {"free", run_free},     {"__gc", run_free}, {NULL, NULL},
 };
 
 static void make_meta(lua_State *L, const char *name, const luaL_Reg *methods)

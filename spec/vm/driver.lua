@@ -21,7 +21,7 @@ function driver.file(source)
 end
 
 ---@param options { source?: string, host?: table, config?: string, max_payload?: integer,
--- lua_dir?: string }
+-- lua_dir?: string, time_limit?: number, soft_time_limit?: number }
 ---@return table vm
 ---@return string path of the task file
 function driver.new(options)
@@ -30,6 +30,8 @@ function driver.new(options)
     config = options.config,
     max_payload = options.max_payload,
     lua_dir = options.lua_dir,
+    time_limit = options.time_limit,
+    soft_time_limit = options.soft_time_limit,
   })
   local path = driver.file(options.source or "")
   assert(vm:load(path))

@@ -127,11 +127,11 @@ describe("registration", function()
       moil.task("b.plain", function() end)
       moil.task("a.full", { bind = true, blocking = true, queue = "high", retry =
         moil.retry.fixed {}, max_deliveries = 5,
-        time_limit = 10, soft_time_limit = 5.5, result_ttl = 60,
+        time_limit = 10, soft_time_limit = 5.5, result_ttl = 60, memory_limit = 1.5,
           ignore_result = true,
         on_success = print, before_start = print }, function() end)
       moil.task("c.none", { time_limit = false, soft_time_limit = false, result_ttl = false,
-        after_return = print },
+        memory_limit = false, after_return = print },
         function() end)
     ]] }
     assert.same({ "a.full", "b.plain", "c.none" }, names(vm))
@@ -141,7 +141,7 @@ describe("registration", function()
         ignore_result = true, has_before = true,
       has_success = true, has_failure = true, time_limit = 10.0, soft_time_limit = 5.5,
         result_ttl = 60.0,
-      memory_limit = 0, max_deliveries = 5,
+      memory_limit = 1572864, max_deliveries = 5,
     }, full)
     assert.same({
       name = "b.plain", queue = "default", where = path .. ":1", bind = false, blocking = false,
@@ -150,6 +150,7 @@ describe("registration", function()
         soft_time_limit = 0.0,
       result_ttl = -1.0, memory_limit = 0, max_deliveries = 0,
     }, plain)
+    assert.is_true(none.memory_limit < 0)
     assert.same({ -1.0, -1.0, math.huge, true, true },
       { none.time_limit, none.soft_time_limit, none.result_ttl, none.has_success,
         none.has_failure })
@@ -199,6 +200,45 @@ describe("registration", function()
       wrong '{"task_defaults":{"tim_limit":1}}')
     assert.matches("routes: the queue of 'a' must be", wrong '{"routes":{"a":7}}')
     assert.matches("configuration: ", wrong "{")
+  end)
+end)
+
+describe("a worker's limits", function()
+  local function load_error(source)
+    return driver.load_error("\n" .. source, { time_limit = 10, soft_time_limit = 5 })
+  end
+
+  it("may not be contradicted by a task's", function()
+    assert.matches("/tasks.lua:2: a: soft_time_limit %(10 s%) must be less than the worker's "
+      .. "%-%-time%-limit %(10 s%)$", load_error 'moil.task("a", { soft_time_limit = 10 }, print)')
+    assert.matches("/tasks.lua:2: a: time_limit %(5 s%) must be more than the worker's "
+      .. "%-%-soft%-time%-limit %(5 s%): give the task a soft_time_limit of its own, or false$",
+      load_error 'moil.task("a", { time_limit = 5 }, print)')
+    assert(driver.new {
+      time_limit = 10, soft_time_limit = 5,
+      source = [[
+        moil.task("a", { time_limit = 5, soft_time_limit = false }, print)
+        moil.task("b", { soft_time_limit = 20, time_limit = false }, print)
+        moil.task("c", { soft_time_limit = 20, time_limit = 30 }, print)
+        moil.task("d", { time_limit = 6 }, print)
+      ]],
+    })
+  end)
+
+  it("of the configuration file may not be either", function()
+    local message = driver.load_error('\nmoil.task("a", { time_limit = 3 }, print)',
+      { config = '{"task_defaults":{"soft_time_limit":4}}' })
+    assert.matches("/tasks.lua:2: a: soft_time_limit %(4 s%) must be less than time_limit %(3 s%)$",
+      message)
+  end)
+
+  it("that are zero or negative name the task and its line", function()
+    for _, option in ipairs { "time_limit", "soft_time_limit", "memory_limit", "max_deliveries" } do
+      for _, value in ipairs { 0, -1 } do
+        assert.matches("/tasks.lua:2: a: " .. option .. " must be a ", driver.load_error(
+          ('\nmoil.task("a", { %s = %d }, print)'):format(option, value)))
+      end
+    end
   end)
 end)
 

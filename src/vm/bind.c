@@ -90,6 +90,15 @@ int moil_bind_open(lua_State *L, const struct vm_host *host)
     return 1;
 }
 
+/* The worker's limit, where it has one, as a field of the table on the top. [-0, +0, m] */
+static void set_limit(lua_State *L, const char *field, double seconds)
+{
+    if (seconds > 0) {
+        lua_pushnumber(L, seconds); /* core seconds */
+        lua_setfield(L, -2, field); /* core */
+    }
+}
+
 void moil_bind_attach(lua_State *L, struct vm *vm)
 {
     struct bind *bind;
@@ -103,6 +112,8 @@ void moil_bind_attach(lua_State *L, struct vm *vm)
     lua_pop(L, 1);                      /* core */
     lua_pushstring(L, vm->config_json); /* core text */
     lua_setfield(L, -2, "config");      /* core */
+    set_limit(L, "time_limit", vm->time_limit_s);
+    set_limit(L, "soft_time_limit", vm->soft_time_limit_s);
 }
 
 struct run *moil_bind_run(lua_State *L, const struct bind *bind)

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "vm/allowance.h"
 
 enum {
     SLICE_US = 10 * 1000,
@@ -89,7 +90,13 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
     if (!run) {
         return;
     }
-    if (run->hard_us && now_us >= run->hard_us) {
+    if (moil_allowance_is_spent(run)) {
+        if (!may_yield(L, run)) {
+            raise(L, run, "MemoryLimitExceeded", "the memory limit was exceeded");
+        }
+        run->exit = EXIT_MEMORY;
+        lua_yield(L, 0);
+    } else if (run->hard_us && now_us >= run->hard_us) {
         if (!may_yield(L, run)) {
             run->overran = true;
             raise(L, run, "TimeLimitExceeded", "the time limit has passed");
@@ -99,6 +106,9 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
     } else if (run->soft_us && now_us >= run->soft_us) {
         run->soft_us = 0;
         raise(L, run, "SoftTimeLimitExceeded", "the soft time limit has passed");
+    } else if (run->pressed && may_yield(L, run)) {
+        run->exit = EXIT_COLLECT;
+        lua_yield(L, 0);
     } else if (now_us - run->slice_us >= SLICE_US && may_yield(L, run)) {
         run->exit = EXIT_SLICE;
         lua_yield(L, 0);
@@ -107,12 +117,18 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
 
 /* Arming walks all frames of the thread: a deep recursion takes longer for that than the time to
  * the next tick, so an armed hook is left alone. */
+void moil_limits_arm(struct run *run)
+{
+    if (lua_gethook(run->running) != limit_hook) {
+        lua_sethook(run->running, limit_hook, LUA_MASKCOUNT, 1);
+    }
+}
+
 void moil_vm_tick(struct vm *vm)
 {
     struct run *run = vm->on_cpu;
 
-    if (run && moil_clock_monotonic_us() - run->slice_us >= SLICE_US &&
-        lua_gethook(run->running) != limit_hook) {
-        lua_sethook(run->running, limit_hook, LUA_MASKCOUNT, 1);
+    if (run && (run->pressed || moil_clock_monotonic_us() - run->slice_us >= SLICE_US)) {
+        moil_limits_arm(run);
     }
 }

@@ -1,4 +1,5 @@
-/* What bounds a run on the CPU: its slice, its soft and its hard time limit (docs/architecture.md,
+/* What bounds a run on the CPU: its slice, its soft and its hard time limit, and what follows from
+ * its memory limit (docs/architecture.md,
  * "Time limits").
  *
  * Inside vm/; worker/ sees moil_vm_tick and the limits in vm.h. A hook armed from a timer signal
@@ -14,6 +15,9 @@ static inline void moil_limits_running(struct run *run, lua_State *L)
 {
     run->running = L;
 }
+
+/* Makes the run on the CPU look at its limits at its next instruction. Async-signal-safe. */
+void moil_limits_arm(struct run *run);
 
 /* True when the run's limits let it go on in a second phase; sets what it may take there. */
 void moil_limits_conclude(struct run *run);

@@ -2,8 +2,8 @@
  *
  * A plain job is one resume: push the function, decode the arguments, call, encode the result. What
  * ends badly, or has hooks, gets a second phase in the same (reset) thread: lua/moil/job.lua's
- * `conclude`, which asks the retry policy and calls the hooks, and may wait too. Threads are
- * pooled: a new one costs 0.6 us, a used one 0.14. */
+ * `conclude`, which asks the retry policy and calls the hooks, and may wait too. Making, reusing
+ * and closing runs is pool.c's. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,174 +11,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "vm/allowance.h"
 #include "vm/json.h"
 #include "vm/limits.h"
 #include "vm/state.h"
-
-enum {
-    KEEP_VALUE = 16 * 1024, /* bytes of result kept with a pooled run */
-    KEEP_RUNS = 1024, /* after a flood of waiting jobs the others (3 KB each) are given back */
-};
-
-/* --- the pool --------------------------------------------------------------------------------- */
-
-/* (run) -> nothing */
-static int make_thread(lua_State *L)
-{
-    struct run *run = lua_touserdata(L, 1);
-
-    run->co = lua_newthread(L);                   /* run thread */
-    run->co_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* run */
-    return 0;
-}
-
-static void destroy(struct run *run)
-{
-    moil_buffer_fini(&run->value);
-    moil_call_fini(&run->call);
-    free(run->nest);
-    free(run);
-}
-
-static struct run *create(struct vm *vm)
-{
-    struct run *run = calloc(1, sizeof *run);
-
-    if (!run) {
-        return NULL;
-    }
-    run->vm = vm;
-    moil_call_init(&run->call, run);
-    lua_pushcfunction(vm->L, make_thread); /* fn */
-    lua_pushlightuserdata(vm->L, run);     /* fn run */
-    if (lua_pcall(vm->L, 1, 0, 0) != LUA_OK) {
-        lua_pop(vm->L, 1);
-        destroy(run);
-        return NULL;
-    }
-    return run;
-}
-
-void moil_run_free_idle(struct vm *vm)
-{
-    while (vm->idle) {
-        struct run *run = vm->idle;
-
-        vm->idle = run->next;
-        destroy(run); /* the threads go with the state */
-    }
-}
-
-struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job,
-                         struct slice worker, void *owner)
-{
-    struct run *run = vm->idle;
-
-    if (run) {
-        vm->idle = run->next;
-        vm->idle_count--;
-    } else if (!(run = create(vm))) {
-        return NULL;
-    }
-    run->next = NULL;
-    run->task = task;
-    run->job = *job;
-    run->worker = worker;
-    run->owner = owner;
-    run->self_ref = LUA_NOREF;
-    run->phase = RUN_CALL;
-    run->exit = EXIT_NONE;
-    run->stopped = false;
-    run->exhausted = false;
-    run->barriers = 0;
-    run->running = run->co;
-    run->soft_us = run->hard_us = 0;
-    run->timed_out = run->condemned = run->spoiled = run->overran = false;
-    run->outcome = (struct run_outcome){0};
-    return run;
-}
-
-/* A new thread in the place of a spoiled one. Without memory for it the old one has to do. */
-static void renew_thread(struct run *run)
-{
-    lua_State *L = run->vm->L;
-    int old_ref = run->co_ref;
-
-    moil_thread_set_run(run->co, NULL);
-    lua_pushcfunction(L, make_thread); /* fn */
-    lua_pushlightuserdata(L, run);     /* fn run */
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-        lua_pop(L, 1);
-    } else {
-        luaL_unref(L, LUA_REGISTRYINDEX, old_ref);
-        run->spoiled = false;
-    }
-    moil_thread_set_run(run->co, run);
-}
-
-static void close_thread(struct run *run, lua_State *co)
-{
-    moil_limits_running(run, co);
-    moil_thread_close(co, NULL);
-    lua_settop(co, 0);
-}
-
-/* Ends all coroutines of the job, the innermost first, so that their <close> variables run in the
- * order that they would. They have 100 ms, whatever is left of the limits. */
-static void close_threads(struct run *run)
-{
-    enum run_phase phase = run->phase;
-    int64_t hard_us = run->hard_us, soft_us = run->soft_us;
-
-    run->phase = RUN_OVER;
-    run->vm->on_cpu = run;
-    run->slice_us = 0;
-    moil_limits_close(run);
-    while (run->nest_len > 0) {
-        lua_State *co = run->nest[--run->nest_len];
-
-        close_thread(run, co);
-        moil_thread_set_run(co, NULL);
-    }
-    run->barriers = 0;
-    close_thread(run, run->co);
-    run->vm->on_cpu = NULL;
-    if (run->spoiled) {
-        renew_thread(run);
-    }
-    run->phase = phase;
-    run->hard_us = hard_us;
-    run->soft_us = soft_us;
-}
-
-void moil_run_free(struct run *run)
-{
-    struct vm *vm = run->vm;
-
-    if (lua_status(run->co) != LUA_OK || run->nest_len > 0 || run->spoiled) {
-        run->phase = RUN_OVER;
-        close_threads(run);
-    }
-    lua_settop(run->co, 0);
-    moil_thread_set_run(run->co, NULL);
-    luaL_unref(vm->L, LUA_REGISTRYINDEX, run->self_ref);
-    if (run->value.cap > KEEP_VALUE) {
-        moil_buffer_fini(&run->value);
-    } else {
-        moil_buffer_clear(&run->value);
-    }
-    if (run->call.request.len > 0 || run->call.answers.len > 0) {
-        moil_call_clear(&run->call);
-    }
-    if (vm->idle_count == KEEP_RUNS) {
-        luaL_unref(vm->L, LUA_REGISTRYINDEX, run->co_ref);
-        destroy(run);
-        return;
-    }
-    run->next = vm->idle;
-    vm->idle = run;
-    vm->idle_count++;
-}
 
 /* --- what runs in the thread ------------------------------------------------------------------ */
 
@@ -280,25 +116,39 @@ static void take_result(struct run *run)
     }
 }
 
+/* What it holds is garbage when this returns, but not collected yet. */
+static void end_starved(struct run *run)
+{
+    char message[200];
+
+    moil_allowance_describe(run, message, sizeof message);
+    moil_allowance_close(run);
+    moil_run_close_threads(run);
+    fail_with(run, "MemoryLimitExceeded", message);
+}
+
 /* The first phase is over: decides the outcome so far. */
 static void end_call(struct run *run, int status)
 {
     if (run->stopped) {
-        close_threads(run);
+        moil_run_close_threads(run);
+    } else if ((status == LUA_YIELD && run->exit == EXIT_MEMORY) || moil_allowance_is_spent(run)) {
+        end_starved(run);
     } else if ((status == LUA_YIELD && run->exit == EXIT_LIMIT) || run->overran) {
-        close_threads(run); /* also where something caught the error and it ended by itself */
+        moil_run_close_threads(run); /* also where something caught the error and it ended by itself
+                                      */
         run->timed_out = true;
         fail_with(run, "TimeLimitExceeded", "the time limit has passed");
     } else if (status == LUA_OK) {
         take_result(run);
     } else if (status == LUA_YIELD) { /* not by us, not by coroutine.yield: a C library's lua_yield
                                        */
-        close_threads(run);
+        moil_run_close_threads(run);
         fail_with(run, "Error", "attempt to yield from outside a coroutine");
     } else {
         run->outcome.kind = OUTCOME_FAILURE;
         moil_failure_encode(run->vm->L, run->co, &run->value);
-        close_threads(run);
+        moil_run_close_threads(run);
     }
 }
 
@@ -344,10 +194,15 @@ static void end_conclude(struct run *run, int status)
         moil_log_job(LOG_ERROR, run->job.id, run->job.task,
                      slice_str("hooks and retry policy took longer than the limit"),
                      (struct slice){0});
+    } else if (status == LUA_YIELD && run->exit == EXIT_MEMORY) {
+        moil_log_job(LOG_ERROR, run->job.id, run->job.task,
+                     slice_str("hooks and retry policy took more memory than they may"),
+                     (struct slice){0});
+        moil_allowance_close(run);
     } else {
         log_conclude_error(run);
     }
-    close_threads(run);
+    moil_run_close_threads(run);
 }
 
 static void start_phase(struct run *run, enum run_phase phase, lua_CFunction fn)
@@ -371,31 +226,78 @@ static int resume(struct run *run)
     return status;
 }
 
-/* The phase ended with that status: the next one, or the end. */
-static enum run_status advance(struct run *run, int status)
+static enum run_status advance(struct run *run, int status);
+
+static enum run_status end(struct run *run)
 {
-    for (;;) {
-        if (status == LUA_YIELD && run->exit == EXIT_WAIT) {
-            return RUN_WAITING;
-        }
-        if (status == LUA_YIELD && run->exit == EXIT_SLICE) {
-            return RUN_SLICED;
-        }
-        if (run->phase == RUN_CONCLUDE) {
-            end_conclude(run, status);
-            break;
-        }
-        end_call(run, status);
-        if (!needs_conclusion(run)) {
-            break;
-        }
-        moil_limits_conclude(run);
-        start_phase(run, RUN_CONCLUDE, call_conclude);
-        status = resume(run);
-    }
     run->phase = RUN_OVER;
     run->outcome.value = moil_buffer_slice(&run->value);
     return RUN_DONE;
+}
+
+/* The outcome so far is known: the second phase, where one is wanted. */
+static enum run_status conclude(struct run *run)
+{
+    if (run->starved || moil_allowance_is_spent(run)) {
+        moil_allowance_conclude(run);
+    }
+    if (run->phase == RUN_CONCLUDE || !needs_conclusion(run)) {
+        return end(run);
+    }
+    moil_limits_conclude(run);
+    start_phase(run, RUN_CONCLUDE, call_conclude);
+    return advance(run, resume(run));
+}
+
+/* Its next turns are the collector's. */
+static enum run_status await_collection(struct run *run)
+{
+    moil_allowance_collect_begin(run);
+    return RUN_SLICED;
+}
+
+/* The phase ended with that status: the next one, or the end. */
+static enum run_status advance(struct run *run, int status)
+{
+    if (status == LUA_YIELD && run->exit == EXIT_WAIT) {
+        return RUN_WAITING;
+    }
+    if (status == LUA_YIELD && run->exit == EXIT_SLICE) {
+        return RUN_SLICED;
+    }
+    if (status == LUA_YIELD && run->exit == EXIT_COLLECT) {
+        return await_collection(run);
+    }
+    if (run->phase == RUN_CONCLUDE) {
+        end_conclude(run, status);
+        return end(run);
+    }
+    end_call(run, status);
+    return run->starved ? await_collection(run) : conclude(run);
+}
+
+static bool is_past_hard_limit(const struct run *run)
+{
+    return run->hard_us && moil_clock_monotonic_us() >= run->hard_us;
+}
+
+/* A turn for the collector. */
+static enum run_status collect(struct run *run)
+{
+    enum collection collection = moil_allowance_collect(run);
+
+    if (collection == COLLECTION_GOES_ON && !is_past_hard_limit(run)) {
+        return RUN_SLICED;
+    }
+    run->cycles = 0;
+    if (run->starved) {
+        return conclude(run);
+    }
+    if (collection == COLLECTION_ENOUGH) {
+        return advance(run, resume(run));
+    }
+    run->exit = collection == COLLECTION_SHORT ? EXIT_MEMORY : EXIT_LIMIT;
+    return advance(run, LUA_YIELD);
 }
 
 void moil_run_condemn(struct run *run, struct slice error)
@@ -406,24 +308,15 @@ void moil_run_condemn(struct run *run, struct slice error)
     run->condemned = true;
 }
 
-/* No function runs: what needs a conclusion gets it. */
-static enum run_status conclude_condemned(struct run *run)
+static enum run_status begin_or_go_on(struct run *run)
 {
-    run->condemned = false;
-    moil_thread_set_run(run->co, run);
-    if (!needs_conclusion(run)) {
-        run->phase = RUN_OVER;
-        run->outcome.value = moil_buffer_slice(&run->value);
-        return RUN_DONE;
+    if (run->cycles > 0) {
+        return collect(run);
     }
-    start_phase(run, RUN_CONCLUDE, call_conclude);
-    return advance(run, resume(run));
-}
-
-enum run_status moil_run_resume(struct run *run)
-{
-    if (run->condemned) {
-        return conclude_condemned(run);
+    if (run->condemned) { /* no function runs: what needs a conclusion gets it */
+        run->condemned = false;
+        moil_thread_set_run(run->co, run);
+        return conclude(run);
     }
     if (run->exit == EXIT_NONE) {
         moil_thread_set_run(run->co, run);
@@ -432,31 +325,61 @@ enum run_status moil_run_resume(struct run *run)
     return advance(run, resume(run));
 }
 
-enum run_status moil_run_terminate(struct run *run)
+static enum run_status terminate(struct run *run)
 {
-    close_threads(run);
+    moil_run_close_threads(run);
     fail_with(run, "Revoked", "revoked");
     run->outcome.kind = OUTCOME_REVOKED;
-    if (run->phase == RUN_CONCLUDE || !needs_conclusion(run)) {
-        run->phase = RUN_OVER;
-        run->outcome.value = moil_buffer_slice(&run->value);
-        return RUN_DONE;
-    }
     run->timed_out = true; /* its hook has 10 s of its own */
-    moil_limits_conclude(run);
-    start_phase(run, RUN_CONCLUDE, call_conclude);
-    return advance(run, resume(run));
+    return conclude(run);
 }
 
-enum run_status moil_run_expire(struct run *run)
+static enum run_status exceed(struct run *run)
+{
+    run->exit = EXIT_MEMORY;
+    return run->starved ? RUN_SLICED : advance(run, LUA_YIELD);
+}
+
+static enum run_status expire(struct run *run)
 {
     if (run->soft_us && moil_run_next_deadline(run) == run->soft_us) {
         run->soft_us = 0;
         moil_call_fail(&run->call, "SoftTimeLimitExceeded", "the soft time limit has passed");
-        return moil_run_resume(run);
+        return begin_or_go_on(run);
     }
     run->exit = EXIT_LIMIT;
     return advance(run, LUA_YIELD);
+}
+
+/* All that a run does is counted as its own. */
+static enum run_status counted(struct run *run, enum run_status (*step)(struct run *run))
+{
+    enum run_status status;
+
+    moil_allowance_enter(run->vm, run);
+    status = step(run);
+    moil_allowance_enter(run->vm, NULL);
+    return status;
+}
+
+enum run_status moil_run_resume(struct run *run)
+{
+    return counted(run, begin_or_go_on);
+}
+
+enum run_status moil_run_terminate(struct run *run)
+{
+    return counted(run, terminate);
+}
+
+enum run_status moil_run_exceed(struct run *run)
+{
+    return counted(run, exceed);
+}
+
+enum run_status moil_run_expire(struct run *run)
+{
+    return counted(run, expire);
 }
 
 const struct run_outcome *moil_run_outcome(const struct run *run)

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "vm/call.h"
+#include "vm/ledger.h"
 #include "vm/vm.h"
 
 #define MOIL_ERROR_META "moil.error" /* in the registry: of error tables {code, message, where} */
@@ -21,6 +22,11 @@ struct task_entry; /* task.c */
 
 struct vm {
     lua_State *L; /* the main thread: for set-up and protected calls, never for jobs */
+    struct ledger ledger;
+    struct run *payer;     /* whose account is the current one; NULL: nobody's */
+    struct run *victim;    /* moil_vm_victim */
+    struct run *releasing; /* a victim, until what it held is collected */
+    size_t memory_cap;     /* bytes of the whole state; 0: none */
     struct vm_host host;
     struct task_entry *tasks;
     struct run *volatile on_cpu; /* the signal handler reads it (limits.c) */
@@ -30,6 +36,10 @@ struct vm {
     char *config_json;               /* NULL: none */
     const struct snapshot *snapshot; /* NULL: everything comes from disk */
     struct buffer *record;           /* the draft of a snapshot; NULL: nobody keeps one */
+    bool warns;                      /* Lua's warnings are logged */
+    char warning[200];               /* the one that is being put together */
+    size_t warning_len;
+    double time_limit_s, soft_time_limit_s; /* the worker's; 0: none */
     bool sealed;
     int conclude_ref;  /* lua/moil/job.lua: the second phase of a run */
     int self_meta_ref; /* likewise: the metatable of `self` */
@@ -47,6 +57,8 @@ enum run_exit {
     EXIT_STOP,  /* self:retry, reject or ignore: never resumed */
     EXIT_SLICE, /* its turn is over: goes on where it was */
     EXIT_LIMIT, /* the hard time limit: never resumed */
+    EXIT_COLLECT, /* over its memory limit: goes on where it was if garbage was all */
+    EXIT_MEMORY,  /* out of memory: never resumed */
 };
 
 struct run {
@@ -69,9 +81,18 @@ struct run {
     int64_t soft_us, hard_us;    /* 0: none (any more) */
     bool timed_out;
     bool overran;     /* the hard limit was raised, where it could not yield */
-    bool spoiled;     /* a hook raised in its thread, which can have no hooks any more */
-    bool condemned;   /* the function is not to run: `outcome` and `value` hold why */
-    lua_State **nest; /* the job's own coroutines that are being resumed, the innermost last */
+    uint32_t account; /* its place in the ledger */
+    size_t memory_limit, memory_check, memory_ceiling; /* what it may hold; what it may hold before
+                                                          it is collected; what is refused */
+    volatile size_t refused;                           /* bytes that it was refused; 0: none */
+    volatile bool pressed; /* it is to end, or to be collected, as soon as it can */
+    bool starved;          /* it ran out of memory */
+    bool largest;          /* … as the largest of a state that did */
+    size_t held;           /* … with so many bytes */
+    unsigned cycles;       /* of the collector that it waits for */
+    bool spoiled;          /* a hook raised in its thread, which can have no hooks any more */
+    bool condemned;        /* the function is not to run: `outcome` and `value` hold why */
+    lua_State **nest;      /* the job's own coroutines that are being resumed, the innermost last */
     size_t nest_len, nest_cap;
     struct run_outcome outcome;
     struct buffer value; /* of the outcome */
@@ -163,7 +184,11 @@ void moil_failure_encode_text(const char *code, const char *message, struct buff
 /* self.c: pushes self of the run, made at the first time. [-0, +1, m, e] */
 void moil_self_push(lua_State *L, struct run *run);
 
-/* run.c */
+/* pool.c */
 void moil_run_free_idle(struct vm *vm);
+
+/* Ends all coroutines of the job, the innermost first, so that their <close> variables run in the
+ * order that they would. They have 100 ms, whatever is left of the limits. */
+void moil_run_close_threads(struct run *run);
 
 #endif

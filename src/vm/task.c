@@ -6,6 +6,8 @@
 #include "base/hash.h"
 #include "vm/state.h"
 
+enum { MB = 1024 * 1024 }; /* the unit of memory_limit */
+
 struct task_entry {
     struct task task; /* first: a task's address is its entry's */
     char *queue;
@@ -114,7 +116,7 @@ static void read_options(lua_State *L, int idx, struct task *task)
     task->time_limit_s = read_number(L, idx, "time_limit", 0, -1);
     task->soft_time_limit_s = read_number(L, idx, "soft_time_limit", 0, -1);
     task->result_ttl_s = read_number(L, idx, "result_ttl", -1, INFINITY);
-    task->memory_limit = (int64_t)read_number(L, idx, "memory_limit", 0, 0);
+    task->memory_limit = (int64_t)(read_number(L, idx, "memory_limit", 0, -1) * MB);
     task->max_deliveries = (int)read_number(L, idx, "max_deliveries", 0, 0);
 }
 

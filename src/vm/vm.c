@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "vm/allowance.h"
 #include "vm/bind.h"
 #include "vm/state.h"
 
@@ -19,6 +20,29 @@ static int panic(lua_State *L)
     log_error("Lua panic: %s", lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
                                                               : "an error value that is no string");
     return 0;
+}
+
+/* As the stock one: off until "@on". What finalizers raise comes here, a piece at a time. */
+static void warn(void *data, const char *message, int to_be_continued)
+{
+    struct vm *vm = data;
+
+    if (vm->warning_len == 0 && !to_be_continued && message[0] == '@') {
+        vm->warns = strcmp(message, "@on") == 0 || (vm->warns && strcmp(message, "@off") != 0);
+        return;
+    }
+    if (vm->warning_len < sizeof vm->warning) {
+        int n = snprintf(vm->warning + vm->warning_len, sizeof vm->warning - vm->warning_len, "%s",
+                         message);
+
+        vm->warning_len += n > 0 ? (size_t)n : 0;
+    }
+    if (!to_be_continued) {
+        if (vm->warns) {
+            log_warning("Lua warning: %s", vm->warning);
+        }
+        vm->warning_len = 0;
+    }
 }
 
 /* (vm) -> nothing */
@@ -143,7 +167,8 @@ struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *h
 {
     struct vm *vm = calloc(1, sizeof *vm);
 
-    if (!vm || !copy_options(vm, options) || !(vm->L = luaL_newstate())) {
+    if (!vm || moil_ledger_init(&vm->ledger, moil_allowance_full, vm) != 0 ||
+        !copy_options(vm, options) || !(vm->L = lua_newstate(moil_ledger_alloc, &vm->ledger))) {
         snprintf(errstr, errlen, "out of memory");
         moil_vm_free(vm);
         return NULL;
@@ -151,7 +176,10 @@ struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *h
     vm->host = *host;
     vm->snapshot = options->snapshot;
     vm->record = options->record;
+    vm->time_limit_s = options->time_limit_s;
+    vm->soft_time_limit_s = options->soft_time_limit_s;
     lua_atpanic(vm->L, panic);
+    lua_setwarnf(vm->L, warn, vm);
     moil_thread_set_run(vm->L, NULL); /* new threads begin with a copy of this */
     if (call_protected(vm->L, open_state, vm, NULL, errstr, errlen) != 0) {
         moil_vm_free(vm);
@@ -169,6 +197,7 @@ void moil_vm_free(struct vm *vm)
         lua_close(vm->L);
     }
     moil_run_free_idle(vm);
+    moil_ledger_fini(&vm->ledger);
     moil_task_free_all(vm);
     free(vm->lua_dir);
     free(vm->config_json);
@@ -221,6 +250,14 @@ void moil_vm_seal(struct vm *vm)
 size_t moil_vm_memory(const struct vm *vm)
 {
     return (size_t)lua_gc(vm->L, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(vm->L, LUA_GCCOUNTB);
+}
+
+struct run *moil_vm_victim(struct vm *vm)
+{
+    struct run *run = vm->victim;
+
+    vm->victim = NULL;
+    return run;
 }
 
 void moil_vm_collect(struct vm *vm)

@@ -26,6 +26,8 @@ struct vm_options {
                                         there, not from disk; NULL: none */
     struct buffer *record; /* likewise: gets all that is loaded, as a draft (vm/snapshot.h); or
                               NULL */
+    double time_limit_s, soft_time_limit_s; /* of jobs whose task says nothing else, which the
+                                               tasks' limits may not contradict; 0: none */
 };
 
 /* NULL with one line in errstr. The host is copied. */
@@ -44,6 +46,14 @@ int moil_vm_load_snapshot(struct vm *vm, char *errstr, size_t errlen);
 /* After the last load: seals the globals, so that a job that writes an undeclared one fails with
  * its line. */
 void moil_vm_seal(struct vm *vm);
+
+/* Bytes that the state may hold, with malloc's own; past it the run with the most is the
+ * victim. 0: none. */
+void moil_vm_limit_memory(struct vm *vm, size_t bytes);
+
+/* The run that has to end, by moil_run_exceed, so that the others can go on; NULL: none. To be
+ * asked after each moil_run_resume; told once. */
+struct run *moil_vm_victim(struct vm *vm);
 
 /* Bytes that the state holds now. */
 size_t moil_vm_memory(const struct vm *vm);
@@ -66,7 +76,7 @@ struct task {
     double time_limit_s; /* 0: not said; < 0: none */
     double soft_time_limit_s; /* likewise */
     double result_ttl_s;      /* < 0: not said; INFINITY: for ever */
-    int64_t memory_limit;     /* bytes; 0: not said */
+    int64_t memory_limit;     /* bytes; 0: not said; < 0: none */
     int max_deliveries;       /* 0: not said */
     double average_s; /* worker/ keeps the moving average of its wall time here; 0: no history */
     int fn_ref;       /* vm's own */
@@ -120,6 +130,11 @@ void moil_run_condemn(struct run *run, struct slice error);
  */
 void moil_run_limit(struct run *run, double soft_s, double hard_s);
 
+/* Bytes that it may hold, from before its first resume on; 0: no limit. What a run allocates counts
+ * until it is freed, with what malloc adds; past the limit garbage is collected, and when that does
+ * not help the job ends with MemoryLimitExceeded. */
+void moil_run_limit_memory(struct run *run, size_t bytes);
+
 /* The limits as moments of the monotonic clock, 0: none. next: of the two the earlier. */
 int64_t moil_run_hard_deadline(const struct run *run);
 int64_t moil_run_next_deadline(const struct run *run);
@@ -131,6 +146,10 @@ enum run_status moil_run_expire(struct run *run);
 /* Ends a run that waits or was sliced; its host has given up what it waited for. after_return runs.
  * As moil_run_resume. */
 enum run_status moil_run_terminate(struct run *run);
+
+/* Ends a run that waits or was sliced with MemoryLimitExceeded; its host has given up what it
+ * waited for. As moil_run_resume. */
+enum run_status moil_run_exceed(struct run *run);
 
 /* Called from a timer signal's handler, every few milliseconds while jobs run: makes a job that is
  * over its slice or a limit notice it. Async-signal-safe. */

@@ -1,0 +1,66 @@
+/* Who holds the memory of a Lua state: an allocator that counts each block for the account that
+ * made it, and asks before an account grows past its bound.
+ *
+ * Behind each block stand 4 bytes, its owner's tag, so that whoever frees it later (the collector,
+ * in another job's time) credits the owner; where that is gone, nobody is credited. Behind and not
+ * in front: malloc's alignment stays, and half of all sizes have the room to spare. Used by vm.c
+ * and allowance.c; knows nothing of runs. */
+#ifndef MOIL_VM_LEDGER_H
+#define MOIL_VM_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LEDGER_NOBODY = 0 }; /* the account of what was made while no run was on the CPU */
+
+struct account {
+    size_t used;    /* bytes, with those that malloc adds */
+    size_t bound;   /* of `used`: past it `full` is asked */
+    void *owner;    /* NULL: not in use */
+    uint32_t tag;   /* place and generation, as behind its blocks */
+    uint32_t spare; /* the next unused place */
+};
+
+struct ledger {
+    struct account *accounts;
+    uint32_t count, cap, spare; /* spare: the first unused place; LEDGER_NOBODY: none */
+    struct account *current;    /* who pays for new blocks; never NULL */
+    void *strings;              /* the state's table of short strings, found by its first size */
+    size_t total;               /* bytes of all accounts, closed ones too */
+    size_t bound;               /* of `total` */
+    /* May the current account have `more` bytes, past its own bound or that of all? */
+    bool (*full)(void *data, size_t more);
+    void *data;
+};
+
+/* 0 or MOIL_ENOMEM. */
+int moil_ledger_init(struct ledger *l, bool (*full)(void *data, size_t more), void *data);
+void moil_ledger_fini(struct ledger *l); /* after lua_close */
+
+/* A lua_Alloc; its data is the ledger. */
+void *moil_ledger_alloc(void *data, void *p, size_t old, size_t size);
+
+/* A new account, with nothing in it and no bound. 0 or MOIL_ENOMEM. */
+int moil_ledger_open(struct ledger *l, void *owner, uint32_t *place);
+
+/* What it holds becomes nobody's, and it begins anew, without a bound. */
+void moil_ledger_reset(struct ledger *l, uint32_t place, void *owner);
+void moil_ledger_close(struct ledger *l, uint32_t place);
+
+/* Borrowed until the next moil_ledger_open. */
+static inline struct account *moil_ledger_at(const struct ledger *l, uint32_t place)
+{
+    return &l->accounts[place];
+}
+
+/* From now on this account pays. */
+static inline void moil_ledger_enter(struct ledger *l, uint32_t place)
+{
+    l->current = &l->accounts[place];
+}
+
+/* The owner of the account that holds most, LEDGER_NOBODY's aside; NULL: there is none. */
+void *moil_ledger_largest(const struct ledger *l);
+
+#endif
