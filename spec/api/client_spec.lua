@@ -142,6 +142,12 @@ describe("moil_enqueue", function()
     refused("depends_on", "task=quick", 'options={"depends_on":["x"]}')
     refused("expirse.*expires", "task=quick", 'options={"expirse":1}')
     refused("expires", "task=quick", 'options={"expires":"soon"}')
+    refused("soft_time_limit %(5 s%) must be less than time_limit %(5 s%)", "task=quick",
+      'options={"soft_time_limit":5,"time_limit":5}')
+    for _, limit in ipairs { "time_limit", "soft_time_limit", "max_deliveries" } do
+      refused(limit .. " must be", "task=quick", ('options={"%s":0}'):format(limit))
+      refused(limit .. " must be", "task=quick", ('options={"%s":-1}'):format(limit))
+    end
     assert.equal(0, #json("view", SCHEDULED))
   end)
 

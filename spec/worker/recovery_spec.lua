@@ -35,7 +35,7 @@ describe("a worker killed with -9", function()
   it("loses a job after its third crash on the CPU, with the reason", function()
     local err = here:failure("kill_on_cpu", {})
     assert.equal("WorkerLost", err.code)
-    assert.matches("signal 9", err.message)
+    assert.matches("was killed by signal 9 %(perhaps out of memory%)", err.message)
     local out = support.moil { "inspect", "dead", "--json", redis = here.redis }
     assert.matches('"task":"kill_on_cpu"', out.stdout)
     -- Three that died, and one for its policy and hooks.

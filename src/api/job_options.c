@@ -119,6 +119,17 @@ static bool check_all(json_t *object, char *why, size_t len)
     return true;
 }
 
+static bool check_limits(const json_t *object, char *why, size_t len)
+{
+    double soft = json_number_value(json_object_get(object, "soft_time_limit"));
+    double hard = json_number_value(json_object_get(object, "time_limit"));
+    if (soft == 0 || hard == 0 || soft < hard)
+        return true;
+    snprintf(why, len, "options: soft_time_limit (%g s) must be less than time_limit (%g s)", soft,
+             hard);
+    return false;
+}
+
 int moil_job_options_check(const char *text, char *why, size_t len)
 {
     if (!text)
@@ -126,7 +137,7 @@ int moil_job_options_check(const char *text, char *why, size_t len)
     json_t *object = json_loads(text, JSON_ALLOW_NUL, NULL);
     bool ok = json_is_object(object);
     if (ok)
-        ok = check_all(object, why, len);
+        ok = check_all(object, why, len) && check_limits(object, why, len);
     else
         snprintf(why, len, "options must be a JSON object");
     if (!ok)

@@ -143,6 +143,10 @@ static void describe_death(const char *how, int number, char *out, size_t size)
         snprintf(out, size,
                  "{\"code\":\"TimeLimitExceeded\",\"message\":\"the time limit has passed, and its "
                  "worker process had to be killed\"}");
+    else if (strcmp(how, "signal") == 0 && number == SIGKILL) /* not by us: the kernel does so */
+        snprintf(out, size,
+                 "{\"code\":\"WorkerLost\",\"message\":\"its worker process was killed by signal 9 "
+                 "(perhaps out of memory) while running it\"}");
     else if (strcmp(how, "signal") == 0)
         snprintf(
             out, size,
