@@ -14,6 +14,31 @@ end
 local commands = { "worker", "dev", "call", "result", "revoke", "purge", "pause", "resume",
   "inspect", "dead", "check" }
 
+describe("moil worker", function()
+  local tasks = support.tempdir() .. "/tasks.lua"
+  support.write(tasks, 'require("moil").task("short", { time_limit = 3 }, print)\n')
+
+  local function refused(pattern, ...)
+    local out = moil { "worker", tasks, "--redis", "unix:///nowhere", ... }
+    assert.equal(2, out.code, out.stderr)
+    assert.matches(pattern, out.stderr)
+  end
+
+  it("refuses limits that contradict each other", function()
+    refused("soft time limit %(5 s%) must be below the time limit %(5 s%)", "--time-limit", "5",
+      "--soft-time-limit", "5")
+    refused("soft time limit %(4000 s%) must be below the time limit %(3600 s%)",
+      "--soft-time-limit", "4000")
+  end)
+
+  it("refuses limits that its tasks contradict", function()
+    local out = moil { "worker", tasks, "--redis", "unix:///nowhere", "--soft-time-limit", "3" }
+    assert.equal(6, out.code, out.stderr)
+    assert.matches("tasks.lua:1: short: time_limit %(3 s%) must be more than the worker's "
+      .. "%-%-soft%-time%-limit %(3 s%)", out.stderr)
+  end)
+end)
+
 describe("moil", function()
   it("prints help", function()
     local out = moil { "--help" }

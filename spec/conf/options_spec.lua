@@ -89,7 +89,7 @@ describe("options", function()
   end)
 
   it("refuse what is not built yet", function()
-    for _, option in ipairs { "--beat", "--depends-on", "--max-memory" } do
+    for _, option in ipairs { "--beat", "--depends-on" } do
       for _, command in ipairs { "worker", "call", "dev", "revoke" } do
         assert.matches("unknown option", refused(command, { option, "x" }))
       end
@@ -108,6 +108,14 @@ describe("options", function()
         { "--shutdown-timeout=nan" },
       ['--shutdown-timeout: "0x9" is not a number of seconds from 0.1 to 1000000000'] =
         { "--shutdown-timeout=0x9" },
+      ['--memory-limit: "0" is not a whole number from 1 to 1048576'] = { "--memory-limit", "0" },
+      ['--memory-limit: "-5" is not a whole number from 1 to 1048576'] = { "--memory-limit=-5" },
+      ['--max-memory: "0" is not a whole number from 1 to 1048576'] = { "--max-memory=0" },
+      ['--max-tasks: "0" is not a whole number from 1 to 1000000000'] = { "--max-tasks=0" },
+      ['--time-limit: "0" is not a number of seconds from 0.01 to 1000000000'] =
+        { "--time-limit", "0" },
+      ['--soft-time-limit: "-1" is not a number of seconds from 0.01 to 1000000000'] =
+        { "--soft-time-limit=-1" },
       ['--log-level: "loud" is not one of debug, info, warning, error'] = { "--log-level", "loud" },
       ["--burst takes no value"] = { "--burst=yes" },
       ["--workers needs a value: --workers N"] = { "--workers" },

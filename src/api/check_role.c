@@ -47,7 +47,9 @@ int moil_check_load(const struct runtime *r, struct check_result *out, char *err
     struct vm *vm =
         moil_vm_new(&(struct vm_options){.lua_dir = r->options.lua_dir,
                                          .config_json = slice_str(r->options.config_json),
-                                         .record = out->draft},
+                                         .record = out->draft,
+                                         .time_limit_s = r->options.time_limit,
+                                         .soft_time_limit_s = r->options.soft_time_limit},
                     &host, errstr, errlen);
     if (!vm)
         return MOIL_EINVAL;

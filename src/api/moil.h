@@ -190,8 +190,11 @@ typedef struct moil_runtime_options {
     int burst;               /* not 0: exit when the queues are empty */
     double time_limit, soft_time_limit; /* of jobs that say nothing else: 0: the defaults (3,600 s;
                                            none); < 0: none */
-    double shutdown_timeout;            /* 0: 25 s */
-    double result_ttl;                  /* 0: 86,400 s; < 0: results are not kept */
+    double memory_limit;                /* MB, of jobs whose task says nothing else; 0: none */
+    double max_memory;       /* MB, resident: a worker process past it is replaced; 0: no bound */
+    unsigned long max_tasks; /* jobs after which a worker process is replaced; 0: no bound */
+    double shutdown_timeout; /* 0: 25 s */
+    double result_ttl;       /* 0: 86,400 s; < 0: results are not kept */
     double lease;            /* without a heartbeat for that long a node is gone; 0: 15 s */
     size_t max_payload;      /* 0: 1 MB */
     const char *log_level;   /* "debug", "info", "warning", "error"; NULL: as it is */

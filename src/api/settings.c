@@ -13,7 +13,7 @@
 #include "queue/lease.h"
 #include "worker/queues.h"
 
-enum { SHUTDOWN_TIMEOUT_S = 25 };
+enum { SHUTDOWN_TIMEOUT_S = 25, MEMORY_MAX_MB = 1 << 20 };
 
 #define SETTINGS_NAME "options"
 
@@ -49,6 +49,13 @@ int moil_settings_check(const moil_runtime_options *o, char *errstr, size_t errl
     if (o->time_limit > 0 && o->soft_time_limit >= o->time_limit) {
         snprintf(errstr, errlen, "the soft time limit (%g s) must be below the time limit (%g s)",
                  o->soft_time_limit, o->time_limit);
+        return MOIL_EINVAL;
+    }
+    if (!(o->memory_limit >= 0 && o->memory_limit <= MEMORY_MAX_MB) ||
+        !(o->max_memory >= 0 && o->max_memory <= MEMORY_MAX_MB)) {
+        snprintf(errstr, errlen,
+                 "memory_limit and max_memory: megabytes, at most %d, or 0 for none",
+                 MEMORY_MAX_MB);
         return MOIL_EINVAL;
     }
     if (o->log_level && moil_log_level_parse(o->log_level, &level) != 0) {

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "worker/worker.h"
 
+enum { MB = 1024 * 1024 };
+
 struct process {
     struct worker worker;
     struct child_context *context;
@@ -97,6 +99,9 @@ int moil_worker_role(struct child_context *context)
         .concurrency = o->concurrency,
         .time_limit_s = o->time_limit,
         .soft_time_limit_s = o->soft_time_limit,
+        .memory_limit = (size_t)(o->memory_limit * MB),
+        .max_memory = (size_t)(o->max_memory * MB),
+        .max_tasks = o->max_tasks,
         .result_ttl_s = o->result_ttl,
         .max_payload = o->max_payload,
         .burst = o->burst != 0,

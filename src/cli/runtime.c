@@ -63,6 +63,9 @@ static moil_runtime_options translate(const struct options *o)
         .time_limit = o->time_limit,
         .soft_time_limit = o->soft_time_limit > 0 ? o->soft_time_limit : 0,
         .max_payload = (size_t)said(o->max_payload),
+        .memory_limit = (double)said(o->memory_limit),
+        .max_memory = (double)said(o->max_memory),
+        .max_tasks = (unsigned long)said(o->max_tasks),
         .log_level = levels[o->log_level],
     };
 }

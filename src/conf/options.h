@@ -42,7 +42,7 @@ struct options {
     long max_payload;
     /* worker, dev, check */
     char *queues, *name, *pidfile, *lua_dir;
-    long workers, concurrency;
+    long workers, concurrency, memory_limit, max_memory, max_tasks;
     double shutdown_timeout, lease, result_ttl, time_limit, soft_time_limit;
     bool burst, watch;
     /* call, result, … */

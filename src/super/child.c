@@ -241,7 +241,7 @@ int moil_child_start(struct children *c, struct child *child, int snapshot_fd, i
     child->pid = pid;
     child->ready_fd = fds[0];
     child->started_ms = now_ms;
-    child->overdue = child->cold = child->killed = child->listens = false;
+    child->overdue = child->cold = child->killed = child->listens = child->retired = false;
     return 0;
 }
 
@@ -372,6 +372,7 @@ void moil_child_bury(struct children *c, struct child *child)
     child->listens = false;
     if (child->role == ROLE_WORKER) {
         struct page *page = moil_board_page(c->board, child->slot);
+        child->retired = atomic_load(&page->retires) != 0;
         memset(page, 0, offsetof(struct page, claims));
         moil_claims_begin(&page->claims);
     }

@@ -47,6 +47,7 @@ struct child {
     bool cold;          /* was told to give its jobs back */
     bool killed;        /* by moil_child_kill */
     bool overdue;       /* killed: a worker for its job's time limit, the agent for its silence */
+    bool retired;       /* it left to be replaced */
     struct backoff backoff;
 };
 

@@ -96,7 +96,7 @@ static void child_died(struct super *s, struct child *child, pid_t pid, int wait
     } else if (is_final(s, wait_status)) {
         moil_child_set_state(child, CHILD_NONE);
         moil_phase_fail(s, WEXITSTATUS(wait_status));
-    } else if (clean && s->options->burst && child->role == ROLE_WORKER) {
+    } else if (clean && s->options->burst && child->role == ROLE_WORKER && !child->retired) {
         moil_child_set_state(child, CHILD_NONE);
     } else if (clean && child->state == CHILD_READY && child->role == ROLE_WORKER) {
         char name[CHILD_NAME_LEN];

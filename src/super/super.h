@@ -81,7 +81,8 @@ struct super_options {
     struct plan plan;         /* of the first generation, unless its check says otherwise */
     int agent_silence_ms;     /* an agent that gives no sign for so long is killed; 0: never */
     const char *pidfile;      /* NULL: none */
-    bool burst;               /* a worker that exits with 0 is not started again; all gone: done */
+    bool burst;               /* a worker that exits with 0 is not started again, unless it has
+                                 retired; all gone: done */
     bool watch;               /* reload when one of the paths changes that the last check named */
     const char *embedded_dir; /* not NULL: run and watch a private redis-server in this folder */
     const char *ready_line;   /* logged behind "ready: 2 workers", when all are; NULL: nothing */

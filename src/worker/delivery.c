@@ -55,6 +55,7 @@ static void mark_started(struct worker *w, struct delivery *d)
     w->reserved_count--;
     DL_APPEND(w->running, d);
     w->running_count++;
+    w->lifetime.started++;
     d->started_us = moil_clock_wall_us();
     d->started_mono_us = moil_clock_monotonic_us();
 }
@@ -76,9 +77,17 @@ static double limit_of(double call, double task, double config)
     return s > 0 ? s : 0;
 }
 
+static size_t memory_limit(const struct delivery *d)
+{
+    if (d->task->memory_limit != 0)
+        return d->task->memory_limit > 0 ? (size_t)d->task->memory_limit : 0;
+    return d->worker->options.memory_limit;
+}
+
 static void set_limits(struct delivery *d)
 {
     const struct worker_options *o = &d->worker->options;
+    moil_run_limit_memory(d->run, memory_limit(d));
     moil_run_limit(
         d->run,
         limit_of(d->envelope.soft_time_limit_s, d->task->soft_time_limit_s, o->soft_time_limit_s),
@@ -119,6 +128,8 @@ static void went(struct delivery *d, enum run_status status)
     }
 }
 
+static void end_victim(struct worker *w);
+
 /* One stretch on the CPU: until the job waits, ends, or is over its slice. */
 static void go(struct delivery *d, enum run_status (*how)(struct run *run))
 {
@@ -131,6 +142,7 @@ static void go(struct delivery *d, enum run_status (*how)(struct run *run))
     enum run_status status = how(d->run);
     MOIL_CRASH_POINT("job.on_cpu_still");
     went(d, status);
+    end_victim(w);
 }
 
 static void run(struct delivery *d)
@@ -163,6 +175,23 @@ static void unslice(struct delivery *d)
     DL_DELETE2(d->worker->ready, d, ready_prev, ready_next);
 }
 
+/* Ends a job that is not on the CPU. */
+static void end_by(struct delivery *d, enum run_status (*how)(struct run *run))
+{
+    give_up_wait(d);
+    if (d->sliced)
+        unslice(d);
+    go(d, how);
+}
+
+/* The state is full: the job that holds the most has to go. */
+static void end_victim(struct worker *w)
+{
+    struct run *victim = moil_vm_victim(w->vm);
+    if (victim)
+        end_by(moil_run_owner(victim), moil_run_exceed);
+}
+
 static struct delivery *find(struct delivery *list, struct slice id)
 {
     struct delivery *d;
@@ -184,10 +213,7 @@ void moil_delivery_terminate(struct worker *w, struct slice id)
     d = find(w->running, id);
     if (!d || !d->run)
         return;
-    give_up_wait(d);
-    if (d->sliced)
-        unslice(d);
-    go(d, moil_run_terminate);
+    end_by(d, moil_run_terminate);
 }
 
 void moil_delivery_next_turn(struct worker *w)

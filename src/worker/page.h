@@ -33,6 +33,7 @@ struct page {
     _Atomic uint32_t generation; /* of its code: counts reloads; the supervisor writes it … */
     _Atomic uint32_t hold;       /* … and this: a burst is not over, as an older generation
                                     may still give jobs back */
+    _Atomic uint32_t retires;    /* 1: it has served its time, and wants to be replaced */
     char incarnation[MOIL_ID_LEN + 1]; /* written before `ready` */
     char on_cpu[MOIL_NAME_MAX + 1];    /* the id now on the CPU; "" between jobs */
     struct claims claims; /* last: what is in front of it is little, and cleared for each worker */

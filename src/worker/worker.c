@@ -141,6 +141,7 @@ bool moil_worker_is_in_the_way(const struct worker *w)
 static bool may_start(const struct worker *w)
 {
     return w->reserved && !moil_worker_is_in_the_way(w) && w->state <= WORKER_QUIET &&
+           moil_lifetime_may_start(&w->lifetime) &&
            moil_worker_active(w) < (unsigned)w->options.concurrency &&
            !moil_settler_is_full(&w->settler);
 }
@@ -269,6 +270,7 @@ static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
     (void)events;
     struct worker *w = watcher->data;
     moil_dispute_turn(w);
+    moil_lifetime_turn(&w->lifetime);
     if (w->state == WORKER_STOPPING)
         give_back(w);
     moil_settler_flush(&w->settler);
@@ -371,7 +373,9 @@ static int load(struct worker *w)
 {
     struct vm_options options = {.lua_dir = w->options.lua_dir,
                                  .config_json = w->options.config_json,
-                                 .snapshot = w->options.snapshot};
+                                 .snapshot = w->options.snapshot,
+                                 .time_limit_s = w->options.time_limit_s,
+                                 .soft_time_limit_s = w->options.soft_time_limit_s};
     struct vm_host host = moil_host_of(w);
     w->vm = moil_vm_new(&options, &host, w->errstr, sizeof w->errstr);
     if (!w->vm)
@@ -384,6 +388,7 @@ static int load(struct worker *w)
     if (err)
         return err;
     moil_vm_seal(w->vm);
+    moil_lifetime_begin(&w->lifetime);
     return moil_worker_queues(w->vm, w->options.queues, &w->queues, w->errstr, sizeof w->errstr);
 }
 
@@ -411,6 +416,7 @@ int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker
     moil_fetcher_init(&w->fetcher, w);
     moil_dispute_init(&w->dispute, w);
     moil_settler_init(&w->settler, w);
+    moil_lifetime_init(&w->lifetime, w);
     init_watchers(w);
     w->link =
         moil_link_new(loop, options->url, &(struct link_hooks){link_up, link_down, w, "worker's"});
@@ -442,6 +448,7 @@ void moil_worker_fini(struct worker *w)
     ev_timer_stop(w->loop, &w->notes);
     ev_timer_stop(w->loop, &w->retry);
     moil_settler_fini(&w->settler);
+    moil_lifetime_fini(&w->lifetime);
     moil_inbox_fini(&w->inbox);
     moil_queues_fini(&w->queues);
     moil_broker_fini(&w->broker);

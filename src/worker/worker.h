@@ -9,6 +9,7 @@
  *   settler.c   verdicts to Redis, in batches, until they are acknowledged
  *   host.c      what the Lua side asks for (vm/host.h)
  *   slicer.c    the timer that ends a job's turn
+ *   lifetime.c  when the process has served long enough
  *   program.c   child programs of moil.run
  *
  * One turn of the loop (worker.c, turn_cb) settles, fetches and starts; the callbacks only change
@@ -27,6 +28,7 @@
 #include "vm/vm.h"
 #include "worker/dispute.h"
 #include "worker/fetcher.h"
+#include "worker/lifetime.h"
 #include "worker/page.h"
 #include "worker/queues.h"
 #include "worker/settler.h"
@@ -43,6 +45,9 @@ struct worker_options {
     int concurrency;
     double time_limit_s;      /* 0: none */
     double soft_time_limit_s; /* 0: none */
+    size_t memory_limit;      /* bytes, of a job; 0: none */
+    size_t max_memory;        /* bytes, resident: the worker is replaced past it; 0: no bound */
+    unsigned long max_tasks;  /* jobs after which it is replaced; 0: no bound */
     double result_ttl_s;
     size_t max_payload;
     bool burst;                   /* stop when the queues are empty and nothing runs */
@@ -81,6 +86,7 @@ struct worker {
     struct fetcher fetcher;
     struct dispute dispute;
     struct settler settler;
+    struct lifetime lifetime;
     struct queue_set queues;
     struct delivery *reserved; /* fetched, not started; the next first (utlist) */
     struct delivery *running;  /* started, not ended; the oldest first */
