@@ -214,8 +214,8 @@ function options.check_worker_limits(full, who)
     errors.bad("%s: soft_time_limit (%g s) must be less than the worker's --time-limit (%g s)", who,
       soft, core.time_limit)
   elseif hard and soft == nil and core.soft_time_limit and core.soft_time_limit >= hard then
-    errors.bad("%s: time_limit (%g s) must be more than the worker's --soft-time-limit (%g s): give "
-      .. "the task a soft_time_limit of its own, or false", who, hard, core.soft_time_limit)
+    errors.bad("%s: time_limit (%g s) must be more than the worker's --soft-time-limit (%g s): "
+      .. "give the task a soft_time_limit of its own, or false", who, hard, core.soft_time_limit)
   end
 end
 

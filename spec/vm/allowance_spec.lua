@@ -126,7 +126,8 @@ describe("a memory limit", function()
       end)
     ]] }
     for _, name in ipairs { "small", "large", "tables", "near", "not_collected" } do
-      local kind, value = run_job(churner, { task = name, memory = (name == "large" and 16 or 8) * MB })
+      local limit = (name == "large" and 16 or 8) * MB
+      local kind, value = run_job(churner, { task = name, memory = limit })
       assert.same({ name, "success", true }, { name, kind, value })
     end
   end)
@@ -174,7 +175,8 @@ describe("a memory limit", function()
     kind = run_job(hooked, { task = "retried", memory = 4 * MB, retries = 1 })
     assert.equal("failure", kind)
     assert.equal("retry", (run_job(hooked, { task = "only", memory = 4 * MB })))
-    kind, err = run_job(hooked, { task = "hooked", memory = 4 * MB, args = '["' .. ("x"):rep(5000) .. '"]' })
+    kind, err = run_job(hooked, { task = "hooked", memory = 4 * MB,
+      args = '["' .. ("x"):rep(5000) .. '"]' })
     assert.same({ "failure", "MemoryLimitExceeded" }, { kind, err.code })
     kind, err = run_job(hooked, { task = "greedy", memory = 4 * MB })
     assert.same({ "failure", "MemoryLimitExceeded" }, { kind, err.code })

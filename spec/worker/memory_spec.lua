@@ -45,7 +45,9 @@ describe("a memory limit", function()
     here = site.open { tasks = TASKS, args = { "-w", "1", "-c", "8", "--memory-limit", "24" } }
   end)
 
-  for task, mb in pairs { eat = 100, eat_caught = 32, eat_inside = 32, rep = 32, by_default = 24 } do
+  for task, mb in pairs {
+    eat = 100, eat_caught = 32, eat_inside = 32, rep = 32, by_default = 24,
+  } do
     it("ends " .. task .. ", and nothing else", function()
       local pid = here:call("pid")
       local err = here:failure(task)
@@ -56,8 +58,7 @@ describe("a memory limit", function()
   end
 
   it("bounds the process", function()
-    local other = site.open { tasks = TASKS, args = { "-w", "1" }, redis = here.redis, url = here.url,
-      idle = true }
+    local other = site.open { tasks = TASKS, redis = here.redis, url = here.url, idle = true }
     local node = other:worker { "-w", "1", "-q", "eaters" }
     local function call(task) return here.moil.send(task, {}, { queue = "eaters" }) end
     local base = call("rss"):get { timeout = 15 }
