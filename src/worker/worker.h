@@ -11,6 +11,7 @@
  *   slicer.c    the timer that ends a job's turn
  *   lifetime.c  when the process has served long enough
  *   program.c   child programs of moil.run
+ *   vitals.c    what the shared page tells of it
  *
  * One turn of the loop (worker.c, turn_cb) settles, fetches and starts; the callbacks only change
  * what it sees. api/ makes one per worker process (and, later, on a host's own loop). Nothing here
@@ -134,6 +135,9 @@ void moil_worker_describe(const struct worker *w, struct buffer *out);
 
 /* For the parts: when the supervisor may kill this process for the job on its CPU; 0: never. */
 void moil_worker_publish_deadline(struct worker *w, int64_t hard_us);
+
+/* For worker.c: counts, times and what is waited for, to the page (vitals.c). */
+void moil_vitals_publish(struct worker *w);
 
 /* For the parts: starts what can be started, for at most a millisecond and a batch. */
 void moil_worker_start_jobs(struct worker *w);
