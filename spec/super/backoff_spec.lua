@@ -7,7 +7,7 @@ local function delays(...)
 end
 
 describe("the delay", function()
-  it("doubles with each quick death, up to 30 s", function()
+  it("doubles with each death within a second, up to 30 s", function()
     local lives, expected = {}, {}
     for i = 1, 12 do
       lives[i] = 0
@@ -17,8 +17,10 @@ describe("the delay", function()
     assert.same(expected, delays(table.unpack(lives)))
   end)
 
-  it("is the first again after a life of 10 s", function()
-    assert.same({ 100, 200, 100, 100, 200, false }, delays(9999, 1, 10000, 3600000, 5))
+  it("is the first again after a life of a second, however often", function()
+    assert.same({ 100, 200, 100, 100, 200, false }, delays(999, 1, 10000, 3600000, 5))
+    -- Such as of a worker that somebody kills again and again: its jobs run again at once.
+    assert.same({ 100, 100, 100, 100, 100, 100, true }, delays(1000, 1500, 3000, 9999, 1000, 2000))
   end)
 end)
 

@@ -15,6 +15,8 @@ struct backoff {
 enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 30000,
+    BACKOFF_WORKED_MS = 1000,  /* one that lived this long cost less than it worked: its jobs run
+                                  again at once, however often it dies */
     BACKOFF_STABLE_MS = 10000, /* a child that lived this long was healthy: its death is a single
                                   crash */
     BACKOFF_LOOP_DEATHS = 5,   /* quick deaths in a row that are called a crash loop */
