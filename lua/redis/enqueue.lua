@@ -7,10 +7,11 @@
 if not ARGV[2]:find("^%d$") then
   return { err = "ERR moil: the priority level must be 0 to 9" }
 end
-local ids, head = {}, "J1 " .. ARGV[1] .. " " .. ARGV[2] .. " "
+local ids, head, sub = {}, "J1 " .. ARGV[1] .. " " .. ARGV[2] .. " ", string.sub
+local length = #head
 for i = 4, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]
-  if ARGV[i + 1]:sub(1, #head) ~= head then
+  if sub(ARGV[i + 1], 1, length) ~= head then
     return { err = "ERR moil: a job's record must begin with its queue and level: " .. head }
   end
 end
@@ -53,8 +54,10 @@ if front then
   for i = 1, math.floor(#ids / 2) do
     ids[i], ids[#ids + 1 - i] = ids[#ids + 1 - i], ids[i]
   end
-  drop_stale(ARGV[1], ARGV[2], ids)
-  write_tallies()
+  local dropped = drop_stale(ARGV[1], ARGV[2], ids)
+  if dropped > 0 then
+    call("HINCRBY", ns .. "counters:" .. ARGV[1], "stale", -dropped)
+  end
 end
 call("HINCRBY", ns .. "counters:" .. ARGV[1], "enqueued", #ids)
 push(ARGV[1], ARGV[2], ids, front)

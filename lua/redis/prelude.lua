@@ -67,16 +67,18 @@ local function push(queue, level, ids, front)
   end
 end
 
--- Removes what these ids left in a list in an earlier life, as they go in front of it now. The
--- caller writes the tallies.
+-- Removes what these ids left in a list in an earlier life, as they go in front of it now; returns
+-- how many entries that were.
 local function drop_stale(queue, level, ids)
+  local dropped = 0
   if call("EXISTS", ns .. "stale") == 1 then
     for _, id in ipairs(ids) do
       if call("HDEL", ns .. "stale", queue .. " " .. level .. " " .. id) == 1 then
-        tally(queue, "stale", -call("LREM", ns .. "queue:" .. queue .. ":" .. level, 0, id))
+        dropped = dropped + call("LREM", ns .. "queue:" .. queue .. ":" .. level, 0, id)
       end
     end
   end
+  return dropped
 end
 
 -- Milliseconds since the epoch.

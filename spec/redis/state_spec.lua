@@ -1,6 +1,6 @@
--- All transitions together: in random sequences of them a job is always in exactly one place, and
--- every script does
--- what a model of the protocol, written here in plain Lua, says it must.
+-- All transitions together: in random sequences of them a job is always in exactly one place, the
+-- counters balance after each step, and every script does what a model of the protocol, written
+-- here in plain Lua, says it must.
 --
 -- MOIL_SPEC_SEED runs a sequence again.
 
@@ -371,6 +371,7 @@ describe("a job", function()
       local kind = pick(KINDS)
       trace[#trace + 1] = kind
       local ok, why = xpcall(steps[kind], debug.traceback, w, m)
+      if ok then ok, why = xpcall(w.balance, debug.traceback, w) end
       if ok and step % 7 == 0 then ok, why = xpcall(compare, debug.traceback, w, m, step) end
       if not ok then
         error(("MOIL_SPEC_SEED=%d, step %d, the last ones: %s\n%s"):format(seed, step,

@@ -381,6 +381,27 @@ local function check_counters(s, found)
   end
 end
 
+-- Raises unless audit.lua's numbers add up: what it takes to know, at any moment, that no job is
+-- lost.
+function world:balance()
+  local reply, totals = self:eval "audit", { delayed = 0, dead = 0, inflight = 0 }
+  for i = 5, #reply, 3 do
+    local c = pairs_of(reply[i + 2])
+    for name in pairs(totals) do totals[name] = totals[name] + math.tointeger(c[name] or 0) end
+    local there = reply[i + 1] - math.tointeger(c.stale or 0) + sum(c, "^delayed$")
+      + sum(c, "^inflight$") + sum(c, "^dead$")
+    local gone = sum(c, "^%u+$") + sum(c, "^purged$") + sum(c, "^deleted$") + sum(c, "^trimmed$")
+    if sum(c, "^enqueued$") ~= there + gone then
+      fail("%s: %d enqueued, %d in there, %d gone", reply[i], sum(c, "^enqueued$"), there, gone)
+    end
+  end
+  for i, name in ipairs { "delayed", "dead", "inflight" } do
+    if totals[name] ~= reply[i] then
+      fail("%d %s are counted, %d are there", totals[name], name, reply[i])
+    end
+  end
+end
+
 ---Raises unless the protocol's invariants hold.
 ---@param options? {wakes: boolean} wakes = false: tokens were taken without the fetch that must
 --- follow
