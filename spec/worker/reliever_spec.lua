@@ -8,8 +8,13 @@ local PATIENCE <const> = 30
 
 local TASKS <const> = site.NOTE .. [[
 moil.task("stuck", { time_limit = 300 }, function(gate)
+  note("stuck", gate)
   os.execute("while ! [ -e " .. gate .. " ]; do sleep 0.02; done")
   return "went on"
+end)
+moil.task("stuck_later", { time_limit = 300 }, function(gate)
+  moil.sleep(0.2)
+  os.execute("while ! [ -e " .. gate .. " ]; do sleep 0.02; done")
 end)
 moil.task("alone", { blocking = true }, function(gate)
   while not io.open(gate) do moil.sleep(0.01) end
@@ -44,6 +49,15 @@ local function enqueue(queue, calls)
   local results = moil.enqueue_many(calls)
   here.redis:call("EVAL", support.script "pause", "1", "{moil}:", queue, "r")
   return results
+end
+
+-- The worker has what it fetched, and is in the job: a fetched one may be on its way to it.
+local function wait_stuck(gate)
+  support.wait_until(function()
+    for _, line in ipairs(here:notes()) do
+      if line == "stuck " .. gate then return true end
+    end
+  end, PATIENCE, "a job that waits for " .. gate)
 end
 
 local numbers = 0
@@ -165,6 +179,31 @@ describe("a worker that is stuck in C", function()
     assert.equal(0, #pending "burst")
   end)
 
+  it("is taken off the lists where it waits for wake-ups", function()
+    local gate = new_gate()
+    local node = here:worker { "-w", "1", "-c", "4", "-q", "wakes" }
+    here.redis:call("CONFIG", "SET", "slowlog-max-len", "10000")
+    here.redis:call("CONFIG", "SET", "slowlog-log-slower-than", "0")
+    local stuck = moil.send("stuck_later", { gate }, { queue = "wakes" })
+    support.wait_until(function()
+      for _, entry in ipairs(here.redis:call("SLOWLOG", "GET", "10000")) do
+        local command, key, message = table.unpack(entry[4])
+        if command == "RPUSH" and key:find(":inbox:", 1, true) and message == "N" then
+          return true
+        end
+      end
+    end, PATIENCE, "a message that ends its BLPOP")
+    here.redis:call("CONFIG", "SET", "slowlog-log-slower-than", "-1")
+    assert.equal("STARTED", stuck:state())
+    open_gate(gate)
+    stuck:get { timeout = PATIENCE }
+    local value = numbers + 1
+    numbers = value
+    local quick = moil.send("quick", { value }, { queue = "wakes" })
+    assert.equal(value, quick:get { timeout = PATIENCE })
+    node:stop()
+  end)
+
   -- The agent has seized the jobs, and dies before Redis has answered: it may or may not have put
   -- them back.
   for _, comes_back in ipairs { false, true } do
@@ -176,7 +215,7 @@ describe("a worker that is stuck in C", function()
       local calls, first = quick_calls(queue, 15)
       table.insert(calls, 1, moil.signature("stuck", { gate }, { queue = queue }))
       local results = enqueue(queue, calls)
-      here:wait_state(results[1].id, "STARTED")
+      wait_stuck(gate)
       here.redis:call("CLIENT", "PAUSE", "600", "ALL")
       node:read_until("started none of its", PATIENCE)
       support.native.kill(agent, support.native.signals.KILL)
@@ -206,7 +245,7 @@ describe("a worker that is stopped", function()
       table.insert(calls, 1, moil.signature("stuck", { gate }, { queue = "stopped" }))
     end
     local results = enqueue("stopped", calls)
-    here:wait_state(results[1].id, "STARTED")
+    wait_stuck(gate)
     support.native.kill(pid, support.native.signals.STOP)
     local other = here:worker { "-w", "1", "-c", "8", "-q", "stopped" }
     wait_pending("stopped", 0)
