@@ -1,6 +1,5 @@
 -- The supervisor's phases, driven by real signals.
 
-local support = require "spec.support"
 local super_node = require "spec.support.super_node"
 
 local BY <const> = super_node.BY

@@ -1,7 +1,7 @@
 local site = require "spec.support.site"
 local support = require "spec.support"
 
--- Reloads of a real node: new code, broken code, changed options, snapshots, jobs that run meanwhile.
+-- Reloads of a real node: new code, broken code, changed options, snapshots, jobs that run.
 
 local BY <const> = 20
 
@@ -27,7 +27,8 @@ end
 
 local function open(options)
   local here = site.open {
-    tasks = tasks "one", idle = true, env = options and options.env, redis = options and options.redis,
+    tasks = tasks "one",
+    idle = true,
   }
   if options and options.config then support.write(here.dir .. "/moil.lua", options.config) end
   here.node = here:worker(options and options.args or { "-w", "2" })

@@ -10,6 +10,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "worker/delivery.h"
+#include "worker/drain.h"
 #include "worker/host.h"
 #include "worker/slicer.h"
 #include "worker/verdict.h"
@@ -140,7 +141,8 @@ bool moil_worker_is_in_the_way(const struct worker *w)
 
 static bool may_start(const struct worker *w)
 {
-    return w->reserved && !moil_worker_is_in_the_way(w) && w->state <= WORKER_QUIET &&
+    return w->reserved && !moil_worker_is_in_the_way(w) &&
+           (w->state <= WORKER_QUIET || moil_drain_starts(w)) &&
            moil_lifetime_may_start(&w->lifetime) &&
            moil_worker_active(w) < (unsigned)w->options.concurrency &&
            !moil_settler_is_full(&w->settler);
@@ -223,31 +225,14 @@ static void stop_when_over(struct worker *w)
     }
 }
 
-/* The last one first: each goes to the front of its queue, and the old order comes out. What
- * fetches under way still bring comes behind what is here, so they are waited for. */
-static void give_back(struct worker *w)
-{
-    if (w->fetcher.calls > 0 || w->fetcher.reclaiming)
-        return;
-    while (w->reserved) {
-        if (moil_delivery_claim(w->reserved->prev))
-            moil_verdict_requeue(w->reserved->prev);
-        MOIL_CRASH_POINT("worker.giving_back");
-    }
-    while (w->cold && w->running) {
-        moil_verdict_requeue(w->running->prev);
-        MOIL_CRASH_POINT("worker.closing");
-    }
-}
-
 static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     (void)events;
     struct worker *w = watcher->data;
     moil_dispute_turn(w);
     moil_lifetime_turn(&w->lifetime);
-    if (w->state == WORKER_STOPPING)
-        give_back(w);
+    if (w->state == WORKER_STOPPING && !may_start(w))
+        moil_drain_give_back(w);
     moil_settler_flush(&w->settler);
     moil_fetcher_turn(&w->fetcher);
     stop_when_over(w);
@@ -458,8 +443,10 @@ void moil_worker_stop(struct worker *w, bool cold)
         done(w);
         return;
     }
-    if (w->state < WORKER_STOPPING)
+    if (w->state < WORKER_STOPPING) {
         w->state = WORKER_STOPPING;
+        w->stopped_us = moil_clock_monotonic_us();
+    }
     w->cold = w->cold || cold;
     MOIL_CRASH_POINT("worker.stopping");
 }

@@ -6,6 +6,7 @@
  *   fetcher.c   how many jobs to ask for, when, and the wake-ups
  *   delivery.c  one fetched job from its bytes to its run
  *   verdict.c   what becomes of a job that ended
+ *   drain.c     what a stopping worker does with jobs that have not started
  *   settler.c   verdicts to Redis, in batches, until they are acknowledged
  *   host.c      what the Lua side asks for (vm/host.h)
  *   slicer.c    the timer that ends a job's turn
@@ -77,6 +78,7 @@ struct worker {
     bool cold;           /* running jobs go back too */
     bool leaves_unheard; /* Redis was away as it wanted to leave: it goes after a second */
     bool held;           /* a burst is not over, though there is nothing to do (page.h) */
+    int64_t stopped_us;  /* monotonic; when it was told to stop */
     char incarnation[MOIL_ID_LEN + 1];
     struct vm *vm;
     struct link *link;    /* never blocks */
