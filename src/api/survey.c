@@ -160,11 +160,12 @@ static int look_at_all(struct survey *s)
 /* Those that were in no list where they must be in one, and frees the rest. */
 static void suspect_unseen(struct survey *s)
 {
-    struct expected *e, *next;
-    HASH_ITER(hh, s->expected, e, next) {
+    struct expected *e = s->expected, *next;
+    HASH_CLEAR(hh, s->expected); /* the table alone: its items are still linked */
+    for (; e; e = next) {
+        next = e->hh.next;
         if (!e->seen)
             suspect(s, slice_str(e->id), "");
-        HASH_DEL(s->expected, e);
         free(e);
     }
 }
