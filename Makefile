@@ -174,7 +174,8 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BENCH_SUPPORT) $(BUILD)/libmoil.a
 # --- the fuzz targets: spec/fuzz/NAME.c is one, linked with what it may decode ------------------------------
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= $(notdir $(basename $(wildcard spec/fuzz/*.c)))
+FUZZ_KNOWN := $(notdir $(basename $(wildcard spec/fuzz/*.c)))
+FUZZ_TARGETS ?= $(FUZZ_KNOWN)
 FUZZ_SRC := $(wildcard src/base/*.c src/conf/*.c src/net/*.c src/queue/*.c src/vm/json*.c) src/vm/utf8.c src/vm/snapshot.c \
             $(addprefix src/worker/,envelope.c queues.c redis_check.c word.c) src/api/job_options.c
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/fuzz/*.c))
@@ -221,10 +222,11 @@ fmt: ## format the C sources
 	@.ci/fmt $(wildcard src/*/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] spec/fuzz/support/*.c examples/*.[ch] bench/*.[ch] bench/support/*.[ch])
 
 fuzz: ## feed the decoders with anything; FUZZ_SECONDS=60 (each), FUZZ_TARGETS="url argv"
+	@.ci/fuzz check '$(FUZZ_SECONDS)' '$(filter-out $(FUZZ_KNOWN),$(FUZZ_TARGETS))' '$(FUZZ_KNOWN)'
 	@.ci/deps run fuzz
 	+@$(submake) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g' SANITIZER=fuzzer-no-link,address,undefined \
 	  FUZZ_TARGETS='$(FUZZ_TARGETS)' fuzz-programs
-	@BUILD='$(BUILD)/fuzz' .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+	@BUILD='$(BUILD)/fuzz' FUZZ_SEED='$(FUZZ_SEED)' .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 chaos: ## everything killed, stopped and filled up; SEED=n repeats the deeds, SECONDS=60
 	@.ci/deps run test

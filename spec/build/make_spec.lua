@@ -128,10 +128,21 @@ describe("a machine without the libraries", function()
   end)
 end)
 
+describe("make fuzz", function()
+  it("refuses what it does not know, before anything is installed or built", function()
+    local out = make "fuzz FUZZ_SECONDS=soon"
+    assert.matches("make fuzz: FUZZ_SECONDS=soon: a whole number of seconds", out.stderr, 1, true)
+    out = make "fuzz FUZZ_TARGETS='url nope'"
+    assert.equal(2, out.code)
+    assert.matches("there is no nope; there are: argv ", out.stderr, 1, true)
+    assert.equal("", out.stdout)
+  end)
+end)
+
 describe("make help", function()
   it("lists the targets", function()
     local out = make "help"
-    for _, target in ipairs { "all", "deps", "test", "demo", "lint", "install", "bench" } do
+    for _, target in ipairs { "all", "deps", "test", "demo", "lint", "fuzz", "install", "bench" } do
       assert.matches("make " .. target .. " ", out.stdout, 1, true)
     end
   end)
