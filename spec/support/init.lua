@@ -131,7 +131,7 @@ function support.start_lua(options)
   local path = "ROOT/lua/?.lua;ROOT/lua/?/init.lua;;"
   env.LUA_PATH = env.LUA_PATH or path:gsub("ROOT", support.root)
   env.LUA_CPATH = env.LUA_CPATH or support.build .. "/lua/?.so;;"
-  env.LD_PRELOAD = os.getenv("MOIL_SPEC_PRELOAD")
+  env.LD_PRELOAD = env.LD_PRELOAD or os.getenv("MOIL_SPEC_PRELOAD")
   return process.spawn({ "lua5.4", table.unpack(options) }, spawn_options)
 end
 
