@@ -114,6 +114,19 @@ describe("a failover in good order", function()
       book.ledger:add(2000, "count_slowly", 0.01)
     end
     for _, book in ipairs(books) do
+      book.site.moil.connect(book.site.url)
+      local result = book.site.moil.send("count_slowly", { "awaited", 5 })
+      book.waiters = {}
+      for i = 1, 3 do
+        book.waiters[i] = support.start_moil { "result", result.id, "--wait",
+          redis = book.site.url }
+      end
+      support.wait_until(function()
+        local owners = book.from:call("HGET", "{moil}:waiters", result.id) or ""
+        return #owners > 100 -- three UUIDs
+      end, 15, "they wait")
+    end
+    for _, book in ipairs(books) do
       book.ledger:wait_count(500)
       swap(book.from, book.to)
     end
@@ -123,6 +136,10 @@ describe("a failover in good order", function()
       book.ledger:add(500) -- a producer finds its way, too
       book.ledger:check { redis = book.to, once = true }
       assert.equal(0, #site.log_lines(book.site.node, "silent for a lease"))
+      for _, waiter in ipairs(book.waiters) do
+        assert.equal(0, waiter:wait(20), waiter:stderr())
+        assert.matches("awaited", waiter:stdout())
+      end
       book.site.node:stop()
       local left = book.to:call("HGETALL", "{moil}:workers")
       assert(#left == 0, table.concat(left, " ") .. book.site.node:stderr())

@@ -33,6 +33,7 @@ struct moil_client {
     bool expired; /* the deadline of the call under way has passed */
     bool was_up; /* it has been connected once: a lost link is waited for, a wrong address is not */
     bool blocked;      /* BLPOP is under way */
+    int refused;       /* the error that it was answered with; 0: none */
     double deadline_s; /* of each call */
     double pause_s;    /* after the next transient error; it grows with each */
     size_t max_payload;

@@ -65,7 +65,7 @@ static void unblocked(void *data, int err, const struct reply *reply)
     struct moil_client *c = data;
     c->blocked = false;
     if (err && reply)
-        moil_client_pause(c, err);
+        c->refused = err; /* run_wait pauses: a turn of the loop from in here may free the link */
     if (!err && moil_reply_count(reply) == 2)
         moil_inbox_deliver(&c->inbox, moil_reply_slice(moil_reply_at(reply, 1)));
 }
@@ -110,6 +110,9 @@ static void run_wait(struct moil_client *c, struct waiting *w, struct slice id)
         seen = moil_link_state(c->link);
         block(c);
         moil_client_turn(c, EVRUN_ONCE); /* BLPOP returns every 5 s at the latest */
+        if (c->refused)
+            moil_client_pause(c, c->refused);
+        c->refused = 0;
     }
     if (!w->done && moil_link_state(c->link) != LINK_UP)
         w->status = moil_client_fail(c, MOIL_STATUS_UNAVAILABLE, "%s", moil_link_error(c->link));
