@@ -52,6 +52,22 @@ describe("a worker that dies while Redis is away", function()
 end)
 
 describe("a node that leaves in order", function()
+  it("gives back what its workers left while Redis was away", function()
+    local here = site.open { tasks = TASKS, args = { "-w", "1", "-q", "none" } }
+    local id = here.moil.send("hold", {}).id
+    -- As a worker leaves it that fetches, loses the link before the reply comes, and is told to go.
+    local node = here.redis:call("HKEYS", "{moil}:leases")[1]
+    local gone = "11111111-2222-4333-8444-555555555555"
+    support.eval_script(here.redis, "join", "{moil}:", gone, node)
+    support.eval_script(here.redis, "fetch", "{moil}:", gone, 1, "default")
+    assert.equal("STARTED", here.moil.result(id):state())
+    here.node:kill("TERM")
+    assert.equal(0, (here.node:wait(15)))
+    assert.equal(0, here.redis:call("HLEN", "{moil}:workers"))
+    assert.equal(0, here.redis:call("HLEN", "{moil}:leases"))
+    assert.equal("PENDING", here.moil.result(id):state())
+  end)
+
   -- A node whose worker is down, so that the agent is the next to go.
   local function open(lease)
     local here = site.open { tasks = TASKS, args = { "-w", "1", "--lease", lease } }

@@ -120,13 +120,13 @@ static void leave(struct agent *a)
 
 void moil_agent_leave_if_free(struct agent *a)
 {
-    if (a->stopping && !a->leaving && !a->recoveries)
+    if (a->stopping && !a->looking && !a->leaving && !a->recoveries)
         leave(a);
 }
 
 void moil_agent_stop(struct agent *a)
 {
-    moil_recoverer_drain(a); /* its workers are gone: what they held is given back before we go */
+    moil_recoverer_finish(a); /* its workers are gone: what they held is given back before we go */
     a->stopping = true;
     MOIL_CRASH_POINT("agent.stopping");
     if (moil_link_state(a->link) == LINK_UP)

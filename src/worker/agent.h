@@ -53,6 +53,7 @@ struct agent {
     struct broker broker;
     bool ready;
     bool stopping;
+    bool looking; /* for the last time, before it leaves */
     bool leaving; /* it has said good-bye: a heartbeat behind that would bring the node back */
     ev_timer heartbeat;
     ev_timer promote; /* when the next delayed job is due */
@@ -89,7 +90,9 @@ void moil_promoter_start(struct agent *a);
 void moil_sweeper_start(struct agent *a);
 void moil_recoverer_start(struct agent *a);
 void moil_recoverer_fini(struct agent *a);
-void moil_recoverer_drain(struct agent *a); /* takes what the supervisor has said by now */
+/* Before the node goes: takes what the supervisor has said by now, and looks for workers that went
+ * while Redis was away. */
+void moil_recoverer_finish(struct agent *a);
 void moil_reliever_start(struct agent *a);
 void moil_reliever_fini(struct agent *a);
 void moil_agent_leave_if_free(struct agent *a); /* for the recoverer: a recovery has ended */

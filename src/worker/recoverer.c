@@ -289,16 +289,27 @@ static bool is_on_a_page(const struct agent *a, struct slice incarnation)
     return false;
 }
 
+/* Of "NODE MS". */
+static struct slice node_of(struct slice value)
+{
+    const char *space = value.n ? memchr(value.p, ' ', value.n) : NULL;
+    return slice_of(value.p, space ? (size_t)(space - value.p) : 0);
+}
+
+static void condemn_if_gone(struct agent *a, struct slice incarnation)
+{
+    if (!is_on_a_page(a, incarnation))
+        condemn(a, incarnation, "stop", "-", "{}");
+}
+
 /* A worker that is registered for this node and on none of its pages is dead, though no word came
  * of it. One whose node never had a lease is watched as if that had a counter of -1. */
 static void look_at_worker(struct agent *a, struct slice incarnation, struct slice value)
 {
-    const char *space = value.n ? memchr(value.p, ' ', value.n) : NULL;
-    struct slice node = slice_of(value.p, space ? (size_t)(space - value.p) : 0);
+    struct slice node = node_of(value);
     struct lease_seen *seen;
     if (slice_is(node, a->options.node)) {
-        if (!is_on_a_page(a, incarnation))
-            condemn(a, incarnation, "stop", "-", "{}");
+        condemn_if_gone(a, incarnation);
         return;
     }
     HASH_FIND(hh, a->seen, node.p, node.n, seen);
@@ -325,7 +336,7 @@ static void workers_cb(void *data, int err, const struct reply *reply)
     }
 }
 
-static void ask_key(struct agent *a, const char *command, const char *key, link_call_cb *cb)
+static int ask_key(struct agent *a, const char *command, const char *key, link_call_cb *cb)
 {
     struct buffer *text = &a->text;
     moil_buffer_clear(text);
@@ -334,8 +345,9 @@ static void ask_key(struct agent *a, const char *command, const char *key, link_
     moil_args_clear(&a->broker.args);
     moil_args_str(&a->broker.args, command);
     moil_args_slice(&a->broker.args, moil_buffer_slice(text));
-    if (!text->failed)
-        moil_link_call(a->link, &a->broker.args, a->broker.timeout_ms, cb, a);
+    if (text->failed)
+        return MOIL_ENOMEM;
+    return moil_link_call(a->link, &a->broker.args, a->broker.timeout_ms, cb, a);
 }
 
 static void unfinished_cb(void *data, int err, const struct reply *reply)
@@ -401,8 +413,19 @@ void moil_recoverer_fini(struct agent *a)
     moil_buffer_fini(&a->word);
 }
 
-void moil_recoverer_drain(struct agent *a)
+static void last_look_cb(void *data, int err, const struct reply *reply)
+{
+    struct agent *a = data;
+    a->looking = false;
+    for (size_t i = 0; !err && i + 1 < moil_reply_count(reply); i += 2)
+        if (slice_is(node_of(moil_reply_slice(moil_reply_at(reply, i + 1))), a->options.node))
+            condemn_if_gone(a, moil_reply_slice(moil_reply_at(reply, i)));
+    moil_agent_leave_if_free(a);
+}
+
+void moil_recoverer_finish(struct agent *a)
 {
     if (ev_is_active(&a->words))
         words_cb(a->loop, &a->words, EV_READ);
+    a->looking = ask_key(a, "HGETALL", "workers", last_look_cb) == 0;
 }
