@@ -1,5 +1,6 @@
 -- The supervisor's phases, driven by real signals.
 
+local support = require "spec.support"
 local super_node = require "spec.support.super_node"
 
 local BY <const> = super_node.BY
@@ -90,6 +91,24 @@ describe("shutdown", function()
     signal(pids_of(node, "worker1")[1], "KILL")
     assert.equal(0, (node:wait(BY)))
     assert.equal(1, #pids_of(node, "worker1"))
+  end)
+
+  it("starts an agent that is down once more, for its good-bye", function()
+    local dir = support.tempdir()
+    local node = start { workers = 1, agent = "many:" .. dir .. "/deaths:5,raise:9" }
+    node:read_until("crash loop: agent died 5 times", BY)
+    node:kill("TERM")
+    assert.equal(0, (node:wait(BY)))
+    assert.equal(6, #pids_of(node, "agent0"))
+    place(node:stdout(), "agent0 got TERM")
+  end)
+
+  it("does so once, where it dies again", function()
+    local node = start { workers = 1, agent = "raise:9" }
+    node:read_until("next try in 0.8 s", BY)
+    node:kill("TERM")
+    assert.equal(0, (node:wait(BY)))
+    assert.is_true(#pids_of(node, "agent0") >= 5)
   end)
 
   it("can come during the check", function()

@@ -17,6 +17,22 @@ describe("the pidfile", function()
     assert.is_nil(io.open(path))
   end)
 
+  it("goes also where a signal comes in the moment of its making", function()
+    for _ = 1, 30 do
+      local dir = support.tempdir()
+      local node = start { pidfile = dir .. "/pid" }
+      local function is_made()
+        for name in require("lfs").dir(dir) do
+          if name:sub(1, 1) ~= "." then return true end
+        end
+      end
+      repeat until is_made() or not node:alive()
+      node:kill("TERM")
+      assert.same({ 0 }, { node:wait(BY) })
+      assert.is_nil(is_made())
+    end
+  end)
+
   it("keeps a second supervisor out, and a stale one does not", function()
     local dir = support.tempdir()
     local path = dir .. "/pid"

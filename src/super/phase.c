@@ -122,10 +122,25 @@ static void stop_cold(struct super *s)
     stop_workers(s, SIGQUIT, CHILD_COLD_MS);
 }
 
+/* One that died is started once more: it gives back what dead workers held, and takes the node off.
+ * It is told to stop when it is ready (moil_phase_ready). */
 static void stop_agent(struct super *s)
 {
     MOIL_CRASH_POINT("super.workers_gone");
-    moil_child_stop(&s->children.all[CHILD_AGENT], SIGTERM, s->now_ms + AGENT_MS);
+    struct child *agent = &s->children.all[CHILD_AGENT];
+    bool has_died = agent->backoff.delay_ms > 0;
+    if (agent->state == CHILD_DOWN)
+        moil_generation_start_child(s, agent);
+    if (agent->state == CHILD_STARTING && has_died)
+        agent->due_ms = s->now_ms + AGENT_MS;
+    else
+        moil_child_stop(agent, SIGTERM, s->now_ms + AGENT_MS);
+}
+
+void moil_phase_ready(struct super *s, struct child *child)
+{
+    if (s->phase == PHASE_AGENT && child->role == ROLE_AGENT)
+        moil_child_stop(child, SIGTERM, s->now_ms + AGENT_MS);
 }
 
 static void stop_server(struct super *s)

@@ -71,6 +71,9 @@ struct super {
 /* Acts on an event as the table says; one that means nothing in this phase is dropped. */
 void moil_phase_event(struct super *s, enum event event);
 
+/* A child has become ready. */
+void moil_phase_ready(struct super *s, struct child *child);
+
 /* EVENT_FATAL with an exit status. */
 void moil_phase_fail(struct super *s, int status);
 

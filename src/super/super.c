@@ -61,6 +61,7 @@ void moil_super_read(struct super *s, struct child *child)
     log_debug("%s is ready", moil_child_name(child, name));
     if (s->quiet != child->quiet && child->role == ROLE_WORKER)
         moil_child_set_quiet(child, s->quiet);
+    moil_phase_ready(s, child);
 }
 
 /* --- signals ---------------------------------------------------------------------------------- */
@@ -324,13 +325,14 @@ static int open_super(struct super *s)
         log_error("the number of workers is 1 to %d, not %d", SUPER_WORKERS_MAX, o->plan.workers);
         return STATUS_USAGE;
     }
-    if (o->pidfile && moil_pidfile_take(o->pidfile, &s->pidfile_fd, reason, sizeof reason) != 0) {
-        log_error("%s", reason);
-        return STATUS_USAGE;
-    }
     if (moil_signals_open(&s->signals) != 0) {
         log_error("the supervisor cannot start: %s", strerror(errno));
         return STATUS_FAILED;
+    }
+    /* After that: a signal from here on ends us in order, and the file goes. */
+    if (o->pidfile && moil_pidfile_take(o->pidfile, &s->pidfile_fd, reason, sizeof reason) != 0) {
+        log_error("%s", reason);
+        return STATUS_USAGE;
     }
     return 0;
 }
@@ -356,14 +358,14 @@ int moil_super_run(const struct super_options *options)
         run(s);
         status = s->status;
     }
+    if (s->pidfile_fd >= 0) /* before a signal ends us again */
+        moil_pidfile_drop(options->pidfile, s->pidfile_fd);
     moil_signals_close(&s->signals);
     moil_children_close(&s->children);
     moil_pulse_close(&s->pulse);
     moil_embedded_fini(&s->embedded);
     moil_generations_fini(&s->generations);
     moil_watch_close(&s->watch);
-    if (s->pidfile_fd >= 0)
-        moil_pidfile_drop(options->pidfile, s->pidfile_fd);
     free(s);
     return status;
 }
