@@ -206,7 +206,7 @@ static int vm_held(lua_State *L)
     struct test_vm *vm = check_vm(L);
 
     lua_gc(vm->vm->L, LUA_GCCOLLECT);
-    lua_pushinteger(L, (lua_Integer)vm->vm->ledger.total);
+    lua_pushinteger(L, (lua_Integer)moil_ledger_used(&vm->vm->ledger));
     return 1;
 }
 
@@ -391,7 +391,8 @@ static int run_held(lua_State *L)
 {
     struct test_run *t = check_run(L);
 
-    lua_pushinteger(L, (lua_Integer)moil_ledger_at(&t->vm->vm->ledger, t->run->account)->used);
+    lua_pushinteger(
+        L, (lua_Integer)moil_account_used(moil_ledger_at(&t->vm->vm->ledger, t->run->account)));
     return 1;
 }
 

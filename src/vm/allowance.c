@@ -23,7 +23,7 @@ enum {
 
 static size_t ceiling_of(size_t limit)
 {
-    return limit ? limit + limit / MARGIN : SIZE_MAX;
+    return limit ? limit + limit / MARGIN : LEDGER_UNBOUND;
 }
 
 static struct account *account_of(const struct run *run)
@@ -31,12 +31,22 @@ static struct account *account_of(const struct run *run)
     return moil_ledger_at(&run->vm->ledger, run->account);
 }
 
+static size_t used_by(const struct run *run)
+{
+    return moil_account_used(account_of(run));
+}
+
+static void set_bound(struct run *run, size_t bytes)
+{
+    moil_account_bound(account_of(run), (int64_t)bytes);
+}
+
 static void set_limit(struct run *run, size_t bytes)
 {
     run->memory_limit = bytes;
-    run->memory_check = bytes ? bytes : SIZE_MAX;
+    run->memory_check = bytes ? bytes : LEDGER_UNBOUND;
     run->memory_ceiling = ceiling_of(bytes);
-    account_of(run)->bound = run->memory_check;
+    set_bound(run, run->memory_check);
 }
 
 void moil_run_limit_memory(struct run *run, size_t bytes)
@@ -47,7 +57,7 @@ void moil_run_limit_memory(struct run *run, size_t bytes)
 void moil_vm_limit_memory(struct vm *vm, size_t bytes)
 {
     vm->memory_cap = bytes;
-    vm->ledger.bound = bytes ? bytes : SIZE_MAX;
+    moil_ledger_bound(&vm->ledger, bytes ? (int64_t)bytes : LEDGER_UNBOUND);
 }
 
 void moil_allowance_enter(struct vm *vm, struct run *run)
@@ -81,7 +91,7 @@ static void press(struct run *run)
 static bool refuse(struct run *run, size_t more)
 {
     run->refused = more;
-    account_of(run)->bound = 0; /* so that the next question comes here */
+    set_bound(run, 0); /* so that the next question comes here */
     press(run);
     return false;
 }
@@ -97,8 +107,8 @@ bool moil_allowance_full(void *data, size_t more)
 {
     struct vm *vm = data;
     struct run *run = vm->payer;
-    size_t used = vm->ledger.current->used + more;
-    size_t total = vm->ledger.total + more;
+    size_t used = moil_account_used(vm->ledger.current) + more;
+    size_t total = moil_ledger_used(&vm->ledger) + more;
 
     if (!run) {
         return true;
@@ -111,13 +121,13 @@ bool moil_allowance_full(void *data, size_t more)
         run->refused = 0;
     }
     if (vm->memory_cap && total > vm->memory_cap) {
-        vm->ledger.bound = ceiling_of(vm->memory_cap);
+        moil_ledger_bound(&vm->ledger, (int64_t)ceiling_of(vm->memory_cap));
         press(run);
     }
     if (used > run->memory_check) {
         press(run);
     }
-    account_of(run)->bound = used > run->memory_check ? run->memory_ceiling : run->memory_check;
+    set_bound(run, used > run->memory_check ? run->memory_ceiling : run->memory_check);
     return true;
 }
 
@@ -130,14 +140,14 @@ void moil_allowance_collect_begin(struct run *run)
 
 static bool has_room(const struct run *run)
 {
-    size_t used = account_of(run)->used;
+    size_t used = used_by(run);
     size_t cap = run->vm->memory_cap;
 
     if (run->starved) {
         return used <= CLOSE_BYTES;
     }
     return (!run->memory_limit || used <= run->memory_limit) &&
-           (!cap || run->vm->ledger.total <= cap);
+           (!cap || moil_ledger_used(&run->vm->ledger) <= cap);
 }
 
 /* Steps of the collector until a cycle ends (true) or the time is up. In Lua's generational mode no
@@ -174,9 +184,9 @@ static enum collection judge_crowded(struct run *run)
 static enum collection judge(struct run *run)
 {
     size_t limit = run->memory_limit;
-    size_t used = account_of(run)->used;
+    size_t used = used_by(run);
     struct vm *vm = run->vm;
-    bool crowded = vm->memory_cap && vm->ledger.total > vm->memory_cap;
+    bool crowded = vm->memory_cap && moil_ledger_used(&vm->ledger) > vm->memory_cap;
 
     if (run->starved) {
         return COLLECTION_ENOUGH;
@@ -191,9 +201,9 @@ static enum collection judge(struct run *run)
         run->memory_check = used + limit / GAIN > limit ? used + limit / GAIN : limit;
     }
     run->pressed = false;
-    account_of(run)->bound = run->memory_check;
+    set_bound(run, run->memory_check);
     if (vm->memory_cap) {
-        vm->ledger.bound = vm->memory_cap;
+        moil_ledger_bound(&vm->ledger, (int64_t)vm->memory_cap);
     }
     return COLLECTION_ENOUGH;
 }
@@ -224,14 +234,12 @@ void moil_allowance_end(struct run *run)
 
 void moil_allowance_close(struct run *run)
 {
-    struct account *a = account_of(run);
-
     run->starved = true;
-    run->held = a->used;
+    run->held = used_by(run);
     run->refused = 0;
     run->pressed = false;
-    run->memory_check = run->memory_ceiling = a->used + CLOSE_BYTES;
-    a->bound = run->memory_ceiling;
+    run->memory_check = run->memory_ceiling = run->held + CLOSE_BYTES;
+    set_bound(run, run->memory_ceiling);
 }
 
 void moil_allowance_conclude(struct run *run)
@@ -258,7 +266,7 @@ void moil_allowance_describe(const struct run *run, char *out, size_t size)
     if (run->largest) {
         snprintf(out, size,
                  "its worker is at the bound of its memory, and this job held the most: %.4g MB",
-                 (double)account_of(run)->used / mb);
+                 (double)used_by(run) / mb);
     } else if (run->memory_limit) {
         snprintf(out, size, "the memory limit of %.6g MB was exceeded",
                  (double)run->memory_limit / mb);

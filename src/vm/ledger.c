@@ -12,19 +12,21 @@
  * costs that one a few bytes. */
 enum { PLACE_BITS = 17, PLACES = 1 << PLACE_BITS, ACCOUNTS_FIRST = 64 };
 
+typedef uint32_t tag_type;
+
 /* Lua's MINSTRTABSIZE: the table of all short strings begins so, and nothing before it does. It
  * stays nobody's, so that no job pays for all when its string happens to make it grow. */
 #define STRINGS_FIRST (128 * sizeof(void *))
 
 enum { LARGE_PAGE = 2 << 20, LARGE_BLOCK = 8 << 20 };
 
-typedef uint32_t tag_type;
+#define UNLIKELY(x) __builtin_expect((x), 0)
 
 /* What malloc takes for it: glibc has 8 bytes of its own and steps of 16. */
-static inline size_t cost_of(size_t size)
+static inline int64_t cost_of(size_t size)
 {
     size_t cost = (size + sizeof(tag_type) + 8 + 15) & ~(size_t)15;
-    return cost < 32 ? 32 : cost;
+    return (int64_t)(cost < 32 ? 32 : cost);
 }
 
 static inline void put_tag(void *p, size_t size, tag_type tag)
@@ -39,23 +41,35 @@ static inline tag_type get_tag(const void *p, size_t size)
     return tag;
 }
 
-/* NULL: its owner is gone. */
-static inline struct account *account_of(const struct ledger *l, tag_type tag)
+static inline void take(struct ledger *l, int64_t bytes)
+{
+    l->current->left -= bytes;
+    l->left -= bytes;
+}
+
+/* The current account has taken more than it may, or all have. */
+static __attribute__((noinline)) bool ask(struct ledger *l, int64_t bytes)
+{
+    take(l, -bytes);
+    if (!l->full(l->data, (size_t)bytes))
+        return false;
+    take(l, bytes);
+    return true;
+}
+
+/* The current account takes so many bytes, if it may. */
+static inline bool pay(struct ledger *l, int64_t bytes)
+{
+    take(l, bytes);
+    return !UNLIKELY((l->current->left | l->left) < 0) || ask(l, bytes);
+}
+
+static inline void credit(struct ledger *l, tag_type tag, int64_t bytes)
 {
     struct account *a = &l->accounts[tag & (PLACES - 1)];
-    return a->tag == tag ? a : NULL;
-}
-
-static inline void credit(struct account *a, size_t bytes)
-{
-    if (a)
-        a->used -= bytes < a->used ? bytes : a->used;
-}
-
-static inline bool may_have(struct ledger *l, size_t more)
-{
-    bool fits = l->current->used + more <= l->current->bound && l->total + more <= l->bound;
-    return fits || l->full(l->data, more);
+    if (a->tag == tag) /* else its owner is gone */
+        a->left += bytes;
+    l->left += bytes;
 }
 
 /* A table of 256 MB takes 140 ms to fill page by page, in one C call, and 30 with large pages. */
@@ -69,42 +83,61 @@ static void prefer_large_pages(void *p, size_t size)
 
 static void *allocate(struct ledger *l, size_t size)
 {
-    size_t cost = cost_of(size);
-    void *p = may_have(l, cost) ? malloc(size + sizeof(tag_type)) : NULL;
-    if (!p)
+    int64_t cost = cost_of(size);
+    if (!pay(l, cost))
         return NULL;
-    if (!l->strings && size == STRINGS_FIRST)
-        l->strings = p;
-    prefer_large_pages(p, size);
+    void *p = malloc(size + sizeof(tag_type));
+    if (UNLIKELY(!p)) {
+        take(l, -cost);
+        return NULL;
+    }
     put_tag(p, size, l->current->tag);
-    l->current->used += cost;
-    l->total += cost;
+    if (UNLIKELY(size >= STRINGS_FIRST)) {
+        prefer_large_pages(p, size);
+        if (size == STRINGS_FIRST && !l->strings)
+            l->strings = p;
+    }
     return p;
 }
 
-/* A block that grows becomes the current account's own; one that shrinks stays whose it is. Lua
- * counts on it that shrinking does not fail. */
-static void *resize(struct ledger *l, void *p, size_t old, size_t size)
+/* A block that shrinks stays whose it is. Lua counts on it that shrinking does not fail. */
+static void *shrink(struct ledger *l, void *p, size_t old, size_t size)
 {
     tag_type tag = get_tag(p, old);
-    struct account *owner = account_of(l, tag);
-    bool is_shared = p == l->strings;
-    struct account *payer = size > old && !is_shared ? l->current : owner;
-    size_t was = cost_of(old), now = cost_of(size);
-    if (size > old && !is_shared && !may_have(l, owner == payer ? now - was : now))
+    void *q = realloc(p, size + sizeof(tag_type));
+    q = q ? q : p;
+    put_tag(q, size, tag);
+    credit(l, tag, cost_of(old) - cost_of(size));
+    return q;
+}
+
+/* A block that grows becomes the current account's own. */
+static void *grow_block(struct ledger *l, void *p, size_t old, size_t size)
+{
+    tag_type tag = get_tag(p, old);
+    int64_t was = cost_of(old), now = cost_of(size);
+    bool same = tag == l->current->tag;
+    if (!pay(l, same ? now - was : now))
         return NULL;
     void *q = realloc(p, size + sizeof(tag_type));
-    if (!q && size > old)
+    if (!q) {
+        take(l, same ? was - now : -now);
         return NULL;
-    q = q ? q : p;
-    l->strings = is_shared ? q : l->strings;
-    if (size > old)
-        prefer_large_pages(q, size);
-    put_tag(q, size, payer ? payer->tag : tag);
-    credit(owner, was);
-    if (payer)
-        payer->used += now;
-    l->total += now - was;
+    }
+    if (!same)
+        credit(l, tag, was);
+    prefer_large_pages(q, size);
+    put_tag(q, size, l->current->tag);
+    return q;
+}
+
+static void *resize_strings(struct ledger *l, void *p, size_t old, size_t size)
+{
+    struct account *current = l->current;
+    l->current = &l->accounts[LEDGER_NOBODY];
+    void *q = size > old ? grow_block(l, p, old, size) : shrink(l, p, old, size);
+    l->current = current;
+    l->strings = q ? q : p;
     return q;
 }
 
@@ -113,12 +146,14 @@ void *moil_ledger_alloc(void *data, void *p, size_t old, size_t size)
     struct ledger *l = data;
     if (!p)
         return size ? allocate(l, size) : NULL;
-    if (size)
-        return resize(l, p, old, size);
-    credit(account_of(l, get_tag(p, old)), cost_of(old));
-    l->total -= cost_of(old);
-    free(p);
-    return NULL;
+    if (size == 0) {
+        credit(l, get_tag(p, old), cost_of(old));
+        free(p);
+        return NULL;
+    }
+    if (p == l->strings)
+        return resize_strings(l, p, old, size);
+    return size > old ? grow_block(l, p, old, size) : shrink(l, p, old, size);
 }
 
 /* --- accounts --------------------------------------------------------------------------------- */
@@ -140,11 +175,12 @@ static int grow(struct ledger *l)
 
 int moil_ledger_init(struct ledger *l, bool (*full)(void *data, size_t more), void *data)
 {
-    *l = (struct ledger){.full = full, .data = data, .bound = SIZE_MAX};
+    *l = (struct ledger){
+        .full = full, .data = data, .left = LEDGER_UNBOUND, .bound = LEDGER_UNBOUND};
     int err = grow(l);
     if (err)
         return err;
-    l->accounts[LEDGER_NOBODY].bound = SIZE_MAX;
+    l->accounts[LEDGER_NOBODY].left = l->accounts[LEDGER_NOBODY].bound = LEDGER_UNBOUND;
     l->count = 1;
     return 0;
 }
@@ -176,8 +212,7 @@ void moil_ledger_reset(struct ledger *l, uint32_t place, void *owner)
 {
     struct account *a = &l->accounts[place];
     a->tag += PLACES;
-    a->used = 0;
-    a->bound = SIZE_MAX;
+    a->left = a->bound = LEDGER_UNBOUND;
     a->owner = owner;
 }
 
@@ -193,7 +228,7 @@ void *moil_ledger_largest(const struct ledger *l)
     const struct account *largest = NULL;
     for (uint32_t i = 1; i < l->count; i++) {
         const struct account *a = &l->accounts[i];
-        if (a->owner && (!largest || a->used > largest->used))
+        if (a->owner && (!largest || moil_account_used(a) > moil_account_used(largest)))
             largest = a;
     }
     return largest ? largest->owner : NULL;

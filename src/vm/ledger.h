@@ -14,21 +14,25 @@
 
 enum { LEDGER_NOBODY = 0 }; /* the account of what was made while no run was on the CPU */
 
+/* No bound; sums of it and of what fits into memory do not overflow. */
+#define LEDGER_UNBOUND ((int64_t)1 << 62)
+
+/* What an account has: `left` alone changes with each block, so that there is one thing to look
+ * at. */
 struct account {
-    size_t used;    /* bytes, with those that malloc adds */
-    size_t bound;   /* of `used`: past it `full` is asked */
+    int64_t left;   /* bytes until `full` is asked; with those that malloc adds */
+    int64_t bound;  /* … of which it had so many at first */
     void *owner;    /* NULL: not in use */
     uint32_t tag;   /* place and generation, as behind its blocks */
     uint32_t spare; /* the next unused place */
 };
 
 struct ledger {
+    struct account *current; /* who pays for new blocks; never NULL */
     struct account *accounts;
+    int64_t left, bound;        /* of all accounts together, closed ones too */
     uint32_t count, cap, spare; /* spare: the first unused place; LEDGER_NOBODY: none */
-    struct account *current;    /* who pays for new blocks; never NULL */
     void *strings;              /* the state's table of short strings, found by its first size */
-    size_t total;               /* bytes of all accounts, closed ones too */
-    size_t bound;               /* of `total` */
     /* May the current account have `more` bytes, past its own bound or that of all? */
     bool (*full)(void *data, size_t more);
     void *data;
@@ -52,6 +56,30 @@ void moil_ledger_close(struct ledger *l, uint32_t place);
 static inline struct account *moil_ledger_at(const struct ledger *l, uint32_t place)
 {
     return &l->accounts[place];
+}
+
+/* Bytes that it holds, and that all do. */
+static inline size_t moil_account_used(const struct account *a)
+{
+    return a->left < a->bound ? (size_t)(a->bound - a->left) : 0;
+}
+
+static inline size_t moil_ledger_used(const struct ledger *l)
+{
+    return (size_t)(l->bound - l->left);
+}
+
+/* Past so many bytes `full` is asked. */
+static inline void moil_account_bound(struct account *a, int64_t bound)
+{
+    a->left += bound - a->bound;
+    a->bound = bound;
+}
+
+static inline void moil_ledger_bound(struct ledger *l, int64_t bound)
+{
+    l->left += bound - l->bound;
+    l->bound = bound;
 }
 
 /* From now on this account pays. */
