@@ -1,6 +1,7 @@
 /* check_role.c: loads everything that a worker would load, in a process of its own, and says what
  * is there (roles.h). */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,8 +93,9 @@ static int log_level_of(const moil_runtime_options *o)
 static struct plan plan_of(const struct runtime *r, const struct check_result *found)
 {
     const moil_runtime_options *o = &r->options;
+    double timeout_ms = o->shutdown_timeout * 1000;
     return (struct plan){.workers = o->workers,
-                         .shutdown_timeout_ms = (int)(o->shutdown_timeout * 1000),
+                         .shutdown_timeout_ms = timeout_ms < INT_MAX ? (int)timeout_ms : INT_MAX,
                          .tasks = found->tasks,
                          .log_level = log_level_of(o)};
 }
