@@ -8,6 +8,8 @@ local cluster = {}
 cluster.__index = cluster
 
 local QUEUES <const> = { "high,default,low", "low,high,default", "high:3,default:2,low:1" }
+-- Worker processes that are replaced now and then. Of each slot.
+local SERVICE <const> = { {}, { "--max-tasks", "150" }, { "--max-memory", "30" } }
 local LEASE_S <const> = "2"
 local SHUTDOWN_S <const> = "3"
 
@@ -68,11 +70,14 @@ function cluster:start_node(slot)
     name = name,
     pidfile = ("%s/%s.pid"):format(self.dir, name),
   }
-  node.process = support.start_moil {
+  local argv = {
     "worker", self:tasks_of(slot), "-w", "2", "-c", "8", "-q", QUEUES[slot] or QUEUES[1],
-    "--name", name, "--pidfile", node.pidfile, "--lease", LEASE_S, "--shutdown-timeout", SHUTDOWN_S,
+    "--name", name, "--pidfile", node.pidfile, "--lease", LEASE_S,
+    "--shutdown-timeout", SHUTDOWN_S,
     redis = self.redis, cwd = self.dir,
   }
+  for _, word in ipairs(SERVICE[slot] or {}) do argv[#argv + 1] = word end
+  node.process = support.start_moil(argv)
   self.nodes[slot] = node
   self.logs[#self.logs + 1] = node
 end

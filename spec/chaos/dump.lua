@@ -105,11 +105,14 @@ function dump.unfinished(redis)
   return redis:call("EVAL", UNFINISHED, 1, PREFIX)
 end
 
----Names of the nodes that have a lease.
-function dump.leased(redis)
+---Names of the nodes that have a lease, or a worker.
+function dump.present(redis)
   local names = {}
   for _, node in ipairs(redis:call("HKEYS", PREFIX .. "leases")) do
     names[#names + 1] = node:match("^(.*)/")
+  end
+  for _, value in ipairs(redis:call("HVALS", PREFIX .. "workers")) do
+    names[#names + 1] = value:match("^(.*)/")
   end
   return names
 end

@@ -20,6 +20,7 @@ local KINDS <const> = {
   brief = { state = "SUCCESS", retries = 0, expires = true },
   program = { state = "SUCCESS", retries = 0 },
   endless = { state = "FAILURE", code = "TimeLimitExceeded", retries = 0, verdict = true },
+  greedy = { state = "FAILURE", code = "MemoryLimitExceeded", retries = 0 },
   stuck = { state = "FAILURE", code = "TimeLimitExceeded", retries = 0, verdict = true },
   flaky = { state = "SUCCESS", retries = "n" },
   again = { state = "SUCCESS", retries = "n" },

@@ -64,8 +64,8 @@ local function unrest(c)
   for _, node in pairs(c.nodes) do live[node.name] = true end
   local left = dump.unfinished(c.redis)
   if left > 0 then return ("%d jobs or recoveries are under way"):format(left) end
-  for _, name in ipairs(dump.leased(c.redis)) do
-    if not live[name] then return name .. " is dead and has its lease yet" end
+  for _, name in ipairs(dump.present(c.redis)) do
+    if not live[name] then return name .. " is dead and has not been found out" end
   end
 end
 

@@ -64,9 +64,15 @@ task("program", {}, function(_, ms)
   if done.code ~= 0 then error { code = "Program", message = "sleep did not end in order" } end
 end)
 
--- Ended by the hook of the worker that runs it; by the supervisor, as it is in a C function.
+-- Ended by the hook of the worker that runs it; by its allocator; by the supervisor, as it is in a
+-- C function.
 task("endless", { time_limit = 0.3 }, function()
   while true do pcall(error) end
+end)
+
+task("greedy", { memory_limit = 5 }, function()
+  local kept = {}
+  repeat kept[#kept + 1] = ("x"):rep(1000) .. #kept until #kept > 1e9
 end)
 
 task("stuck", { time_limit = 0.3 }, function()
