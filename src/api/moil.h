@@ -210,7 +210,8 @@ typedef struct moil_runtime_options {
 
 /* Becomes the supervisor: forks workers and an agent, handles signals, returns the exit status when
  * all is done (CONTRACT, "Exit codes"). Main thread only, before other threads start. Its children
- * leave by _exit. */
+ * leave by _exit. It takes systemd's NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the
+ * environment, and obeys them. */
 MOIL_API int moil_runtime_run(const moil_runtime_options *options);
 
 /* Loads the paths in a child process as a worker would, within 1 s; 0, or MOIL_STATUS_INVALID with

@@ -51,6 +51,7 @@ void moil_claims_begin(struct claims *c)
     uint64_t first = now_us > tail ? now_us : tail + 1;
     atomic_store(&c->head, first); /* head above tail: nothing is there */
     atomic_store(&c->tail, first);
+    atomic_fetch_add(&c->seizures, 1); /* what was seized is none of its business: it looks */
 }
 
 static uint64_t count(const struct claims *c, uint64_t tail)
