@@ -21,6 +21,8 @@ local KINDS <const> = {
   program = { state = "SUCCESS", retries = 0 },
   endless = { state = "FAILURE", code = "TimeLimitExceeded", retries = 0, verdict = true },
   greedy = { state = "FAILURE", code = "MemoryLimitExceeded", retries = 0 },
+  poison = { state = "FAILURE", code = "WorkerLost", retries = 0, verdict = true,
+    kills = true },
   stuck = { state = "FAILURE", code = "TimeLimitExceeded", retries = 0, verdict = true },
   flaky = { state = "SUCCESS", retries = "n" },
   again = { state = "SUCCESS", retries = "n" },
@@ -60,6 +62,24 @@ local TAKE <const> = {
   end,
   stop = function(job) job.stops = job.stops + 1 end,
 }
+
+---Adds the workers that jobs killed to those that were ended without leave.
+---@param books table[] lists of a ledger's entries
+---@param killed table<integer, string> grows
+function judge.kills(books, killed)
+  local kills = {}
+  for _, book in pairs(books) do
+    for _, entry in ipairs(book) do
+      local kind = entry.verb == "try" and KINDS[entry.kind]
+      if kind and kind.kills then kills[entry.id] = true end
+    end
+  end
+  for _, book in pairs(books) do
+    for _, entry in ipairs(book) do
+      if entry.verb == "start" and kills[entry.id] then killed[entry.pid] = "killed by a job" end
+    end
+  end
+end
 
 ---Puts the evidence together.
 ---@param evidence table books: lists of a ledger's entries; dump; killed: pid → why (a supervisor's
@@ -282,28 +302,43 @@ function judge.revokes(case)
   end)
 end
 
----Retries are those of its policy; each crash and loss that it is charged with is a run that was
----cut short, or the death of a worker that had not come to writing down that it runs it (at most
----one job for each death).
+local function charges_of(record)
+  if record.body then return record.body.crashes + record.body.losses end
+  return record.deliveries - 1
+end
+
+local function check_retries(job, record, add)
+  local kind = KINDS[job.kind]
+  local expected = kind.retries == "n" and job.n or kind.retries
+  local by_itself = record.state ~= "REVOKED" and code_of(record) ~= "WorkerLost"
+  if expected and by_itself and not job.deleted and record.retries ~= expected then
+    add("%d retries, not %d", record.retries, expected)
+  end
+end
+
+---Retries are those of its policy. What a job is charged with are runs that were cut short, or
+---deaths of workers that had not come to writing down that they run it; and each death of a worker
+---is charged to one job at most, so that what is left when losses of nodes are taken off is not more
+---than there were deaths.
 function judge.charges(case)
-  local unseen, deaths = 0, 0
+  local unseen, crashes, deaths = 0, 0, 0
   local faults = each_job(case, function(job, record, add)
-    local kind = KINDS[job.kind]
-    if not record or not record.ended or not kind then return end
-    local expected = kind.retries == "n" and job.n or kind.retries
-    local is_over = record.state ~= "REVOKED" and code_of(record) ~= "WorkerLost"
-    if expected and is_over and not job.deleted and record.retries ~= expected then
-      add("%d retries, not %d", record.retries, expected)
+    if not record or not record.ended or not KINDS[job.kind] then return end
+    check_retries(job, record, add)
+    local charged, lost = charges_of(record), 0
+    for _, start in ipairs(job.starts) do
+      if was_fenced(case, start) then lost = lost + 1 end
     end
-    local charged = record.body and record.body.crashes + record.body.losses
-      or record.deliveries - 1
     unseen = unseen + math.max(0, charged - cut_short(case, job))
+    crashes = crashes + math.max(0, charged - lost)
   end)
   for _ in pairs(case.killed) do deaths = deaths + 1 end
   if unseen > deaths then
     faults[#faults + 1] =
       ("%d crashes charged to jobs whose runs were not cut short, with %d deaths"):format(unseen,
         deaths)
+  elseif crashes > deaths then
+    faults[#faults + 1] = ("%d crashes charged, with %d deaths"):format(crashes, deaths)
   end
   return faults
 end
@@ -351,7 +386,7 @@ function judge.leftovers(dump)
 end
 
 -- What a log must not say. Deaths are looked at one by one.
-local WRONG <const> = { "damaged record", "BadMessage", "out of memory", "Sanitizer", "assert",
+local WRONG <const> = { "damaged record", "BadMessage", "out of memory for", "out of memory: job", "Sanitizer", "assert",
   "runtime error", "not understood", "recovery of worker", "was not told of the death" }
 
 -- What Redis answers where it is told to refuse.

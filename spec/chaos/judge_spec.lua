@@ -286,6 +286,31 @@ describe("the judge", function()
     assert_fault("got another job's result", function(c) add(c.book, "waited a another 3.0") end)
   end)
 
+  it("finds a death that is charged to a neighbour too", function()
+    local function two(c)
+      add(c.book, "try b noop 0 1.0", "ack b 1.1")
+      c.runs = { "start a 0 20 10 inc 2.0", "start b 0 20 10 inc 2.0", "start a 0 21 10 other 3.0",
+        "start b 0 21 10 other 3.0" }
+      c.records.a = c.records.a:gsub(" 5 0 1 ", " 5 0 2 "):gsub(" inc ", " other ")
+      c.records.b = 'R1 SUCCESS default 5 0 1 1 1 1 9 other chaos.noop 3 0\n"b"'
+      c.killed[20] = "on purpose"
+    end
+    assert.same({}, verdict(two))
+    assert_fault("2 crashes charged, with 1 deaths", function(c)
+      two(c)
+      c.records.b = c.records.b:gsub(" 5 0 1 ", " 5 0 2 ")
+    end)
+  end)
+
+  it("knows whom jobs killed", function()
+    local killed = {}
+    judge.kills({
+      ledger.parse("try p poison 0 1.0\ntry a noop 0 1.0"),
+      ledger.parse("start p 0 20 10 inc 2.0\nstart a 0 21 10 inc 2.0"),
+    }, killed)
+    assert.same({ [20] = "killed by a job" }, killed)
+  end)
+
   it("finds a hook that was not called", function()
     local function glad(c)
       c.book[1] = "try a glad 0 1.0"
@@ -323,6 +348,8 @@ describe("the judge", function()
     assert.same({ "a process died by itself: pid 7 exited with status 1; next try in 0.1 s" },
       judge.log("worker 2 (pid 7) exited with status 1; next try in 0.1 s", killed, fenced))
     assert.equal(1, #judge.log("ERROR damaged record", killed, fenced))
+    assert.equal(0, #judge.log("worker 1 failed task=a message=\"killed by signal 9 (perhaps out of "
+      .. "memory) while running it\"", killed, fenced))
     assert.equal(1, #judge.log("recovery of worker x: ERR wrong", killed, fenced))
     assert.equal(0, #judge.log("recovery of worker x: READONLY You can't write", killed, fenced))
   end)

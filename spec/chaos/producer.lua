@@ -31,6 +31,7 @@ local KINDS <const> = {
   { kind = "program", weight = 1, low = 1, high = 300 }, -- ms
   { kind = "endless", weight = 0.3, low = 0, high = 0 },
   { kind = "greedy", weight = 0.5, low = 0, high = 0 },
+  { kind = "poison", weight = 0.15, low = 0, high = 0 },
   { kind = "stuck", weight = 0.1, low = 0, high = 0 },
   { kind = "flaky", weight = 8, low = 1, high = 3 }, -- failures
   { kind = "again", weight = 4, low = 1, high = 2 }, -- retries

@@ -129,6 +129,8 @@ local function finish(c, audit)
   add_all(faults, audit:finish(PATIENCE_S))
   local contents = dump.read(c.redis)
   if #faults == 0 then c:stop_nodes(PATIENCE_S) end
+  local books = c:ledgers()
+  judge.kills(books, c.killed)
   for _, node in ipairs(c.logs) do
     add_all(faults, judge.log(node.process:stderr(), c.killed, fenced))
   end
@@ -136,7 +138,7 @@ local function finish(c, audit)
     if fenced[node.name] then fenced[node.process.pid] = true end
   end
   local case = judge.case {
-    books = c:ledgers(), dump = contents, killed = c.killed, fenced = fenced, cuts = c.cuts,
+    books = books, dump = contents, killed = c.killed, fenced = fenced, cuts = c.cuts,
   }
   add_all(faults, judge.verdict(case))
   if #faults == 0 then

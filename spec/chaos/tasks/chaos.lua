@@ -75,6 +75,11 @@ task("greedy", { memory_limit = 5 }, function()
   repeat kept[#kept + 1] = ("x"):rep(1000) .. #kept until #kept > 1e9
 end)
 
+-- Takes its worker down each time.
+task("poison", {}, function()
+  os.execute("kill -9 " .. PID)
+end)
+
 task("stuck", { time_limit = 0.3 }, function()
   local _ = ("a"):rep(40):find(("a?"):rep(40) .. ("a"):rep(40))
 end)
