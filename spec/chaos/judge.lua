@@ -318,8 +318,8 @@ end
 
 ---Retries are those of its policy. What a job is charged with are runs that were cut short, or
 ---deaths of workers that had not come to writing down that they run it; and each death of a worker
----is charged to one job at most, so that what is left when losses of nodes are taken off is not more
----than there were deaths.
+---is charged to one job at most, so that what is left when losses of nodes are taken off is not
+---more than there were deaths.
 function judge.charges(case)
   local unseen, crashes, deaths = 0, 0, 0
   local faults = each_job(case, function(job, record, add)
@@ -386,7 +386,8 @@ function judge.leftovers(dump)
 end
 
 -- What a log must not say. Deaths are looked at one by one.
-local WRONG <const> = { "damaged record", "BadMessage", "out of memory for", "out of memory: job", "Sanitizer", "assert",
+local WRONG <const> = { "damaged record", "BadMessage", "out of memory for", "out of memory: job",
+  "Sanitizer", "assert",
   "runtime error", "not understood", "recovery of worker", "was not told of the death" }
 
 -- What Redis answers where it is told to refuse.
