@@ -15,7 +15,7 @@ enum { PLACE_BITS = 17, PLACES = 1 << PLACE_BITS, ACCOUNTS_FIRST = 64 };
 typedef uint32_t tag_type;
 
 /* Lua's MINSTRTABSIZE: the table of all short strings begins so, and nothing before it does. It
- * stays nobody's, so that no job pays for all when its string happens to make it grow. */
+ * stays nobody's where a small job's string happens to make it grow. */
 #define STRINGS_FIRST (128 * sizeof(void *))
 
 enum { LARGE_PAGE = 2 << 20, LARGE_BLOCK = 8 << 20 };
@@ -131,10 +131,17 @@ static void *grow_block(struct ledger *l, void *p, size_t old, size_t size)
     return q;
 }
 
+/* Who holds more than half of all memory is taken to hold the strings, too. */
+static bool holds_most(const struct ledger *l)
+{
+    return moil_account_used(l->current) > moil_ledger_used(l) / 2;
+}
+
 static void *resize_strings(struct ledger *l, void *p, size_t old, size_t size)
 {
     struct account *current = l->current;
-    l->current = &l->accounts[LEDGER_NOBODY];
+    if (!holds_most(l))
+        l->current = &l->accounts[LEDGER_NOBODY];
     void *q = size > old ? grow_block(l, p, old, size) : shrink(l, p, old, size);
     l->current = current;
     l->strings = q ? q : p;
