@@ -19,6 +19,7 @@
 enum {
     CHECK_MS = 3000, /* wall time, so that a loaded machine fails nobody: its CPU time has 1 s */
     RETRY_MS = 1000, /* after a fork that failed */
+    NOEXEC_SEAL = 8, /* MFD_NOEXEC_SEAL, which came with Linux 6.3 */
 };
 
 #define BIT(s) (1u << (s))
@@ -173,11 +174,19 @@ struct child *moil_generation_add_worker(struct super *s, const struct generatio
 
 /* --- check ------------------------------------------------------------------------------------ */
 
+/* Not executable, where the kernel knows that: hardened ones refuse others. */
+static int make_snapshot_file(void)
+{
+    static const char name[] = "moil-snapshot";
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | NOEXEC_SEAL);
+    return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING) : fd;
+}
+
 static struct generation *begin(struct super *s)
 {
     struct generation *g = moil_generation_in(&s->generations, GENERATION_NONE);
     assert(g);
-    int fd = memfd_create("moil-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = make_snapshot_file();
     if (fd < 0)
         return NULL;
     set_state(g, GENERATION_CHECKING);
