@@ -104,7 +104,7 @@ describe("a memory limit", function()
         return n > 0
       end)
       moil.task("large", function()
-        for i = 1, 200 do local s = ("x"):rep(5e6) .. i end
+        for i = 1, 40 do local s = ("x"):rep(5e6) .. i end
         return true
       end)
       moil.task("tables", function()
