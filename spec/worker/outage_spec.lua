@@ -51,6 +51,32 @@ describe("a worker that dies while Redis is away", function()
   end)
 end)
 
+describe("a worker that rouses itself", function()
+  it("leaves no message for ever, should it be gone before it comes", function()
+    local here = site.open { tasks = TASKS .. [[
+      moil.task("gate", function(path)
+        while not io.open(path) do moil.sleep(0.01) end
+      end)
+    ]], args = { "-w", "1", "-c", "1" } }
+    local held = here.moil.send("gate", { here.dir .. "/open" })
+    here:wait_state(held.id, "STARTED")
+    support.wait_until(function() -- it waits on its inbox alone, for a word to end the job
+      return here.redis:call("HEXISTS", "{moil}:running", held.id) == 1
+    end, 10, "the job is noted")
+    local monitor = here.redis:connect(10)
+    assert.equal("OK", monitor:call("MONITOR"))
+    support.write(here.dir .. "/open", "")
+    local inbox, line
+    repeat
+      line = assert(monitor:receive())
+      inbox = line:match('"RPUSH" "([^"]*:inbox:[^"]*)" "N"')
+    until inbox
+    repeat line = assert(monitor:receive()) until line:find(inbox, 1, true)
+    assert.matches('"EXPIRE"', line)
+    monitor:close()
+  end)
+end)
+
 describe("a node that leaves in order", function()
   it("gives back what its workers left while Redis was away", function()
     local here = site.open { tasks = TASKS, args = { "-w", "1", "-q", "none" } }

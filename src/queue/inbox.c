@@ -17,6 +17,8 @@ struct inbox_job {
     char id[];
 };
 
+enum { INBOX_TTL_S = 120 }; /* the prelude of the scripts has the same */
+
 /* The ids of one wait.lua call, in its order. */
 struct question {
     struct inbox *inbox;
@@ -38,6 +40,25 @@ void moil_inbox_fini(struct inbox *in)
         next = job->hh.next;
         free(job);
     }
+}
+
+int moil_inbox_rouse(struct broker *b, struct slice owner)
+{
+    struct args *a = &b->args;
+    moil_buffer_clear(&b->text);
+    moil_keys_inbox(&b->keys, owner, &b->text);
+    if (b->text.failed)
+        return MOIL_ENOMEM;
+    moil_args_clear(a);
+    moil_args_str(a, "RPUSH");
+    moil_args_slice(a, moil_buffer_slice(&b->text));
+    moil_args_str(a, "N");
+    int err = moil_link_call(b->link, a, b->timeout_ms, NULL, NULL);
+    moil_args_clear(a);
+    moil_args_str(a, "EXPIRE");
+    moil_args_slice(a, moil_buffer_slice(&b->text));
+    moil_args_int(a, INBOX_TTL_S);
+    return err ? err : moil_link_call(b->link, a, b->timeout_ms, NULL, NULL);
 }
 
 bool moil_inbox_is_empty(const struct inbox *in)

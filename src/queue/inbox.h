@@ -49,6 +49,10 @@ void moil_inbox_deliver(struct inbox *in, struct slice message);
 /* Asks again for every id waited for; on reconnect and every MOIL_INBOX_REFRESH_MS. */
 void moil_inbox_refresh(struct inbox *in);
 
+/* Ends a worker's BLPOP on its inbox by a message that says nothing. It expires like the others:
+ * the worker may be gone, and its recovery behind us. 0 when it was sent. */
+int moil_inbox_rouse(struct broker *b, struct slice owner);
+
 bool moil_inbox_is_empty(const struct inbox *in);
 
 #endif

@@ -274,16 +274,7 @@ static void block(struct fetcher *f, bool on_wake_lists)
 static void nudge(struct fetcher *f)
 {
     struct worker *w = f->worker;
-    struct buffer key;
-    moil_buffer_init(&key);
-    moil_keys_inbox(&w->broker.keys, slice_str(w->incarnation), &key);
-    struct args *a = &w->broker.args;
-    moil_args_clear(a);
-    moil_args_str(a, "RPUSH");
-    moil_args_slice(a, moil_buffer_slice(&key));
-    moil_args_str(a, "N");
-    f->nudged = !key.failed && moil_link_call(w->link, a, w->broker.timeout_ms, NULL, NULL) == 0;
-    moil_buffer_fini(&key);
+    f->nudged = moil_inbox_rouse(&w->broker, slice_str(w->incarnation)) == 0;
 }
 
 void moil_fetcher_turn(struct fetcher *f)

@@ -16,6 +16,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "queue/inbox.h"
 #include "worker/agent.h"
 
 enum {
@@ -153,18 +154,10 @@ static void relieve(struct agent *a, int slot)
 /* As the fetcher's own nudge. */
 static void rouse(struct agent *a, const struct page *page)
 {
-    struct args *args = &a->broker.args;
     char incarnation[MOIL_ID_LEN + 1];
     memcpy(incarnation, page->incarnation, sizeof incarnation);
     incarnation[MOIL_ID_LEN] = '\0';
-    moil_buffer_clear(&a->text);
-    moil_keys_inbox(&a->broker.keys, slice_str(incarnation), &a->text);
-    moil_args_clear(args);
-    moil_args_str(args, "RPUSH");
-    moil_args_slice(args, moil_buffer_slice(&a->text));
-    moil_args_str(args, "N");
-    if (!a->text.failed)
-        moil_link_call(a->link, args, a->broker.timeout_ms, NULL, NULL);
+    moil_inbox_rouse(&a->broker, slice_str(incarnation));
 }
 
 static void look_at_loop(struct agent *a, struct watch *watch, struct page *page, int64_t now_us)
