@@ -348,7 +348,7 @@ describe("the judge", function()
     assert.same({ "a process died by itself: pid 7 exited with status 1; next try in 0.1 s" },
       judge.log("worker 2 (pid 7) exited with status 1; next try in 0.1 s", killed, fenced))
     assert.equal(1, #judge.log("ERROR damaged record", killed, fenced))
-    assert.equal(0, #judge.log("failed task=a message=\"killed by signal 9 (perhaps out of memory)\"",
+    assert.equal(0, #judge.log("failed task=a message=\"by signal 9 (perhaps out of memory)\"",
       killed, fenced))
     assert.equal(1, #judge.log("recovery of worker x: ERR wrong", killed, fenced))
     assert.equal(0, #judge.log("recovery of worker x: READONLY You can't write", killed, fenced))

@@ -98,7 +98,10 @@ end
 local function left_behind(c)
   local faults = {}
   for name in require("lfs").dir(c.dir) do
-    if not is_ours(name) then faults[#faults + 1] = "a file is left behind: " .. name end
+    local maker = name:match("%.pid%.(%d+)$") -- of a pid file in the making
+    if not is_ours(name) and not c.killed[tonumber(maker)] then
+      faults[#faults + 1] = "a file is left behind: " .. name
+    end
   end
   for _, node in ipairs(c.logs) do
     local killed = c.killed[node.process.pid]
