@@ -87,7 +87,7 @@ static void *allocate(struct ledger *l, size_t size)
     if (!pay(l, cost))
         return NULL;
     void *p = malloc(size + sizeof(tag_type));
-    if (UNLIKELY(!p)) {
+    if (!p) {
         take(l, -cost);
         return NULL;
     }
