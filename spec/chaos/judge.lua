@@ -133,14 +133,18 @@ end
 
 -- --- jobs ----------------------------------------------------------------------------------------
 
+-- It leaves no record, and ran, or was revoked before it did.
+local function may_be_gone(job)
+  return job.deleted or (KINDS[job.kind].dropped and (#job.starts > 0 or #job.revokes > 0))
+end
+
 ---Each acknowledged job has ended, and its record says so; nothing is there that nobody enqueued.
 function judge.ends(case)
   local faults = each_job(case, function(job, record, add)
-    local kind = KINDS[job.kind]
     if job.tries == 0 then
       add("ran or was revoked, and nobody enqueued it")
     elseif not record then
-      if job.acked and not job.deleted and not (kind.dropped and #job.starts > 0) then
+      if job.acked and not may_be_gone(job) then
         add("lost: acknowledged, and Redis knows nothing of it")
       end
     elseif record.damaged then

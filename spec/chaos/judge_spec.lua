@@ -95,6 +95,22 @@ describe("the judge", function()
     assert_fault("job a %(noop%): lost", function(c) c.records.a = nil end)
   end)
 
+  it("passes one that leaves no record, when it ran or was revoked", function()
+    local function gone(c)
+      c.book = { "try a fleeting 0 1.0", "ack a 1.1" }
+      c.records, c.runs = {}, {}
+    end
+    assert_fault("lost", gone)
+    assert.same({}, verdict(function(c)
+      gone(c)
+      c.runs = { "start a 0 20 10 inc 2.0" }
+    end))
+    assert.same({}, verdict(function(c)
+      gone(c)
+      add(c.book, "revoking a true 2.0", "revoked a STARTED 2.1")
+    end))
+  end)
+
   it("finds a job that has not ended", function()
     assert_fault("has not ended", function(c)
       c.records.a = "J1 default 5 0 0 0 1 chaos.noop 2 0 0\n[]"
