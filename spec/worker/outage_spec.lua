@@ -78,6 +78,17 @@ describe("a worker that rouses itself", function()
 end)
 
 describe("a node that leaves in order", function()
+  it("says good-bye also where it was about to try to reach Redis later", function()
+    local here = site.open { tasks = TASKS, args = { "-w", "1" }, appendonly = true }
+    here.redis:kill9()
+    here.node:read_until("worker 1 is degraded: no connection", 30) -- the delays have grown
+    here.redis:start()
+    here.node:kill("TERM")
+    assert.equal(0, (here.node:wait(15)))
+    assert.equal(0, here.redis:call("HLEN", "{moil}:leases"))
+    assert.equal(0, here.redis:call("HLEN", "{moil}:workers"))
+  end)
+
   it("gives back what its workers left while Redis was away", function()
     local here = site.open { tasks = TASKS, args = { "-w", "1", "-q", "none" } }
     local id = here.moil.send("hold", {}).id

@@ -21,10 +21,21 @@ static void pulse_cb(struct ev_loop *loop, ev_timer *timer, int events)
     atomic_store(&a->options.pulse->heartbeat_us, moil_clock_monotonic_us());
 }
 
+/* Its workers are gone: what they held is given back before we go. */
+static void say_good_bye(struct agent *a)
+{
+    moil_recoverer_finish(a);
+    moil_agent_leave_if_free(a);
+}
+
 static void link_up(void *data)
 {
     struct agent *a = data;
     a->up_since_us = moil_clock_monotonic_us();
+    if (a->stopping) {
+        say_good_bye(a);
+        return;
+    }
     if (!a->ready) {
         a->ready = true;
         moil_redis_check(a);
@@ -126,11 +137,12 @@ void moil_agent_leave_if_free(struct agent *a)
 
 void moil_agent_stop(struct agent *a)
 {
-    moil_recoverer_finish(a); /* its workers are gone: what they held is given back before we go */
     a->stopping = true;
     MOIL_CRASH_POINT("agent.stopping");
-    if (moil_link_state(a->link) == LINK_UP)
-        moil_agent_leave_if_free(a);
-    else
-        ev_break(a->loop, EVBREAK_ALL);
+    if (moil_link_state(a->link) == LINK_UP) {
+        say_good_bye(a);
+    } else if (moil_link_state(a->link) == LINK_DOWN) { /* now or never, and not after a delay */
+        moil_link_stop(a->link);
+        moil_link_start(a->link);
+    }
 }

@@ -80,7 +80,7 @@ int moil_agent_init(struct agent *a, struct ev_loop *loop, const struct agent_op
 void moil_agent_fini(struct agent *a);
 void moil_agent_start(struct agent *a);
 
-/* Takes the node off Redis and breaks the loop; at once when Redis is away. */
+/* Takes the node off Redis and breaks the loop; where Redis is away, after one try to reach it. */
 void moil_agent_stop(struct agent *a);
 
 /* --- its parts -------------------------------------------------------------------------------- */
