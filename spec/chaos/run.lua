@@ -218,9 +218,18 @@ local function main(seed, seconds)
   return ok
 end
 
+local function given(text, default)
+  if not text or text == "" then return default end
+  return tonumber(text)
+end
+
 if arg and arg[0] and arg[0]:find("spec/chaos/run.lua", 1, true) then
-  local seed = math.tointeger(tonumber(arg[1])) or os.time()
-  local seconds = tonumber(arg[2]) or 60
+  local seed = math.tointeger(given(arg[1], os.time()))
+  local seconds = given(arg[2], 60)
+  if not seed or not seconds or seconds <= 0 then
+    io.stderr:write("make chaos: SEED is a whole number, SECONDS a number above 0\n")
+    os.exit(2, true)
+  end
   os.exit(main(seed, seconds), true)
 end
 
