@@ -5,7 +5,6 @@
  * granted a little more, until it can yield. */
 #include "vm/allowance.h"
 
-#include <malloc.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -247,7 +246,7 @@ void moil_allowance_conclude(struct run *run)
     size_t limit = run->memory_limit;
 
     if (run->held > TRIM_BYTES) {
-        malloc_trim(0);
+        moil_ledger_trim(&run->vm->ledger);
     }
     if (run->vm->releasing == run) {
         run->vm->releasing = NULL;

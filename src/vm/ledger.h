@@ -27,12 +27,21 @@ struct account {
     uint32_t spare; /* the next unused place */
 };
 
+enum {
+    LEDGER_STEP = 16,            /* malloc's sizes grow by it */
+    LEDGER_KEEP_MAX = 512,       /* bytes of a block that is kept for the next of its size … */
+    LEDGER_KEEP_BYTES = 1 << 20, /* … and of all of them */
+};
+
 struct ledger {
     struct account *current; /* who pays for new blocks; never NULL */
     struct account *accounts;
     int64_t left, bound;        /* of all accounts together, closed ones too */
     uint32_t count, cap, spare; /* spare: the first unused place; LEDGER_NOBODY: none */
-    void *strings;              /* the state's table of short strings, found by its first size */
+    void *kept[LEDGER_KEEP_MAX / LEDGER_STEP + 1]; /* freed blocks by size, each the next one's head
+                                                    */
+    int64_t kept_bytes;
+    void *strings; /* the state's table of short strings, found by its first size */
     /* May the current account have `more` bytes, past its own bound or that of all? */
     bool (*full)(void *data, size_t more);
     void *data;
@@ -44,6 +53,9 @@ void moil_ledger_fini(struct ledger *l); /* after lua_close */
 
 /* A lua_Alloc; its data is the ledger. */
 void *moil_ledger_alloc(void *data, void *p, size_t old, size_t size);
+
+/* Gives back what is kept, and to the system what it can have. */
+void moil_ledger_trim(struct ledger *l);
 
 /* A new account, with nothing in it and no bound. 0 or MOIL_ENOMEM. */
 int moil_ledger_open(struct ledger *l, void *owner, uint32_t *place);
