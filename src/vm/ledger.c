@@ -103,7 +103,7 @@ static inline void *take_kept(struct ledger *l, int64_t cost)
 {
     void *p = cost <= LEDGER_KEEP_MAX ? l->kept[cost / LEDGER_STEP] : NULL;
     if (p) {
-        memcpy(&l->kept[cost / LEDGER_STEP], p, sizeof p);
+        memcpy(&l->kept[cost / LEDGER_STEP], p, sizeof(void *));
         l->kept_bytes -= cost;
     }
     return p;
@@ -115,7 +115,7 @@ static inline void keep_or_free(struct ledger *l, void *p, int64_t cost)
         free(p);
         return;
     }
-    memcpy(p, &l->kept[cost / LEDGER_STEP], sizeof p);
+    memcpy(p, &l->kept[cost / LEDGER_STEP], sizeof(void *));
     l->kept[cost / LEDGER_STEP] = p;
     l->kept_bytes += cost;
 }
@@ -124,7 +124,7 @@ static void free_kept(struct ledger *l)
 {
     for (size_t i = 0; i < sizeof l->kept / sizeof *l->kept; i++) {
         for (void *p = l->kept[i], *next; p; p = next) {
-            memcpy(&next, p, sizeof next);
+            memcpy(&next, p, sizeof(void *));
             free(p);
         }
         l->kept[i] = NULL;
