@@ -58,11 +58,13 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
  * the reason logged, when it cannot be read. */
 static struct snapshot *open_snapshot(struct runtime *r, const struct child_context *context)
 {
+    errno = 0;
     struct snapshot *s = moil_snapshot_map(context->snapshot_fd);
+    int err = errno;
     close(context->snapshot_fd);
     if (!s || !moil_settings_unpack(s, &r->options)) {
         log_error("the snapshot of the tasks cannot be read: %s",
-                  errno ? strerror(errno) : "it is damaged");
+                  err ? strerror(err) : "it is damaged");
         moil_snapshot_free(s);
         return NULL;
     }

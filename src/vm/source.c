@@ -86,6 +86,7 @@ static void push_from_disk(lua_State *L, const char *path)
     stream->f = fopen(path, "rbe");
     if (!stream->f) {
         luaL_error(L, "cannot open %s: %s", path, strerror(errno));
+        return;
     }
     stream->closef = close_stream; /* for an error in between */
     luaL_buffinit(L, &b);
@@ -97,6 +98,7 @@ static void push_from_disk(lua_State *L, const char *path)
     if (!ok) {
         luaL_error(L, "cannot read %s: %s", path,
                    reason ? strerror(reason) : "it is larger than 16 MB");
+        return;
     }
     luaL_pushresult(&b); /* stream text */
     lua_remove(L, -2);   /* text */
@@ -183,7 +185,8 @@ bool moil_source_push_place(lua_State *L, const struct vm *vm, const char *modul
         end = strchrnul(path, ';');
         lua_pushlstring(L, path, (size_t)(end - path));                   /* … template */
         luaL_gsub(L, lua_tostring(L, -1), "?", lua_tostring(L, top + 1)); /* … template file */
-        if (push_if_there(L, vm, lua_tostring(L, -1))) { /* … template file file */
+        if (push_if_there(L, vm, lua_tostring(L, -1))) {
+            /* … template file file */
             lua_replace(L, top + 1);
             lua_settop(L, top + 1); /* file */
             return true;

@@ -29,11 +29,12 @@ struct page {
     _Atomic int64_t unlinked_us;
     _Atomic int64_t hungry_us;
     _Atomic int64_t unsettled_us;
-    _Atomic uint32_t health;     /* enum health; the agent writes it */
-    _Atomic uint32_t generation; /* of its code: counts reloads; the supervisor writes it … */
-    _Atomic uint32_t hold;       /* … and this: a burst is not over, as an older generation
-                                    may still give jobs back */
-    _Atomic uint32_t retires;    /* 1: it has served its time, and wants to be replaced */
+    _Atomic uint32_t health; /* enum health; the agent writes it */
+    /* Of its code: counts reloads. The supervisor writes it, and `hold`, 1 while a burst is not
+     * over, as an older generation may still give jobs back. */
+    _Atomic uint32_t generation;
+    _Atomic uint32_t hold;
+    _Atomic uint32_t retires;          /* 1: it has served its time, and wants to be replaced */
     char incarnation[MOIL_ID_LEN + 1]; /* written before `ready` */
     char on_cpu[MOIL_NAME_MAX + 1];    /* the id now on the CPU; "" between jobs */
     struct claims claims; /* last: what is in front of it is little, and cleared for each worker */
