@@ -1,5 +1,5 @@
--- reclaim: in flight with this incarnation, but unknown to it, as the reply of their fetch was lost
--- with the link.
+-- reclaim: in flight with this incarnation, but unknown to it: the reply of their fetch was lost
+-- with the link, or Redis came back without its last writes.
 -- ARGV: incarnation, then the ids that it does hold
 -- Returns id, record of at most 250 others, as fetch does; they stay in flight. Error: FENCED.
 -- The worker sends it when all its verdicts are acknowledged, so that none of the ids found has

@@ -128,13 +128,19 @@ describe("a link", function()
         assert.is_true(delays[i] >= most / 2 - 0.005 and delays[i] <= most + 1,
           i .. ": " .. delays[i])
       end
-      mortal:start()
-      l:until_kind("up")
-      mortal:kill9()
-      l:until_kind("down")
-      at = support.now()
-      l:until_kind("down")
-      assert.is_true(support.now() - at < 0.39) -- grown, it would be 400 ms at least
+      -- Grown, it would be 400 ms at least; a machine that is busy may be late, but not each time.
+      local least = math.huge
+      for _ = 1, 5 do
+        mortal:start()
+        l:until_kind("up")
+        mortal:kill9()
+        l:until_kind("down")
+        at = support.now()
+        l:until_kind("down")
+        least = math.min(least, support.now() - at)
+        if least < 0.39 then break end
+      end
+      assert.is_true(least < 0.39, least)
       mortal:start()
     end)
   end)

@@ -14,14 +14,14 @@ describe("tasks/demo.lua", function()
 
   it("sleeps for as long as it is told, many at a time in one worker", function()
     local signatures = {}
-    for i = 1, 8 do signatures[i] = moil.signature("demo.sleep", { 0.2 }) end
+    for i = 1, 40 do signatures[i] = moil.signature("demo.sleep", { 0.2 }) end
     assert.equal(0, run("demo.sleep", 0)) -- the worker is there
     local start = support.now()
     for _, r in ipairs(moil.enqueue_many(signatures)) do
       assert.equal(0.2, r:get { timeout = 10 })
     end
     local took = support.now() - start
-    assert.is_true(took >= 0.2 and took < 1.2, took)
+    assert.is_true(took >= 0.2 and took < 6, took) -- one after the other: 8 s
   end)
 
   it("tells of its progress", function()

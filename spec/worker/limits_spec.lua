@@ -91,14 +91,14 @@ describe("a time limit", function()
   end)
 
   it("leaves the neighbours of a spinning job their turns", function()
-    local spinning = here.moil.send("called", {}, { time_limit = 3 })
+    local spinning = here.moil.send("called", {}, { time_limit = 8 })
     here:wait_state(spinning.id, "STARTED")
     local began = support.now()
     for i = 1, 10 do assert.equal(i + 1, here:call("add", i, 1)) end
     local took = support.now() - began
-    assert.is_true(took < 2.5, ("10 calls took %.2f s"):format(took))
+    assert.is_true(took < 6, ("10 calls took %.2f s"):format(took))
     assert.equal("STARTED", spinning:state())
-    local _, err = spinning:get { timeout = 15, propagate = false }
+    local _, err = spinning:get { timeout = 30, propagate = false }
     assert.equal("TimeLimitExceeded", err.code)
   end)
 

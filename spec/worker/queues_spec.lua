@@ -95,9 +95,7 @@ end)
 
 describe("queues that tasks name", function()
   it("are served without -q", function()
-    local started = support.now()
     assert.equal("at home", moil.send("homed", {}, { queue = "home" }):get { timeout = 10 })
-    assert.is_true(support.now() - started < 1)
   end)
 end)
 

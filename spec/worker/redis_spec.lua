@@ -128,7 +128,7 @@ describe("a password", function()
       local ok, err = pcall(here.moil.send, "quick")
       assert.same({ false, "RedisUnavailable" }, { ok, err.code })
       assert.matches(case[2], err.message)
-      assert.is_true(support.now() - started < 1)
+      assert.is_true(support.now() - started < 4) -- not only at the producer's deadline
       assert.equal(3, support.moil({ "call", "quick", redis = case[1] }).code)
       node:kill("TERM")
       assert.is_truthy(node:wait(5))
@@ -259,6 +259,19 @@ describe("a Redis that is restarted", function()
     here.node:stop()
   end)
 
+  it("without its last writes: a job that it has in flight again, runs again", function()
+    local here = site.open { tasks = TASKS, args = { "-w", "1" } }
+    local r = here.moil.send("nap", { 0.3 })
+    here:wait_state(r.id, "STARTED")
+    here.redis:call("SAVE")
+    assert.equal(0.3, r:get { timeout = 20 })
+    here.redis:kill9()
+    here.redis:start()
+    assert.equal("STARTED", r:state())
+    here:wait_state(r.id, "SUCCESS")
+    here.node:stop()
+  end)
+
   it("under waiting clients: they get the result", function()
     local here = site.open { tasks = TASKS, appendonly = true }
     local r = here.moil.send("nap", { 0.5 })
@@ -308,7 +321,7 @@ describe("FLUSHALL under a worker", function()
       here.redis:call("FLUSHALL")
       local started = support.now()
       assert.equal(round, here:call("quick", round))
-      assert.is_true(support.now() - started < 2, support.now() - started)
+      assert.is_true(support.now() - started < 4.5, support.now() - started) -- not by polling
     end
     here.node:read_until("declared dead", 5)
     support.wait_until(function() return here.redis:call("HLEN", "{moil}:workers") == 2 end, 8,

@@ -111,7 +111,7 @@ describe("moil.sleep", function()
     local started = support.now()
     for _, r in ipairs(moil.enqueue_many(naps)) do assert.equal(0.2, r:get { timeout = 10 }) end
     local took = support.now() - started
-    assert.is_true(took >= 0.2 and took < 1, took)
+    assert.is_true(took >= 0.2 and took < 20, took) -- one after the other: 100 s
   end)
 end)
 
@@ -243,11 +243,11 @@ describe("moil.run", function()
   it("suspends the job only", function()
     local started = support.now()
     local runs = {}
-    for i = 1, 20 do runs[i] = moil.signature("run", { { "sleep", "0.3" } }) end
+    for i = 1, 40 do runs[i] = moil.signature("run", { { "sleep", "0.3" } }) end
     for _, r in ipairs(moil.enqueue_many(runs)) do
       assert.equal(0, r:get({ timeout = 10 }).code)
     end
-    assert.is_true(support.now() - started < 2)
+    assert.is_true(support.now() - started < 10) -- one after the other: 12 s
   end)
 
   it("goes with a job that is closed", function()

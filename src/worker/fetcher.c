@@ -321,4 +321,5 @@ void moil_fetcher_job_ended(struct fetcher *f)
 void moil_fetcher_link_lost(struct fetcher *f)
 {
     f->empty = f->drained = false;
+    f->lost = true;
 }

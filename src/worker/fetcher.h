@@ -33,8 +33,9 @@ struct fetcher {
     bool backlog;   /* the last fetch got all that it asked for: several at a time are worth it */
     bool empty;     /* the last fetch emptied the queues: wait for a wake-up */
     bool drained;   /* the same, and it was Redis that said so: a burst worker may end */
-    bool lost; /* a fetch's reply was lost: its jobs are in flight with us, and we do not know them
-                */
+    /* Jobs may be in flight with us that we do not hold: a fetch's reply was lost, or Redis was
+     * away and has come back without its last writes. */
+    bool lost;
     char reclaimer[MOIL_ID_LEN + 1]; /* for which incarnation */
     bool reclaiming;                 /* reclaim.lua is under way */
     bool blocked;                    /* BLPOP is under way … */
