@@ -88,8 +88,12 @@ local function memory(v)
   end
 end
 
-local function positive_integer(v)
-  if math.type(v) ~= "integer" or v < 1 then return "must be a whole number, 1 or more" end
+local DELIVERIES_MAX <const> = 1000000000
+
+local function deliveries(v)
+  if math.type(v) ~= "integer" or v < 1 or v > DELIVERIES_MAX then
+    return "must be a whole number, 1 to 1000000000"
+  end
 end
 
 local function priority(v)
@@ -150,7 +154,7 @@ local known = {
   ignore_result = { flag, true, true },
   kwargs = { of_type "table", true, false },
   memory_limit = { memory, false, true },
-  max_deliveries = { positive_integer, false, true },
+  max_deliveries = { deliveries, false, true },
   on_failure = { hook, false, true },
   on_retry = { hook, false, true },
   on_success = { hook, false, true },

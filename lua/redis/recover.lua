@@ -13,7 +13,7 @@ local case = call("HGET", ns .. "recovering", incarnation)
 if not case then
   return 0
 end
-local kind, on_cpu, value = case:match("^(%S+) (%S+) (.*)$")
+local kind, by_task, on_cpu, value = case:match("^(%a+):?(%d*) (%S+) (.*)$")
 local inflight, sorted = ns .. "inflight:" .. incarnation, ns .. "recovering:" .. incarnation
 
 local ids = call("SPOP", inflight, 250)
@@ -35,7 +35,8 @@ end
 -- The record with one of its counts raised, and that count.
 local function charge(record, position)
   local count
-  local charged = record:gsub("^(J1 %S+ %d " .. ("%d+ "):rep(position - 1) .. ")(%d+)", function(head, n)
+  local place = "^(J1 %S+ %d " .. ("%d+ "):rep(position - 1) .. ")(%d+)"
+  local charged = record:gsub(place, function(head, n)
     count = n + 1
     return head .. string.format("%d", count)
   end, 1)
@@ -58,12 +59,13 @@ local function length_of(record)
   return head and #head + args + kwargs + extra or #record
 end
 
--- The task's own bound, else the agent's. It stands in `extra`, of which no more is read.
+-- The bound that the job's sender knew of its task (it stands in `extra`, of which no more is read),
+-- else the one that its worker knew, else the agent's.
 local function crashes_allowed(record)
   local _, extra = record:match("^J1 [^\n]* (%d+) (%d+)\n")
   local length = length_of(record)
   local own = record:sub(length - extra + 1, length):match('"max_deliveries":(%d+)')
-  return tonumber(own or ARGV[2])
+  return tonumber(own) or tonumber(by_task) or tonumber(ARGV[2])
 end
 
 -- The record with what it is charged, and whether its time on workers is over.

@@ -98,6 +98,23 @@ describe("a dead worker", function()
     w:check()
   end)
 
+  it("allows as many crashes as the job's sender knew, else as its worker did", function()
+    local knows = world.record { crashes = 1, extra = '{"max_deliveries":3}' }
+    for id, case in pairs {
+      once = { world.record {}, "crash:1", true },
+      again = { world.record { crashes = 3 }, "crash:5", false },
+      sent = { knows, "crash:1", false },
+    } do
+      w:eval("join", "w-" .. id, "node")
+      w:eval("enqueue", "default", 5, 0, id, case[1])
+      w:eval("fetch", "w-" .. id, 1, "default")
+      w:eval("condemn", "w-" .. id, case[2], id, ERROR)
+      recover("w-" .. id)
+      assert.equal(case[3], w:key("HGET", "jobs", id):sub(-#ERROR) == ERROR, id)
+      w:key("DEL", "queue:default:5")
+    end
+  end)
+
   it("gives a job that was killed for its limit back with the verdict, uncharged", function()
     enqueue_aged { "a", "b" }
     w:fetch(2)

@@ -61,7 +61,7 @@ describe("shutdown", function()
   it("kills workers that take longer than the timeout, and tells the agent", function()
     local node = start_ready { timeout = 200, worker1 = "deaf,page:inc-5:job-5" }
     node:kill("TERM")
-    wait_for(node, "agent0 word dead 0 inc-5 stop 9 job-5\n")
+    wait_for(node, "agent0 word dead 0 inc-5 stop 9 0 job-5\n")
     assert.equal(0, (node:wait(BY)))
     assert.matches("worker 1 %(pid %d+%) did not leave in time: killed", node:stderr())
     assert.is_false(is_there(pids_of(node, "worker1")[1]))

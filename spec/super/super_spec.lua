@@ -120,7 +120,7 @@ describe("a death", function()
     local node = start_ready {
       worker1 = "page:inc-1:job-7,ready,once:" .. flag() .. ",after:50,raise:11",
     }
-    wait_for(node, "agent0 word dead 0 inc-1 signal 11 job-7\n")
+    wait_for(node, "agent0 word dead 0 inc-1 signal 11 0 job-7\n")
     wait_for_start(node, "worker1", 2)
     assert.matches("worker 1 %(pid %d+%) killed by signal 11 %(Seg[^\n]*next try in 0.1 s",
       node:stderr())
@@ -134,14 +134,14 @@ describe("a death", function()
 
   it("is told with its exit status, and '-' for no job", function()
     local node = start_ready { worker1 = "page:inc-2:,ready,once:" .. flag() .. ",exit:7" }
-    wait_for(node, "agent0 word dead 0 inc-2 exit 7 -\n")
+    wait_for(node, "agent0 word dead 0 inc-2 exit 7 0 -\n")
     assert.matches("worker 1 %(pid %d+%) exited with status 7", node:stderr())
     node:stop(BY)
   end)
 
   it("puts nothing into a word that would break it", function()
     local node = start_ready { worker1 = "page:a b:c\nd\127,ready,once:" .. flag() .. ",exit:7" }
-    wait_for(node, "agent0 word dead 0 a?b exit 7 c?d?\n")
+    wait_for(node, "agent0 word dead 0 a?b exit 7 0 c?d?\n")
     node:stop(BY)
   end)
 
@@ -174,7 +174,7 @@ describe("a death", function()
     local node = start_ready { worker = "page:inc-3:job-3" }
     signal(pids_of(node, "agent0")[1], "KILL")
     signal(pids_of(node, "worker2")[1], "KILL")
-    wait_for(node, "agent0 word dead 1 inc-3 signal 9 job-3\n")
+    wait_for(node, "agent0 word dead 1 inc-3 signal 9 0 job-3\n")
     assert.equal(2, #pids_of(node, "agent0"))
     assert.matches("agent %(pid %d+%) killed by signal 9", node:stderr())
     node:stop(BY)

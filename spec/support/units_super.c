@@ -17,7 +17,7 @@ static int unit_delays(lua_State *L)
     return n + 1;
 }
 
-/* word(line) -> slot, incarnation, how, number, on_cpu | generation | nothing */
+/* word(line) -> slot, incarnation, how, number, on_cpu, deliveries | generation | nothing */
 static int unit_word(lua_State *L)
 {
     struct word w;
@@ -32,7 +32,8 @@ static int unit_word(lua_State *L)
     lua_pushstring(L, w.how);
     lua_pushinteger(L, w.number);
     lua_pushstring(L, w.on_cpu);
-    return 5;
+    lua_pushinteger(L, w.deliveries_max);
+    return 6;
 }
 
 /* silences(silence_ms, started_ms, {beat_ms, look_ms}, …) -> what each look finds; beat_ms 0: there

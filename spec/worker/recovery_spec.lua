@@ -4,14 +4,20 @@ local support = require "spec.support"
 -- A worker process that dies: its jobs run again at once; the one that kills its worker each time
 -- is buried.
 
-local TASKS <const> = [[
-local moil = require "moil"
+local TASKS <const> = site.NOTE .. [[
 moil.task("pid", function() return (io.open("/proc/self/stat"):read("n")) end)
 moil.task("nap", function(s) moil.sleep(s) return "slept" end)
 moil.task("kill", function()
   os.execute("kill -9 " .. io.open("/proc/self/stat"):read("n"))
   moil.sleep(5)
 end)
+local function die(self)
+  note("ran", self.task, self.deliveries)
+  os.execute("kill -9 $PPID; sleep 10")
+end
+moil.task("once", { max_deliveries = 1, bind = true,
+  on_failure = function(self) note("hook", self.task, self.deliveries) end }, die)
+moil.task("four", { max_deliveries = 4, bind = true }, die)
 moil.task("kill_on_cpu", function()
   os.execute("kill -9 " .. io.open("/proc/self/stat"):read("n"))
   while true do end
@@ -38,8 +44,33 @@ describe("a worker killed with -9", function()
     assert.matches("was killed by signal 9 %(perhaps out of memory%)", err.message)
     local out = support.moil { "inspect", "dead", "--json", redis = here.redis }
     assert.matches('"task":"kill_on_cpu"', out.stdout)
-    -- Three that died, and one for its policy and hooks.
-    assert.matches('"deliveries":4', out.stdout)
+    assert.matches('"deliveries":3', out.stdout)
     assert.equal("number", type(here:call("pid"))) -- and the worker goes on
+  end)
+end)
+
+describe("a job that kills its worker", function()
+  -- Enough workers that none has to wait before it starts again.
+  local here
+  setup(function() here = site.open { tasks = TASKS, args = { "-w", "6" } } end)
+
+  it("loses it after as many as its task allows, though the sender knows no tasks", function()
+    local ran = {}
+    for task, state in pairs { once = "FAILURE", four = "FAILURE" } do
+      local out = support.moil { "call", task, redis = here.redis }
+      assert.equal(0, out.code, out.stderr)
+      here:wait_state(out.stdout:match "%S+", state, 30)
+    end
+    for _, line in ipairs(here:notes()) do ran[line] = (ran[line] or 0) + 1 end
+    assert.same({
+      ["ran once 1"] = 1, ["hook once 1"] = 1,
+      ["ran four 1"] = 1, ["ran four 2"] = 1, ["ran four 3"] = 1, ["ran four 4"] = 1,
+    }, ran)
+    local out = support.moil { "inspect", "dead", "--json", redis = here.redis }
+    for task, deliveries in pairs { once = "1", four = "4" } do
+      local line = out.stdout:match('[^\n]*"task":"' .. task .. '"[^\n]*')
+      assert.equal(deliveries, line:match('"deliveries":(%d+)'))
+      assert.matches("WorkerLost", line)
+    end
   end)
 end)

@@ -7,11 +7,11 @@ local INCARNATION <const> = "0d9c0e6a-0000-4000-8000-000000000000"
 describe("the supervisor's word", function()
   it("of each way to die", function()
     for how, number in pairs { signal = 9, exit = 1, limit = 9, stop = 15 } do
-      assert.same({ 3, INCARNATION, how, number, "job-1" },
-        { word(("dead 3 %s %s %d job-1"):format(INCARNATION, how, number)) })
+      assert.same({ 3, INCARNATION, how, number, "job-1", 7 },
+        { word(("dead 3 %s %s %d 7 job-1"):format(INCARNATION, how, number)) })
     end
-    assert.equal("-", (select(5, word("dead 0 i signal 11 -"))))
-    assert.equal(200, #select(5, word("dead 0 i signal 11 " .. ("x"):rep(200))))
+    assert.equal("-", (select(5, word("dead 0 i signal 11 0 -"))))
+    assert.equal(200, #select(5, word("dead 0 i signal 11 0 " .. ("x"):rep(200))))
   end)
 
   it("of a generation", function()
@@ -21,10 +21,11 @@ describe("the supervisor's word", function()
   it("that says something else is none", function()
     for _, line in ipairs {
       "generation", "generation 0", "generation -1", "generation x", "generation 1 2",
-      "", "dead", "dead 0 i signal 9", "alive 0 i signal 9 -", "dead x i signal 9 -",
-      "dead -1 i signal 9 -", "dead 0 i sleep 9 -", "dead 0 i signals 9 -",
-      "dead 0 i signal 256 -", "dead 0 i exit -1 -", "dead 0 i exit 99999999999999999999 -",
-      "dead 0 " .. ("i"):rep(40) .. " exit 1 -",
+      "", "dead", "dead 0 i signal 9", "dead 0 i signal 9 -",
+      "alive 0 i signal 9 0 -", "dead x i signal 9 0 -", "dead -1 i signal 9 0 -",
+      "dead 0 i sleep 9 0 -", "dead 0 i signals 9 0 -", "dead 0 i signal 256 0 -",
+      "dead 0 i exit -1 0 -", "dead 0 i exit 99999999999999999999 0 -",
+      "dead 0 i signal 9 -1 -", "dead 0 " .. ("i"):rep(40) .. " exit 1 0 -",
     } do
       assert.same({}, { word(line) }, line)
     end

@@ -1,5 +1,8 @@
-/* Names of job states and the rule for names. Pure; called by queue/, vm/, worker/ and api/. */
+/* Names of job states, the rule for names, and what follows from a job's counts. Pure; called by
+ * queue/, vm/, worker/ and api/. */
 #include "base/job.h"
+
+#include <string.h>
 
 static const char *const state_names[JOB_STATES] = {
     [JOB_PENDING] = "PENDING", [JOB_SCHEDULED] = "SCHEDULED", [JOB_DEFERRED] = "DEFERRED",
@@ -20,6 +23,15 @@ bool moil_job_state_is_builtin(struct slice name)
         }
     }
     return false;
+}
+
+uint32_t moil_job_deliveries(const struct job *job)
+{
+    /* Killed for its time limit, it was not charged with the delivery that ran. */
+    static const char lost[] = "{\"code\":\"WorkerLost\"";
+    size_t n = sizeof lost - 1;
+    bool told = job->verdict.n >= n && memcmp(job->verdict.p, lost, n) == 0;
+    return job->crashes + job->losses + (told ? 0 : 1);
 }
 
 bool moil_name_is_valid(struct slice name)

@@ -63,6 +63,10 @@ const char *moil_job_state_name(enum job_state s);
 /* True when the name is one of the built-in states, which a task may not set by itself. */
 bool moil_job_state_is_builtin(struct slice name);
 
+/* How often it was given to a worker to run, the worker that has it now included. The delivery that
+ * only tells why the ones before it were lost is none. */
+uint32_t moil_job_deliveries(const struct job *job);
+
 /* A task's, queue's or state's name and an id: 1 to MOIL_NAME_MAX bytes of printable ASCII without
  * space. */
 bool moil_name_is_valid(struct slice name);

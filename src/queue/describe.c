@@ -108,7 +108,7 @@ static void add_waiting(struct buffer *out, const struct job *job, struct slice 
     add_text(out, "meta", note.meta);
     add_arguments(out, job);
     add_int(out, "retries", job->retries);
-    add_int(out, "deliveries", (int64_t)job->crashes + job->losses + (held ? 1 : 0));
+    add_int(out, "deliveries", held ? moil_job_deliveries(job) : job->crashes + job->losses);
     add_time(out, "enqueued_at", job->enqueued_us);
     add_time(out, "started_at", note.started_us);
     if (held)

@@ -356,12 +356,13 @@ void moil_child_tell_death(struct children *c, const struct child *child, int wa
     bool signalled = WIFSIGNALED(wait_status);
     bool stopped = child->state == CHILD_STOPPING && (child->killed || was_told(wait_status));
     char line[512];
-    snprintf(line, sizeof line, "dead %d %s %s %d %s\n", child->slot, incarnation,
+    snprintf(line, sizeof line, "dead %d %s %s %d %d %s\n", child->slot, incarnation,
              !signalled       ? "exit"
              : child->overdue ? "limit"
              : stopped        ? "stop"
                               : "signal",
-             signalled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status), on_cpu);
+             signalled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status),
+             (int)atomic_load(&page->deliveries_max), on_cpu);
     moil_children_say(c, line);
 }
 

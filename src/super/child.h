@@ -6,14 +6,15 @@
  * Words: one line to the agent for each worker that died (not for one that left with status 0), and
  * for each generation that serves from now on, in one write of less than PIPE_BUF bytes:
  *
- *     dead SLOT INCARNATION signal|exit|limit|stop NUMBER ID\n
+ *     dead SLOT INCARNATION signal|exit|limit|stop NUMBER DELIVERIES ID\n
  *     generation NUMBER\n
  *
  * stop: the supervisor killed it, as it did not leave in time: no job is to blame.
  * limit: the supervisor killed it, as the job on its CPU was long past its hard time limit.
- * ID is the job on the CPU, or "-" between jobs. Words stay in the pipe while there is no agent. A
- * worker that died before it had an incarnation has no word: it held nothing. Should the pipe be
- * full, the word is lost (and logged): the incarnation's lease tells later. */
+ * ID is the job on the CPU, or "-" between jobs; DELIVERIES how many its task allows, 0: not said.
+ * Words stay in the pipe while there is no agent. A worker that died before it had an incarnation
+ * has no word: it held nothing. Should the pipe be full, the word is lost (and logged): the
+ * incarnation's lease tells later. */
 #ifndef MOIL_SUPER_CHILD_H
 #define MOIL_SUPER_CHILD_H
 

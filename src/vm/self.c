@@ -68,7 +68,7 @@ void moil_self_push(lua_State *L, struct run *run)
     set_slice(L, "worker", run->worker);
     set_int(L, "retries", job->retries);
     set_int(L, "attempt", (lua_Integer)job->retries + 1);
-    set_int(L, "deliveries", (lua_Integer)job->crashes + job->losses + 1);
+    set_int(L, "deliveries", (lua_Integer)moil_job_deliveries(job));
     set_slice(L, "root_id", job->id);
     set_json(L, "args", job->args);
     set_json(L, "kwargs", job->kwargs);

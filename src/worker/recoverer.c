@@ -42,7 +42,7 @@ struct recovery {
     struct recovery *prev, *next;
     struct agent *agent;
     char incarnation[MOIL_ID_LEN + 1];
-    char kind[8]; /* condemn.lua's */
+    char kind[24]; /* condemn.lua's */
     char on_cpu[MOIL_NAME_MAX + 1];
     char error[512];
     bool condemned;
@@ -174,8 +174,11 @@ static void take_word(struct agent *a, const char *line)
         return;
     }
     bool is_plain = strcmp(word.how, "limit") == 0 || strcmp(word.how, "stop") == 0;
+    char kind[24];
+    snprintf(kind, sizeof kind, word.deliveries_max && !is_plain ? "%s:%d" : "%s",
+             is_plain ? word.how : "crash", word.deliveries_max);
     describe_death(word.how, word.number, error, sizeof error);
-    condemn(a, slice_str(word.incarnation), is_plain ? word.how : "crash", word.on_cpu, error);
+    condemn(a, slice_str(word.incarnation), kind, word.on_cpu, error);
 }
 
 static void words_cb(struct ev_loop *loop, ev_io *watcher, int events)

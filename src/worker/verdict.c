@@ -57,7 +57,7 @@ static void encode_outcome(struct delivery *d, const char *state, struct slice v
             .body = body,
             .priority = d->job.priority,
             .retries = d->job.retries,
-            .deliveries = 1 + d->job.crashes + d->job.losses,
+            .deliveries = moil_job_deliveries(&d->job),
             .enqueued_us = d->job.enqueued_us,
             .started_us = d->started_us,
             .finished_us = moil_clock_wall_us(),

@@ -24,9 +24,10 @@ int moil_word_parse(const char *line, struct word *out)
         return 0;
     }
     w.generation = 0;
-    if (sscanf(line, "dead %4d %36s %7s %4d %200s", &w.slot, w.incarnation, w.how, &w.number,
-               w.on_cpu) != 5 ||
-        !is_way_to_die(w.how) || w.slot < 0 || w.number < 0 || w.number > 255)
+    if (sscanf(line, "dead %4d %36s %7s %4d %10d %200s", &w.slot, w.incarnation, w.how, &w.number,
+               &w.deliveries_max, w.on_cpu) != 6 ||
+        !is_way_to_die(w.how) || w.slot < 0 || w.number < 0 || w.number > 255 ||
+        w.deliveries_max < 0)
         return MOIL_EBADMSG;
     *out = w;
     return 0;

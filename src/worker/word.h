@@ -9,14 +9,15 @@
 struct word {
     int generation; /* serves from now on; 0: a worker died, and the rest holds */
     int slot;
-    int number; /* the signal, or the exit code */
+    int number;         /* the signal, or the exit code */
+    int deliveries_max; /* that the task of that job allows; 0: not said */
     char incarnation[MOIL_ID_LEN + 1];
     char how[8]; /* signal, exit, limit or stop */
     char on_cpu[MOIL_NAME_MAX + 1];
 };
 
-/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER ID" or "generation NUMBER", without its
- * newline. 0, or MOIL_EBADMSG (then *out is untouched). */
+/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER DELIVERIES ID" or "generation NUMBER",
+ * without its newline. 0, or MOIL_EBADMSG (then *out is untouched). */
 int moil_word_parse(const char *line, struct word *out);
 
 #endif
