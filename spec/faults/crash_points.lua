@@ -41,7 +41,7 @@ add("worker.giving_back", { signal = "TERM", load = "hold", count = 3, ordered =
 add("worker.closing", { signal = "QUIT", load = "long", count = 3 })
 
 -- The agent's duties and its end: the next agent goes on.
-add("agent.promoting agent.promoted agent.swept agent.beat", {})
+add("agent.promoting agent.promoted agent.swept agent.beat agent.looking", {})
 add("agent.beat", { how = "stop" }) -- its supervisor takes another in its place
 add("agent.told agent.condemned agent.recovering agent.recovered", { load = "die" })
 add("agent.seized agent.relieved", { load = "stuck" })

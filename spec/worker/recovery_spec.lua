@@ -22,6 +22,13 @@ moil.task("kill_on_cpu", function()
   os.execute("kill -9 " .. io.open("/proc/self/stat"):read("n"))
   while true do end
 end)
+moil.task("spin_once", function()
+  if io.open("pid") then return "done" end
+  local f = io.open("pid", "w")
+  f:write((io.open("/proc/self/stat"):read("n")), "\n")
+  f:close()
+  while true do end
+end)
 ]]
 
 describe("a worker killed with -9", function()
@@ -72,5 +79,36 @@ describe("a job that kills its worker", function()
       assert.equal(deliveries, line:match('"deliveries":(%d+)'))
       assert.matches("WorkerLost", line)
     end
+  end)
+end)
+
+-- The agent stands still between Redis's answer about its workers and its look at their pages; the
+-- worker dies meanwhile, and its page is given to the next one.
+describe("a worker that dies while its agent looks for dead ones", function()
+  it("has its job charged with the crash, once", function()
+    local here = site.open { tasks = TASKS, idle = true }
+    local mark <const>, pid <const> = here.dir .. "/mark", here.dir .. "/pid"
+    local node = support.start_moil {
+      program = support.build .. "/crash/moil", redis = here.url, cwd = here.dir,
+      env = { MOIL_CRASH_AT = "agent.looking:2:stop", MOIL_CRASH_MARK = mark },
+      "worker", here.tasks, "-w", "1", "--lease", "12",
+    }
+    node:read_until("ready", 15)
+    local function number_in(name)
+      return support.wait_until(function()
+        local f <close> = io.open(name)
+        return f and f:read("n")
+      end, 20, name)
+    end
+    local job = here.moil.send("spin_once", {})
+    local worker <const>, agent <const> = number_in(pid), number_in(mark)
+    support.native.kill(worker, support.native.signals.KILL)
+    support.wait_until(function() return here.redis:call("HLEN", "{moil}:workers") == 2 end, 15,
+      "another worker")
+    support.native.kill(agent, support.native.signals.CONT)
+    assert.equal("done", job:get { timeout = 20 })
+    local record = here.redis:call("HGET", "{moil}:jobs", job.id)
+    assert.equal("2", record:match("^R1 SUCCESS %S+ %d+ %d+ (%d+)"))
+    node:stop()
   end)
 end)

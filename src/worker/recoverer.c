@@ -105,14 +105,22 @@ static void step_all(struct agent *a)
     }
 }
 
-/* The one of that incarnation, new where there is none; NULL when out of memory. */
-static struct recovery *recovery_of(struct agent *a, struct slice incarnation)
+static struct recovery *find_recovery(struct agent *a, struct slice incarnation)
 {
     struct recovery *r;
     DL_FOREACH(a->recoveries, r) {
         if (slice_is(incarnation, r->incarnation))
-            return r;
+            break;
     }
+    return r;
+}
+
+/* The one of that incarnation, new where there is none; NULL when out of memory. */
+static struct recovery *recovery_of(struct agent *a, struct slice incarnation)
+{
+    struct recovery *r = find_recovery(a, incarnation);
+    if (r)
+        return r;
     if (incarnation.n > MOIL_ID_LEN || !(r = calloc(1, sizeof *r)))
         return NULL;
     r->agent = a;
@@ -181,19 +189,9 @@ static void take_word(struct agent *a, const char *line)
     condemn(a, slice_str(word.incarnation), kind, word.on_cpu, error);
 }
 
-static void words_cb(struct ev_loop *loop, ev_io *watcher, int events)
+/* The lines that are whole. */
+static void take_words(struct agent *a)
 {
-    (void)events;
-    struct agent *a = watcher->data;
-    char *room = moil_buffer_reserve(&a->word, WORD_MAX);
-    ssize_t n = room ? read(watcher->fd, room, WORD_MAX) : -1;
-    if (n == 0) {
-        ev_io_stop(loop, watcher);
-        return;
-    }
-    if (n < 0)
-        return;
-    a->word.len += (size_t)n;
     const char *text = moil_buffer_cstr(&a->word), *newline;
     size_t used = 0;
     while ((newline = memchr(text + used, '\n', a->word.len - used))) {
@@ -204,6 +202,28 @@ static void words_cb(struct ev_loop *loop, ev_io *watcher, int events)
     }
     memmove(a->word.data, a->word.data + used, a->word.len - used);
     a->word.len -= used;
+}
+
+/* All that the supervisor has said by now. */
+static void hear(struct agent *a)
+{
+    ssize_t n = 0;
+    do {
+        char *room = moil_buffer_reserve(&a->word, WORD_MAX);
+        n = room ? read(a->options.word_fd, room, WORD_MAX) : -1;
+        if (n > 0) {
+            a->word.len += (size_t)n;
+            take_words(a);
+        }
+    } while (n > 0);
+    if (n == 0)
+        ev_io_stop(a->loop, &a->words);
+}
+
+static void words_cb(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop, (void)events;
+    hear(watcher->data);
 }
 
 /* --- nodes that vanished ---------------------------------------------------------------------- */
@@ -299,9 +319,15 @@ static struct slice node_of(struct slice value)
     return slice_of(value.p, space ? (size_t)(space - value.p) : 0);
 }
 
+/* Its supervisor says how it died before it clears the page: a word that waits comes first, and
+ * holds. */
 static void condemn_if_gone(struct agent *a, struct slice incarnation)
 {
-    if (!is_on_a_page(a, incarnation))
+    if (is_on_a_page(a, incarnation))
+        return;
+    if (ev_is_active(&a->words))
+        hear(a);
+    if (!find_recovery(a, incarnation))
         condemn(a, incarnation, "stop", "-", "{}");
 }
 
@@ -325,6 +351,7 @@ static void workers_cb(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
     struct lease_seen *seen, *next;
+    MOIL_CRASH_POINT_IF(!err, "agent.looking");
     if (err)
         return;
     for (size_t i = 0; i + 1 < moil_reply_count(reply); i += 2)
@@ -429,6 +456,6 @@ static void last_look_cb(void *data, int err, const struct reply *reply)
 void moil_recoverer_finish(struct agent *a)
 {
     if (ev_is_active(&a->words))
-        words_cb(a->loop, &a->words, EV_READ);
+        hear(a);
     a->looking = ask_key(a, "HGETALL", "workers", last_look_cb) == 0;
 }
