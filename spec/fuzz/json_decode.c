@@ -25,10 +25,11 @@ static int check(lua_State *L)
     struct buffer again;
     moil_buffer_init(&again);
     FUZZ_CHECK(lua_gettop(L) == 1);
-    int err = moil_json_encode(L, 1, "value", &again, why, sizeof why);
+    struct json_sink to = {.out = &again, .max = SIZE_MAX, .root = "value"};
+    int err = moil_json_encode(L, 1, &to);
     FUZZ_CHECK(lua_gettop(L) == 1);
     if (err != 0) { /* one level more is read than written: the list of arguments */
-        fuzz_check_line(why, sizeof why);
+        fuzz_check_line(to.err, sizeof to.err);
     } else {
         json_t *before = load(*text), *after = load(moil_buffer_slice(&again));
         bool nul = memmem(again.data, again.len, "\\u0000", 6); /* jansson refuses it in names */

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "base/error.h"
 #include "units.h"
 #include "vm/json.h"
 
@@ -33,25 +34,35 @@ static int push_text(lua_State *L, int err, struct buffer *b, const char *errstr
     return 2;
 }
 
-/* encode(value) -> text | nil, message */
-static int unit_encode(lua_State *L)
+static int push_sink(lua_State *L, int err, struct json_sink *to)
 {
-    char errstr[MESSAGE_MAX] = "";
-    struct buffer b;
-
-    moil_buffer_init(&b);
-    return push_text(L, moil_json_encode(L, 1, "value", &b, errstr, sizeof errstr), &b, errstr);
+    if (err == MOIL_ETOOLARGE) {
+        snprintf(to->err, sizeof to->err, "too large: %zu", to->out->len);
+    }
+    return push_text(L, err, to->out, to->err);
 }
 
-/* encode_args(list, n) -> text | nil, message */
+/* encode(value, max) -> text | nil, message */
+static int unit_encode(lua_State *L)
+{
+    struct buffer b;
+    struct json_sink to = {.out = &b, .root = "value"};
+
+    to.max = (size_t)luaL_optinteger(L, 2, LUA_MAXINTEGER);
+    moil_buffer_init(&b);
+    return push_sink(L, moil_json_encode(L, 1, &to), &to);
+}
+
+/* encode_args(list, n, max) -> text | nil, message */
 static int unit_encode_args(lua_State *L)
 {
     lua_Integer n = luaL_checkinteger(L, 2);
-    char errstr[MESSAGE_MAX] = "";
     struct buffer b;
+    struct json_sink to = {.out = &b};
 
+    to.max = (size_t)luaL_optinteger(L, 3, LUA_MAXINTEGER);
     moil_buffer_init(&b);
-    return push_text(L, moil_json_encode_args(L, 1, n, &b, errstr, sizeof errstr), &b, errstr);
+    return push_sink(L, moil_json_encode_args(L, 1, n, &to), &to);
 }
 
 /* decode(text) -> true, value | false, message */

@@ -212,9 +212,9 @@ describe("enqueueing", function()
     assert.matches("moil.send: a task's name is", refused [[moil.send("a b")]])
     assert.matches("entry 2 is no signature",
       refused [[moil.enqueue_many { moil.signature("a"), {} }]])
-    assert.equal("TooLarge: a: arguments and options of 1037 bytes, more than the 1000 allowed",
+    assert.equal("TooLarge: a: arguments and options of more than the 1000 bytes allowed",
       refused([[moil.send("a", { ("x"):rep(1000) })]], { max_payload = 1000 }))
-    assert.matches("TooLarge: a: arguments and options of 1048%d+ bytes, more than the 1048576",
+    assert.equal("TooLarge: a: arguments and options of more than the 1048576 bytes allowed",
       refused [[moil.send("a", { ("x"):rep(1048576) })]])
   end)
 end)

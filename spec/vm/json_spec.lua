@@ -53,6 +53,28 @@ describe("writing", function()
     assert.equal('"a\\u0000b"', json.encode "a\0b")
   end)
 
+  it("stops as soon as the text passes its bound", function()
+    local shared = {}
+    for i = 1, 1000 do shared[i] = ("x"):rep(1000) end
+    for _ = 1, 100 do shared = { shared, shared } end -- 2^100 strings
+    assert.equal("too large: 5000", select(2, json.encode(shared, 5000)):gsub("50%d%d", "5000"))
+    assert.matches("^too large: 10%d%d$", select(2, json.encode_args({ ("x"):rep(1e6) }, 1, 1000)))
+    assert.equal('"abc"', json.encode("abc", 5))
+    assert.matches("too large", select(2, json.encode("abc", 4)))
+    assert.equal("[1,2]", json.encode_args({ 1, 2 }, 2, 5))
+    assert.matches("too large", select(2, json.encode_args({ 1, 2 }, 2, 4)))
+    assert.matches("too large", select(2, json.encode({ 1, 2 }, 4)))
+  end)
+
+  it("starts over at most once for arrays within arrays", function()
+    local t, expected = { 0 }, "[0]"
+    for _ = 1, 40 do -- 2^40, were each level written twice
+      t = { t, [3] = 3, [2] = 2 }
+      expected = "[" .. expected .. ",2,3]"
+    end
+    assert.equal(expected, json.encode(t))
+  end)
+
   it("names the place of what cannot be JSON", function()
     local function wrong(value)
       local text, message = json.encode(value)

@@ -35,6 +35,39 @@ moil.task("grow", { memory_limit = false }, function(mb)
   for i = 1, mb do t[i] = ("x"):rep(2^20) .. i end
   return #t
 end)
+local function heavy()
+  local t, s = {}, ("x"):rep(1e7)
+  for i = 1, 100 do t[i] = s end
+  return t
+end
+moil.task("heavy.result", { memory_limit = 20 }, heavy)
+moil.task("heavy.arguments", { memory_limit = 20 }, function() moil.send("add", heavy()) end)
+moil.task("heavy.kwargs", { memory_limit = 20 }, function()
+  moil.send("add", {}, { kwargs = { t = heavy() } })
+end)
+moil.task("heavy.meta", { memory_limit = 20, bind = true }, function(self)
+  self:update_state("HEAVY", heavy())
+end)
+moil.task("heavy.reason", { memory_limit = 20, bind = true }, function(self)
+  self:reject { reason = heavy()[1] }
+end)
+moil.task("heavy.calls", { memory_limit = 20 }, function()
+  local call, calls = moil.signature("add", { ("x"):rep(1e6) }), {}
+  for i = 1, 100 do calls[i] = call end
+  moil.enqueue_many(calls)
+end)
+moil.task("heavy.json", { memory_limit = 20 }, function()
+  local text, message = moil.json.encode(heavy())
+  assert(not text, "encoded")
+  error { code = "TooLarge", message = "allowed: " .. message }
+end)
+moil.task("heavy.log", { memory_limit = 20 }, function()
+  local t = heavy()
+  moil.log.info("heavy fields", { t = t })
+  moil.log.info(t[1])
+  print(("y"):rep(1e5))
+  error { code = "TooLarge", message = "allowed: logged" }
+end)
 moil.task("endless", { memory_limit = false }, eat)
 ]]
 
@@ -68,6 +101,26 @@ describe("a memory limit", function()
     if not os.getenv("SANITIZER") then assert.is_true(peak <= base + 110, peak .. " MB") end
     node:kill("TERM")
     node:wait(15)
+  end)
+
+  it("is not escaped by values that become text", function()
+    local other = site.open { tasks = TASKS, redis = here.redis, url = here.url, idle = true }
+    local node = other:worker { "-w", "1", "-q", "heavy" }
+    local function call(task) return here.moil.send(task, {}, { queue = "heavy" }) end
+    local base = call("rss"):get { timeout = 15 }
+    for _, what in ipairs { "result", "arguments", "kwargs", "meta", "reason", "calls", "json",
+      "log" } do
+      local _, err = call("heavy." .. what):get { timeout = 60, propagate = false }
+      assert.equal("TooLarge", err.code, what .. ": " .. err.message)
+      assert.matches(what == "calls" and "enqueue fewer" or "allowed", err.message)
+    end
+    local peak = call("rss"):get { timeout = 15 }
+    if not os.getenv("SANITIZER") then assert.is_true(peak <= base + 80, peak .. " MB") end
+    node:kill("TERM")
+    node:wait(15)
+    local log = node:stderr()
+    assert.matches("heavy fields", log)
+    assert.is_true(#log < 64 * 1024, #log .. " bytes of log")
   end)
 
   it("may be lifted by the task", function()

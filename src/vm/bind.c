@@ -5,8 +5,11 @@
 
 #include <stdio.h>
 
+#include "base/error.h"
 #include "vm/json.h"
 #include "vm/state.h"
+
+enum { MESSAGE_MAX = 8 * 1024 }; /* bytes of a log line's message */
 
 static int bind_gc(lua_State *L)
 {
@@ -134,6 +137,40 @@ void moil_bind_push_where(lua_State *L, const struct bind *bind)
         }
     }
     lua_pushnil(L); /* nil */
+}
+
+void moil_bind_encode(lua_State *L, int idx, struct json_sink *to)
+{
+    int code = moil_json_encode(L, idx, to);
+
+    if (code == MOIL_ETOOLARGE) {
+        snprintf(to->err, sizeof to->err, "%s: more than the %zu bytes allowed", to->root, to->max);
+    } else if (code == MOIL_ENOMEM) {
+        snprintf(to->err, sizeof to->err, "%s: %s", to->root, moil_strerror(code));
+    }
+    if (code != 0) {
+        moil_bind_raise(L, moil_error_code(code), to->err);
+    }
+}
+
+struct slice moil_bind_push_message(lua_State *L, int idx)
+{
+    struct slice s;
+
+    s.p = luaL_tolstring(L, idx, &s.n); /* text */
+    if (s.n <= MESSAGE_MAX) {
+        return s;
+    }
+    s.n = MESSAGE_MAX;
+    while (s.n > 0 && ((unsigned char)s.p[s.n] & 0xc0) == 0x80) { /* not within a character */
+        s.n--;
+    }
+    lua_pushlstring(L, s.p, s.n); /* text part */
+    lua_pushliteral(L, "…");      /* text part mark */
+    lua_concat(L, 2);             /* text part */
+    lua_remove(L, -2);            /* part */
+    s.p = lua_tolstring(L, -1, &s.n);
+    return s;
 }
 
 int moil_bind_raise(lua_State *L, const char *code, const char *message)

@@ -17,6 +17,7 @@ struct reader {
     int idx;
     struct vm_call *call;
     const char *task; /* for messages */
+    size_t max, left; /* bytes that arguments and options may have, in all and still */
 };
 
 static void fail(const struct reader *r, int err, const char *what)
@@ -70,38 +71,59 @@ static lua_Number read_number(const struct reader *r, const char *field, lua_Num
     return v;
 }
 
-static struct slice read_args(const struct reader *r)
+static void fail_text(const struct reader *r, int err, const struct json_sink *to)
+{
+    char what[120];
+
+    if (err == MOIL_ETOOLARGE) {
+        snprintf(what, sizeof what, "arguments and options of more than the %zu bytes allowed",
+                 r->max);
+    } else {
+        snprintf(what, sizeof what, "%s", moil_strerror(err));
+    }
+    fail(r, err, err == MOIL_EINVAL ? to->err : what);
+}
+
+/* Takes a text from what the job may have. */
+static struct slice take_text(struct reader *r, size_t from)
+{
+    size_t n = r->call->request.len - from;
+
+    r->left -= n;
+    return moil_call_place(from, n);
+}
+
+static struct slice read_args(struct reader *r)
 {
     size_t from = r->call->request.len;
-    char err[400];
+    struct json_sink to = {.out = &r->call->request, .max = r->left};
     int code;
 
     lua_getfield(r->L, r->idx, "args"); /* args */
-    code = moil_json_encode_args(r->L, -1, (lua_Integer)read_number(r, "n", 0), &r->call->request,
-                                 err, sizeof err);
+    code = moil_json_encode_args(r->L, -1, (lua_Integer)read_number(r, "n", 0), &to);
     if (code != 0) {
-        fail(r, code, code == MOIL_ENOMEM ? moil_strerror(code) : err);
+        fail_text(r, code, &to);
     }
     lua_pop(r->L, 1);
-    return moil_call_place(from, r->call->request.len - from);
+    return take_text(r, from);
 }
 
 /* A table that must become a JSON object; absent when there is none or it is empty. */
-static struct slice read_object(const struct reader *r, const char *field)
+static struct slice read_object(struct reader *r, const char *field)
 {
     struct buffer *request = &r->call->request;
     size_t from = request->len;
-    char err[400];
+    struct json_sink to = {.out = request, .max = r->left};
     int code;
 
     if (lua_getfield(r->L, r->idx, field) != LUA_TTABLE) { /* value */
         lua_pop(r->L, 1);
         return (struct slice){0};
     }
-    code = moil_json_encode(r->L, -1, strcmp(field, "extra") == 0 ? "options" : field, request, err,
-                            sizeof err);
+    to.root = strcmp(field, "extra") == 0 ? "options" : field;
+    code = moil_json_encode(r->L, -1, &to);
     if (code != 0) {
-        fail(r, code, code == MOIL_ENOMEM ? moil_strerror(code) : err);
+        fail_text(r, code, &to);
     }
     lua_pop(r->L, 1);
     if (request->len - from == 2) { /* [] or {} */
@@ -111,7 +133,18 @@ static struct slice read_object(const struct reader *r, const char *field)
     if (request->data[from] != '{') {
         fail(r, MOIL_EINVAL, "kwargs: must be a table of names and values");
     }
-    return moil_call_place(from, request->len - from);
+    return take_text(r, from);
+}
+
+/* The texts of many calls wait in one request, outside of what the ledger counts. */
+static void check_request(const struct reader *r)
+{
+    const struct run *run = moil_call_run(r->call);
+
+    if (run && run->memory_limit && r->call->request.len > run->memory_limit) {
+        fail(r, MOIL_ETOOLARGE,
+             "the calls before it are larger than the job's memory limit: enqueue fewer at a time");
+    }
 }
 
 static void read_due(const struct reader *r, struct submission *sub)
@@ -132,15 +165,15 @@ static void read_due(const struct reader *r, struct submission *sub)
 void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct vm_call *call,
                           struct submission *sub)
 {
-    struct reader r = {.L = L, .idx = idx, .call = call};
     size_t max = moil_host_payload(&bind->host);
+    struct reader r = {.L = L, .idx = idx, .call = call, .max = max, .left = max};
     struct job *job = &sub->job;
-    size_t size;
 
     luaL_checktype(L, idx, LUA_TTABLE);
     memset(sub, 0, sizeof *sub);
     lua_getfield(L, idx, "task"); /* task */
     r.task = lua_isstring(L, -1) ? lua_tostring(L, -1) : "?";
+    check_request(&r);
     job->task = read_name(&r, "task");
     job->queue = read_name(&r, "queue");
     job->id = read_id(&r);
@@ -152,14 +185,6 @@ void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct
     lua_getfield(L, idx, "at_front"); /* task at_front */
     sub->at_front = lua_toboolean(L, -1);
     read_due(&r, sub);
-    size = job->args.n + job->kwargs.n + job->extra.n;
-    if (size > max) {
-        char what[120];
-
-        snprintf(what, sizeof what, "arguments and options of %zu bytes, more than the %zu allowed",
-                 size, max);
-        fail(&r, MOIL_ETOOLARGE, what);
-    }
     lua_pop(L, 2);
 }
 

@@ -253,17 +253,13 @@ static int core_update_state(lua_State *L)
     struct slice state = moil_call_put(call, check_slice(L, 1));
     size_t from = call->request.len;
     struct slice meta;
-    char err[400];
+    struct json_sink to = {
+        .out = &call->request, .max = moil_host_payload(&bind->host), .root = "meta"};
 
-    if (!lua_isnoneornil(L, 2) &&
-        moil_json_encode(L, 2, "meta", &call->request, err, sizeof err) != 0) {
-        return moil_bind_raise(L, "BadArgument", err);
+    if (!lua_isnoneornil(L, 2)) {
+        moil_bind_encode(L, 2, &to);
     }
     meta = moil_call_place(from, call->request.len - from);
-    if (meta.n > moil_host_payload(&bind->host)) {
-        return moil_bind_raise(L, "TooLarge",
-                               "self:update_state: more meta than a payload may have");
-    }
     check_memory(L, call);
     moil_call_settle(call, &state);
     moil_call_settle(call, &meta);

@@ -52,7 +52,7 @@ static int core_stop(lua_State *L)
     struct run *run = moil_bind_run(L, moil_bind_of(L));
     int kind = luaL_checkoption(L, 1, NULL, stop_names);
     lua_Number delay_s = luaL_optnumber(L, 3, 0);
-    char err[400];
+    struct json_sink to = {.root = "reason"};
 
     if (!run) {
         return moil_bind_raise(L, "BadArgument", "no job is running here");
@@ -64,9 +64,9 @@ static int core_stop(lua_State *L)
     }
     if (!run->stopped) {
         moil_buffer_clear(&run->value);
-        if (moil_json_encode(L, 2, "reason", &run->value, err, sizeof err) != 0) {
-            return moil_bind_raise(L, "BadArgument", err);
-        }
+        to.out = &run->value;
+        to.max = moil_host_payload(&run->vm->host);
+        moil_bind_encode(L, 2, &to);
         run->outcome.kind = stop_outcomes[kind];
         run->outcome.delay_ms = (int64_t)ceil(delay_s * 1000);
         run->exhausted = stop_outcomes[kind] == OUTCOME_FAILURE;

@@ -6,23 +6,43 @@
 #include "vm/json.h"
 #include "vm/state.h"
 
+enum {
+    SCRATCH_KEPT = 1024 * 1024, /* bytes that stay allocated after one large text */
+    FIELDS_MAX = 8 * 1024,      /* bytes of a log line's fields as JSON … */
+    FIELDS_SHOWN = 2 * 1024,    /* … and of their beginning, where they have more */
+};
+
+static struct buffer *clear_scratch(struct bind *bind)
+{
+    if (bind->scratch.failed || bind->scratch.cap > SCRATCH_KEPT) {
+        moil_buffer_fini(&bind->scratch);
+        moil_buffer_init(&bind->scratch);
+    }
+    moil_buffer_clear(&bind->scratch);
+    return &bind->scratch;
+}
+
 /* encode(value, root) -> text, or nil and what cannot be JSON */
 static int core_encode(lua_State *L)
 {
-    struct buffer *scratch = &moil_bind_of(L)->scratch;
-    const char *root = luaL_optstring(L, 2, "value");
-    char err[400];
+    struct bind *bind = moil_bind_of(L);
+    const struct run *run = moil_bind_run(L, bind);
+    struct json_sink to = {.out = clear_scratch(bind), .max = SIZE_MAX};
     int code;
 
+    to.root = luaL_optstring(L, 2, "value");
     luaL_checkany(L, 1);
-    moil_buffer_clear(scratch);
-    code = moil_json_encode(L, 1, root, scratch, err, sizeof err);
+    if (run && run->memory_limit) { /* no text beyond that could be held */
+        to.max = run->memory_limit;
+    }
+    code = moil_json_encode(L, 1, &to);
     if (code != 0) {
-        lua_pushnil(L);                                                     /* nil */
-        lua_pushstring(L, code == MOIL_ENOMEM ? moil_strerror(code) : err); /* nil message */
+        lua_pushnil(L);                                                               /* nil */
+        lua_pushstring(L, code == MOIL_EINVAL ? to.err : moil_strerror(MOIL_ENOMEM)); /* nil
+                                                                                         message */
         return 2;
     }
-    lua_pushlstring(L, scratch->data, scratch->len); /* text */
+    lua_pushlstring(L, to.out->data, to.out->len); /* text */
     return 1;
 }
 
@@ -67,32 +87,61 @@ static int core_time(lua_State *L)
 
 static const char *const level_names[] = {"debug", "info", "warning", "error", NULL};
 
+/* In the place of fields that cannot be logged: one whose text says why, or how they begin. */
+static void replace_fields(struct buffer *fields, const char *name, struct slice text,
+                           const char *mark)
+{
+    struct buffer b;
+
+    moil_buffer_init(&b);
+    moil_buffer_add_slice(&b, text);
+    moil_buffer_add_str(&b, mark);
+    moil_buffer_clear(fields);
+    moil_buffer_addf(fields, "{\"%s\":", name);
+    moil_buffer_add_json(fields, moil_buffer_slice(&b));
+    moil_buffer_add_char(fields, '}');
+    moil_buffer_fini(&b);
+}
+
+/* The fields at idx as a JSON object in the sink, or nothing: a list says nothing by name. */
+static void encode_fields(lua_State *L, int idx, struct json_sink *to)
+{
+    int code = moil_json_encode(L, idx, to);
+    struct slice text = moil_buffer_slice(to->out);
+
+    if (code == MOIL_ETOOLARGE) {
+        text.n = text.n < FIELDS_SHOWN ? text.n : FIELDS_SHOWN;
+        while (text.n > 0 && ((unsigned char)text.p[text.n - 1] & 0x80)) { /* not in a character */
+            text.n--;
+        }
+        replace_fields(to->out, "cut", text, "…");
+    } else if (code != 0) {
+        replace_fields(to->out, "fields",
+                       slice_str(code == MOIL_EINVAL ? to->err : moil_strerror(code)), "");
+    } else if (text.n > 0 && text.p[0] != '{') {
+        moil_buffer_clear(to->out);
+    }
+}
+
 /* log(level, message, fields): never fails: fields that cannot be JSON are told instead of logged
  */
 static int core_log(lua_State *L)
 {
     const struct run *run = moil_bind_run(L, moil_bind_of(L));
-    struct buffer *scratch = &moil_bind_of(L)->scratch;
     enum log_level level = (enum log_level)luaL_checkoption(L, 1, NULL, level_names);
+    struct json_sink to = {.max = FIELDS_MAX, .root = "fields"};
     struct slice message;
-    char err[400];
 
     if (!moil_log_enabled(level)) {
         return 0;
     }
-    message.p = luaL_tolstring(L, 2, &message.n); /* message */
-    moil_buffer_clear(scratch);
-    if (lua_istable(L, 3) && moil_json_encode(L, 3, "fields", scratch, err, sizeof err) != 0) {
-        moil_buffer_clear(scratch);
-        moil_buffer_add_str(scratch, "{\"fields\":");
-        moil_buffer_add_json(scratch, slice_str(err));
-        moil_buffer_add_char(scratch, '}');
-    }
-    if (scratch->len > 0 && scratch->data[0] != '{') { /* a list says nothing by name */
-        moil_buffer_clear(scratch);
+    message = moil_bind_push_message(L, 2); /* message */
+    to.out = clear_scratch(moil_bind_of(L));
+    if (lua_istable(L, 3)) {
+        encode_fields(L, 3, &to);
     }
     moil_log_job(level, run ? run->job.id : (struct slice){0},
-                 run ? run->job.task : (struct slice){0}, message, moil_buffer_slice(scratch));
+                 run ? run->job.task : (struct slice){0}, message, moil_buffer_slice(to.out));
     return 0;
 }
 

@@ -21,16 +21,23 @@ void moil_json_open(lua_State *L);
 void moil_json_push_null(lua_State *L);        /* [-0, +1, -] */
 void moil_json_push_object_meta(lua_State *L); /* [-0, +1, -] */
 
-/* Appends the value at idx as JSON text. 0, MOIL_ENOMEM, or MOIL_EINVAL with a sentence in errstr
- * that names what cannot be JSON by its path from `root` ("result.items[3]: a function cannot be
- * JSON"). Raises no Lua error. [-0, +0, -] */
-int moil_json_encode(lua_State *L, int idx, const char *root, struct buffer *out, char *errstr,
-                     size_t errlen);
+/* Where a value's text goes. */
+struct json_sink {
+    struct buffer *out; /* appended to */
+    size_t max;         /* bytes that the text may have */
+    const char *root;   /* what the value is called in `err`; unused for arguments */
+    char err[400];      /* after MOIL_EINVAL */
+};
+
+/* Appends the value at idx as JSON text. 0, MOIL_ENOMEM, MOIL_ETOOLARGE as soon as the text passes
+ * its bound (what is appended then is its beginning), or MOIL_EINVAL with a sentence in `err` that
+ * names what cannot be JSON by its path from `root` ("result.items[3]: a function cannot be JSON").
+ * Raises no Lua error. [-0, +0, -] */
+int moil_json_encode(lua_State *L, int idx, struct json_sink *to);
 
 /* The same for the elements 1..n of the table at idx, as a JSON array of positional arguments: nil
  * is null. */
-int moil_json_encode_args(lua_State *L, int idx, lua_Integer n, struct buffer *out, char *errstr,
-                          size_t errlen);
+int moil_json_encode_args(lua_State *L, int idx, lua_Integer n, struct json_sink *to);
 
 /* Pushes the value of a JSON text. 0, or MOIL_EINVAL with a sentence in errstr, and nothing pushed.
  * [-0, +1, m] */

@@ -26,9 +26,9 @@ struct frame {
 struct encoder {
     lua_State *L;
     struct buffer *out;
-    const char *root;
-    char *errstr;
-    size_t errlen;
+    struct json_sink *to;
+    size_t end;     /* of `out`, at most */
+    bool unordered; /* an array had to start over: the next ones are looked through before */
     int depth;
     struct frame frames[MOIL_JSON_DEPTH];
 };
@@ -111,8 +111,9 @@ static int fail(struct encoder *e, const char *what)
         }
         add_step(&e->frames[i], &path);
     }
-    snprintf(e->errstr, e->errlen, "%s%.300s: %s", e->root, moil_buffer_cstr(&path), what);
-    moil_line_clean(e->errstr);
+    snprintf(e->to->err, sizeof e->to->err, "%s%.300s: %s", e->to->root, moil_buffer_cstr(&path),
+             what);
+    moil_line_clean(e->to->err);
     moil_buffer_fini(&path);
     return MOIL_EINVAL;
 }
@@ -153,11 +154,20 @@ static int encode_float(struct encoder *e, double v)
     return 0;
 }
 
+static bool is_full(const struct encoder *e)
+{
+    return e->out->len > e->end;
+}
+
 static int encode_string(struct encoder *e, int idx)
 {
     size_t n;
     const char *p = lua_tolstring(e->L, idx, &n);
 
+    if (is_full(e) || n > e->end - e->out->len) { /* looked at before it is copied */
+        moil_buffer_add_json(e->out, slice_of(p, is_full(e) ? 0 : e->end - e->out->len));
+        return MOIL_ETOOLARGE;
+    }
     if (!moil_utf8_is_valid(p, n)) {
         return fail(e, "a string that is not valid UTF-8 cannot be JSON");
     }
@@ -285,9 +295,10 @@ static int encode_array(struct encoder *e, int idx)
     do {
         int err;
 
-        if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) != n + 1) {
+        if (e->unordered || !lua_isinteger(L, -2) || lua_tointeger(L, -2) != n + 1) {
             lua_pop(L, 2);
             e->out->len = start;
+            e->unordered = true;
             if (!is_sequence(L, idx, &n)) {
                 e->depth--;
                 return fail(
@@ -342,6 +353,9 @@ static int encode_value(struct encoder *e, int idx)
     if (!lua_checkstack(L, 8)) {
         return MOIL_ENOMEM;
     }
+    if (is_full(e)) {
+        return MOIL_ETOOLARGE;
+    }
     switch (lua_type(L, idx)) {
     case LUA_TNIL:
         moil_buffer_add_str(e->out, "null");
@@ -366,31 +380,37 @@ static int encode_value(struct encoder *e, int idx)
     }
 }
 
-static void start(struct encoder *e, lua_State *L, struct buffer *out)
+static void start(struct encoder *e, lua_State *L, struct json_sink *to)
 {
     e->L = L;
-    e->out = out;
+    e->to = to;
+    e->out = to->out;
+    e->end = to->max < SIZE_MAX - to->out->len ? to->out->len + to->max : SIZE_MAX;
+    e->unordered = false;
     e->depth = 0;
 }
 
-int moil_json_encode(lua_State *L, int idx, const char *root, struct buffer *out, char *errstr,
-                     size_t errlen)
+static int finish(const struct encoder *e, int err)
+{
+    if (err == 0 && e->out->failed) {
+        return MOIL_ENOMEM;
+    }
+    return err == 0 && is_full(e) ? MOIL_ETOOLARGE : err;
+}
+
+int moil_json_encode(lua_State *L, int idx, struct json_sink *to)
 {
     struct encoder e; /* 4 KB of frames that need no clearing */
     int top = lua_gettop(L);
     int err;
 
-    start(&e, L, out);
-    e.root = root;
-    e.errstr = errstr;
-    e.errlen = errlen;
+    start(&e, L, to);
     err = encode_value(&e, lua_absindex(L, idx));
     lua_settop(L, top);
-    return err == 0 && out->failed ? MOIL_ENOMEM : err;
+    return finish(&e, err);
 }
 
-int moil_json_encode_args(lua_State *L, int idx, lua_Integer n, struct buffer *out, char *errstr,
-                          size_t errlen)
+int moil_json_encode_args(lua_State *L, int idx, lua_Integer n, struct json_sink *to)
 {
     struct encoder e;
     char root[32];
@@ -401,20 +421,19 @@ int moil_json_encode_args(lua_State *L, int idx, lua_Integer n, struct buffer *o
     if (!lua_checkstack(L, 1)) {
         return MOIL_ENOMEM;
     }
-    start(&e, L, out);
-    e.root = root;
-    e.errstr = errstr;
-    e.errlen = errlen;
-    moil_buffer_add_char(out, '[');
+    start(&e, L, to);
+    to->root = root;
+    moil_buffer_add_char(e.out, '[');
     for (lua_Integer i = 1; i <= n && err == 0; i++) {
         if (i > 1) {
-            moil_buffer_add_char(out, ',');
+            moil_buffer_add_char(e.out, ',');
         }
         snprintf(root, sizeof root, "argument %lld", (long long)i);
         lua_rawgeti(L, table, i); /* argument */
         err = encode_value(&e, top + 1);
         lua_settop(L, top);
     }
-    moil_buffer_add_char(out, ']');
-    return err == 0 && out->failed ? MOIL_ENOMEM : err;
+    moil_buffer_add_char(e.out, ']');
+    to->root = NULL;
+    return finish(&e, err);
 }

@@ -21,8 +21,8 @@ static int rail_print(lua_State *L)
         luaL_tolstring(L, i, NULL); /* … text */
         luaL_addvalue(&b);          /* … */
     }
-    luaL_pushresult(&b); /* … text */
-    text.p = lua_tolstring(L, -1, &text.n);
+    luaL_pushresult(&b);                  /* … text */
+    text = moil_bind_push_message(L, -1); /* … text message */
     moil_log_job(LOG_INFO, run ? run->job.id : (struct slice){0},
                  run ? run->job.task : (struct slice){0}, text, (struct slice){0});
     return 0;

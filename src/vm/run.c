@@ -98,19 +98,18 @@ static void fail_with(struct run *run, const char *code, const char *message)
 static void take_result(struct run *run)
 {
     size_t max = moil_host_payload(&run->vm->host);
-    char err[400];
+    struct json_sink to = {.out = &run->value, .max = max, .root = "result"};
     int code;
 
     moil_buffer_clear(&run->value);
-    code = moil_json_encode(run->co, -1, "result", &run->value, err, sizeof err);
+    code = moil_json_encode(run->co, -1, &to);
     if (code == MOIL_EINVAL) {
-        fail_with(run, "BadArgument", err);
+        fail_with(run, "BadArgument", to.err);
+    } else if (code == MOIL_ETOOLARGE) {
+        snprintf(to.err, sizeof to.err, "a result of more than the %zu bytes allowed", max);
+        fail_with(run, "TooLarge", to.err);
     } else if (code != 0) {
         fail_with(run, "MemoryLimitExceeded", "not enough memory for the result");
-    } else if (run->value.len > max) {
-        snprintf(err, sizeof err, "a result of %zu bytes, more than the %zu allowed",
-                 run->value.len, max);
-        fail_with(run, "TooLarge", err);
     } else {
         run->outcome.kind = OUTCOME_SUCCESS;
     }

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "vm/call.h"
+#include "vm/json.h"
 #include "vm/ledger.h"
 #include "vm/vm.h"
 
@@ -145,6 +146,13 @@ struct run *moil_bind_run(lua_State *L, const struct bind *bind);
 
 /* Raises {code, message, where}. */
 int moil_bind_raise(lua_State *L, const char *code, const char *message);
+
+/* Appends the value at idx, or raises what is wrong with it. [-0, +0, v] */
+void moil_bind_encode(lua_State *L, int idx, struct json_sink *to);
+
+/* Pushes the text at idx as one line of the log may have it: cut, with a mark, where it is long.
+ * [-0, +1, m] */
+struct slice moil_bind_push_message(lua_State *L, int idx);
 
 /* Pushes "file:line" of the nearest caller outside of moil's own library, or "?". [-0, +1, m] */
 void moil_bind_push_where(lua_State *L, const struct bind *bind);
