@@ -34,7 +34,7 @@ static void check_way_back(lua_State *L, struct buffer *text)
 /* Any, but the same for the same input. */
 static size_t size_of_bound(const struct input *in)
 {
-    return in->size % 97;
+    return in->n % 97;
 }
 
 static int check(lua_State *L)

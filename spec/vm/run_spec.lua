@@ -138,6 +138,63 @@ describe("a failure", function()
   end)
 end)
 
+describe("setmetatable", function()
+  local vm, path = driver.new { source = [[
+    moil.task("finalizer", function() return setmetatable({}, { __gc = print }) end)
+    moil.task("debug", function() return debug.setmetatable({}, { __gc = true }) end)
+    moil.task("later", function()
+      local ran, meta = 0, {}
+      local t = setmetatable({}, meta)
+      meta.__gc = function() ran = ran + 1 end
+      t = nil
+      for _ = 1, 3 do collectgarbage() end
+      return ran
+    end)
+    moil.task("stock", function()
+      local t, meta = {}, { __index = { x = 1 } }
+      local protected = setmetatable({}, { __metatable = "mine" })
+      local function message(...) return (select(2, pcall(...)):gsub("^.-:%d+: ", "")) end
+      return {
+        rawequal(setmetatable(t, meta), t), t.x == 1, getmetatable(t) == meta,
+        setmetatable(t, nil) == t and getmetatable(t) == nil,
+        message(setmetatable, protected, {}), getmetatable(protected),
+        message(setmetatable, 1, {}), message(setmetatable, {}), message(setmetatable, {}, 1),
+        debug.setmetatable(protected, meta) == protected and protected.x,
+        (debug.setmetatable(1, nil)), message(debug.setmetatable, 1, 2),
+      }
+    end)
+    moil.task("file", function()
+      local f = io.open("/dev/null")
+      f = nil
+      collectgarbage()
+      return io.type(io.stdout)
+    end)
+  ]] }
+
+  it("refuses a finalizer, with the line", function()
+    local kind, err = run_job(vm, "finalizer")
+    assert.same({ "failure", path .. ":1: __gc is not for tasks: finalizers run in other jobs' "
+      .. "time; use <close> variables" }, { kind, err.message })
+    kind, err = run_job(vm, "debug")
+    assert.equal("failure", kind)
+    assert.matches("__gc is not for tasks", err.message)
+    assert.matches("__gc is not for tasks",
+      driver.load_error [[setmetatable({}, { __gc = print })]])
+    assert.equal("0", values(vm, "later"))
+  end)
+
+  it("does what the stock one does", function()
+    local function message(...) return (select(2, pcall(...))) end
+    local _, is = run_job(vm, "stock")
+    assert.same({
+      true, true, true, true, message(setmetatable, setmetatable({}, { __metatable = 1 }), {}),
+      "mine", message(setmetatable, 1, {}), message(setmetatable, {}), message(setmetatable, {}, 1),
+      1, 1, message(debug.setmetatable, 1, 2),
+    }, is)
+    assert.equal('"file"', values(vm, "file"))
+  end)
+end)
+
 describe("self", function()
   local vm = driver.new { source = [[
     moil.task("all", { bind = true }, function(self, x)

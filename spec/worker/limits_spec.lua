@@ -54,6 +54,16 @@ moil.task("close", { bind = true, time_limit = 0.2 }, function(self)
   moil.sleep(60)
 end)
 moil.task("called", {}, function() while true do end end)
+moil.task("finalizers", { time_limit = 2 }, function()
+  for _ = 1, 3 do
+    setmetatable({}, { __gc = function() while true do pcall(error) end end })
+  end
+  return "done"
+end)
+moil.task("alloc", { time_limit = 6 }, function()
+  for i = 1, 2e6 do local _ = { i } end
+  return "ok"
+end)
 moil.task("add", function(x, y) return x + y end)
 moil.task("stuck", {
   bind = true, time_limit = 0.2,
@@ -106,6 +116,11 @@ describe("a time limit", function()
     assert.same({ false, "SoftTimeLimitExceeded" }, here:call("soft", "nap"))
     assert.same({ false, "SoftTimeLimitExceeded" }, here:call("soft", "spin"))
     assert.equal("SoftTimeLimitExceeded", (here:failure("uncaught")).code)
+  end)
+
+  it("is not passed on by finalizers to a later job", function()
+    assert.matches("__gc is not for tasks", (here:failure("finalizers")).message)
+    assert.equal("ok", here:call("alloc"))
   end)
 
   it("takes the call's before the task's", function()

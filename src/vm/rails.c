@@ -1,6 +1,6 @@
 /* Rails against accidents in tasks, not a sandbox: print goes to the log, os.exit raises,
- * debug.sethook is refused (time limits need the hook), and once the files are loaded an assignment
- * to an undeclared global is an error. */
+ * debug.sethook is refused (time limits need the hook), so are finalizers in Lua, and once the
+ * files are loaded an assignment to an undeclared global is an error. */
 #include <lualib.h>
 
 #include "base/log.h"
@@ -38,6 +38,45 @@ static int rail_sethook(lua_State *L)
     return luaL_error(L, "debug.sethook is not for tasks: time limits need the hook");
 }
 
+/* Lua calls a finalizer in whichever thread allocates, with its hooks off: one that does not end
+ * would take another job's time, and no limit could cut it. What has no __gc when it is set never
+ * gets a finalizer (luaC_checkfinalizer), so here is the place to refuse it. [-0, +0, v] */
+static void check_metatable(lua_State *L)
+{
+    int type = lua_type(L, 2);
+
+    luaL_argexpected(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table");
+    lua_settop(L, 2);
+    if (type == LUA_TTABLE) {
+        lua_pushliteral(L, "__gc");         /* value meta name */
+        if (lua_rawget(L, 2) != LUA_TNIL) { /* value meta finalizer */
+            luaL_error(L, "__gc is not for tasks: finalizers run in other jobs' time; use <close> "
+                          "variables");
+        }
+        lua_pop(L, 1); /* value meta */
+    }
+}
+
+/* As the stock one, but for finalizers. */
+static int rail_setmetatable(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    check_metatable(L);
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) { /* table meta (protection) */
+        return luaL_error(L, "cannot change a protected metatable");
+    }
+    lua_setmetatable(L, 1); /* table */
+    return 1;
+}
+
+/* debug.setmetatable: of any value, protected or not. */
+static int rail_debug_setmetatable(lua_State *L)
+{
+    check_metatable(L);
+    lua_setmetatable(L, 1); /* value */
+    return 1;
+}
+
 /* (_G, name, value) */
 static int rail_newindex(lua_State *L)
 {
@@ -58,6 +97,8 @@ void moil_rails_open(lua_State *L)
 {
     replace(L, LUA_GNAME, "print", rail_print);
     replace(L, LUA_OSLIBNAME, "exit", rail_exit);
+    replace(L, LUA_GNAME, "setmetatable", rail_setmetatable);
+    replace(L, LUA_DBLIBNAME, "setmetatable", rail_debug_setmetatable);
     replace(L, LUA_DBLIBNAME, "sethook", rail_sethook);
 }
 
