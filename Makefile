@@ -222,13 +222,14 @@ fmt: ## format the C sources
 	@.ci/fmt $(wildcard src/*/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] spec/fuzz/support/*.c examples/*.[ch] bench/*.[ch] bench/support/*.[ch])
 
 fuzz: ## feed the decoders with anything; FUZZ_SECONDS=60 (each), FUZZ_TARGETS="url argv"
-	@.ci/fuzz check '$(FUZZ_SECONDS)' '$(filter-out $(FUZZ_KNOWN),$(FUZZ_TARGETS))' '$(FUZZ_KNOWN)'
+	@.ci/fuzz check '$(FUZZ_SECONDS)' '$(filter-out $(FUZZ_KNOWN),$(FUZZ_TARGETS))' '$(FUZZ_KNOWN)' '$(FUZZ_TARGETS)'
 	@.ci/deps run fuzz
 	+@$(submake) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g' SANITIZER=fuzzer-no-link,address,undefined \
 	  FUZZ_TARGETS='$(FUZZ_TARGETS)' fuzz-programs
 	@BUILD='$(BUILD)/fuzz' FUZZ_SEED='$(FUZZ_SEED)' .ci/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 chaos: ## everything killed, stopped and filled up; SEED=n repeats the deeds, SECONDS=60
+	@.ci/chaos '$(SEED)' '$(SECONDS)'
 	@.ci/deps run test
 	+@$(submake) all spec-modules
 	@BUILD='$(BUILD)' $(LUA) spec/chaos/run.lua '$(SEED)' '$(SECONDS)'

@@ -136,6 +136,27 @@ describe("make fuzz", function()
     assert.equal(2, out.code)
     assert.matches("there is no nope; there are: argv ", out.stderr, 1, true)
     assert.equal("", out.stdout)
+    out = make "fuzz FUZZ_TARGETS="
+    assert.equal(2, out.code)
+    assert.matches("^make fuzz: FUZZ_TARGETS is empty; there are: argv ", out.stderr)
+    assert.equal("", out.stdout)
+  end)
+end)
+
+describe("make chaos", function()
+  it("refuses what it does not know, before anything is installed or built", function()
+    for given, line in pairs {
+      ["SEED=abc"] = "make chaos: SEED=abc: a whole number\n",
+      ["SEED=1.5"] = "make chaos: SEED=1.5: a whole number\n",
+      ["SECONDS=x"] = "make chaos: SECONDS=x: a number above 0\n",
+      ["SECONDS=0"] = "make chaos: SECONDS=0: a number above 0\n",
+      ["SECONDS=-4"] = "make chaos: SECONDS=-4: a number above 0\n",
+    } do
+      local out = make("chaos " .. given)
+      assert.equal(2, out.code)
+      assert.equal(line, out.stderr:sub(1, #line))
+      assert.equal("", out.stdout)
+    end
   end)
 end)
 
