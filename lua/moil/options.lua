@@ -68,9 +68,11 @@ local function seconds(v)
   if not is_finite(v) or v < 0 or v > 1e10 then return "must be a number of seconds, 0 or more" end
 end
 
+local LIMIT_MIN <const> = 0.01 -- as for --time-limit: below it, only noise is measured
+
 local function limit(v)
-  if v ~= false and not (is_finite(v) and v > 0 and v <= 1e10) then
-    return "must be a number of seconds, more than 0, or false for none"
+  if v ~= false and not (is_finite(v) and v >= LIMIT_MIN and v <= 1e9) then
+    return "must be a number of seconds, 0.01 to 1000000000, or false for none"
   end
 end
 
@@ -135,6 +137,11 @@ local function headers(v)
   if has_nul_in_name(v, 1) then return "must not have a NUL byte in a name" end
 end
 
+local function expiry(v)
+  if type(v) == "number" and (v <= 0 or v ~= v) then return "must be more than 0" end
+  return point(v)
+end
+
 local hook = of_type "function"
 local flag = of_type "boolean"
 
@@ -148,7 +155,7 @@ local known = {
   countdown = { seconds, true, true },
   dont_retry_on = { codes, false, true },
   eta = { point, true, false },
-  expires = { point, true, true },
+  expires = { expiry, true, true },
   headers = { headers, true, true },
   id = { name, true, false },
   ignore_result = { flag, true, true },

@@ -54,6 +54,8 @@ describe("options", function()
       { "time_limit", 0 }, { "time_limit", -5 }, { "soft_time_limit", 0 }, { "headers", "x" },
         { "retry", 5 },
       { "retry", true }, { "retry", {} }, { "expires", true },
+      { "expires", 0 }, { "expires", -1 }, { "time_limit", 1e-9 }, { "soft_time_limit", 0.009 },
+      { "time_limit", 2e9 },
     }
     for _, case in ipairs(wrong) do
       local option, value = case[1], case[2]
