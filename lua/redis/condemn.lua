@@ -1,9 +1,9 @@
 -- condemn: a worker incarnation is dead: nothing it says counts any more, and `recover` gives its
 -- jobs back.
--- ARGV: incarnation, kind, id that was on its CPU ("-": none), error (JSON text: why a job ends that
--- may not run again)
---   kind: "crash", or "crash:N" where the task of that job allows N; "limit"; "loss"; "stop" (no job
---   is charged)
+-- ARGV: incarnation, kind, id that was on its CPU ("-": none), error (JSON text: why a job ends
+-- that may not run again)
+--   kind: "crash", or "crash:N" where the task of that job allows N; "limit"; "loss"; "stop" (no
+--   job is charged)
 -- Returns 1, or 0 when there is no such worker.
 local incarnation = ARGV[1]
 if call("HDEL", ns .. "workers", incarnation) == 0 then

@@ -61,7 +61,8 @@ local function push(queue, level, ids, front)
     state = state:sub(1, at - 1) .. level .. state:sub(at)
     call("HSET", ns .. "queues", queue, state)
   end
-  local length = call(front and "LPUSH" or "RPUSH", ns .. "queue:" .. queue .. ":" .. level, unpack(ids))
+  local list = ns .. "queue:" .. queue .. ":" .. level
+  local length = call(front and "LPUSH" or "RPUSH", list, unpack(ids))
   if length == #ids and state:byte(1) == 114 then
     wake(queue)
   end
@@ -103,8 +104,8 @@ local function delay(entries)
 end
 
 -- To the inboxes of those who wait for a job: kind .. id .. "\n" .. text. Kinds: F final record, P
--- progress, U unknown, K end it (to the worker that holds it). Progress is left out where 64 messages
--- lie unread, and keeps no inbox alive: its reader may be gone.
+-- progress, U unknown, K end it (to the worker that holds it). Progress is left out where 64
+-- messages lie unread, and keeps no inbox alive: its reader may be gone.
 local function notify(owners, kind, id, text)
   for owner in owners:gmatch("%S+") do
     local inbox = ns .. "inbox:" .. owner
@@ -193,6 +194,22 @@ local function outcome_of(record, state, value, now, minute, body)
   local queue, level, retries, crashes, losses, enqueued, task =
     record:match("^J1 (%S+) (%d) (%d+) (%d+) (%d+) (%d+) (%S+) ")
   return table.concat({ "R1", state, queue or "-", level or "0", retries or "0",
-    string.format("%d", (crashes or 0) + (losses or 0)), enqueued or "0", "0", string.format("%.0f000", now), minute,
-    "-", task or "-", #value, #body }, " ") .. "\n" .. value .. body
+    string.format("%d", (crashes or 0) + (losses or 0)), enqueued or "0", "0",
+    string.format("%.0f000", now), minute, "-", task or "-", #value, #body }, " ")
+    .. "\n" .. value .. body
+end
+
+-- What a command reads of a key, for people who look at it; `instead`, where another type stands
+-- there: then `wrong` has a line more.
+local wrong = {}
+
+local function look(instead, command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= "table" or not answer.err then
+    return answer
+  end
+  wrong[#wrong + 1] = answer.err:find("WRONGTYPE", 1, true)
+    and "the key " .. key .. " is of another type than what moil keeps there"
+    or answer.err
+  return instead
 end

@@ -1,28 +1,30 @@
 -- queues: their lengths, for people and monitors. Reads only.
 -- Returns delayed, dead, in flight, then for each queue: name, state ("r" or "p" and its levels),
--- pending, and the record of the job that is next in line ("" when empty).
+-- pending, and the record of the job that is next in line ("" when empty). Or an error that names
+-- the first key of a wrong type.
 local inflight = 0
-for _, incarnation in ipairs(call("HKEYS", ns .. "workers")) do
-  inflight = inflight + call("SCARD", ns .. "inflight:" .. incarnation)
+for _, incarnation in ipairs(look({}, "HKEYS", ns .. "workers")) do
+  inflight = inflight + look(0, "SCARD", ns .. "inflight:" .. incarnation)
 end
-for _, incarnation in ipairs(call("HKEYS", ns .. "recovering")) do
-  inflight = inflight + call("SCARD", ns .. "inflight:" .. incarnation)
-    + call("ZCARD", ns .. "recovering:" .. incarnation)
+for _, incarnation in ipairs(look({}, "HKEYS", ns .. "recovering")) do
+  inflight = inflight + look(0, "SCARD", ns .. "inflight:" .. incarnation)
+    + look(0, "ZCARD", ns .. "recovering:" .. incarnation)
 end
-local answer = { call("ZCARD", ns .. "delayed"), call("ZCARD", ns .. "dead"), inflight }
-local states = call("HGETALL", ns .. "queues")
+local answer = { look(0, "ZCARD", ns .. "delayed"), look(0, "ZCARD", ns .. "dead"), inflight }
+local states = look({}, "HGETALL", ns .. "queues")
 for i = 1, #states, 2 do
   local queue, state, pending, oldest = states[i], states[i + 1], 0, ""
   for level in state:sub(2):gmatch("%d") do
     local list = ns .. "queue:" .. queue .. ":" .. level
-    pending = pending + call("LLEN", list)
+    pending = pending + look(0, "LLEN", list)
     if oldest == "" then
-      local id = call("LINDEX", list, 0)
-      oldest = id and call("HGET", jobs, id) or ""
+      local id = look(false, "LINDEX", list, 0)
+      oldest = id and look(false, "HGET", jobs, id) or ""
     end
   end
-  for _, value in ipairs({ queue, state, pending, oldest:sub(1, oldest:find("\n", 1, true) or #oldest) }) do
+  oldest = oldest:sub(1, oldest:find("\n", 1, true) or #oldest)
+  for _, value in ipairs({ queue, state, pending, oldest }) do
     answer[#answer + 1] = value
   end
 end
-return answer
+return wrong[1] and redis.error_reply(wrong[1]) or answer

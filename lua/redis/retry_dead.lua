@@ -5,7 +5,8 @@
 local moved = 0
 for _, id in ipairs(ARGV) do
   local record = call("HGET", jobs, id)
-  local size = record and call("ZSCORE", ns .. "dead", id) and tonumber(record:match("^R1 [^\n]* (%d+)\n") or 0)
+  local size = record and call("ZSCORE", ns .. "dead", id)
+    and tonumber(record:match("^R1 [^\n]* (%d+)\n") or 0)
   if size and size > 0 then
     local body = record:sub(-size)
     local queue, level = place_of(body)

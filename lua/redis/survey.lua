@@ -1,5 +1,5 @@
--- survey: one page of a structure: what stands there, and which of it `verify` should look at. Reads
--- only. While the system runs, most of what looks wrong between two pages has only moved on.
+-- survey: one page of a structure: what stands there, and which of it `verify` should look at.
+-- Reads only. While the system runs, most of what looks wrong between two pages has only moved on.
 -- ARGV: what, cursor ("0": the beginning), limit (1-250), name
 --   "jobs" | "delayed" | "dead" | "running" | "waiters"    name is "": all of it
 --   "inflight" | "recovering"                              name: an incarnation
@@ -100,17 +100,21 @@ local function judge(id, record, places)
     end
     listed[#listed + 1] = id
     local queue, level = place_of(record or "")
-    return not record or has_ended(record) or places > 0 or (queue and queue .. ":" .. level ~= name)
+    return not queue or has_ended(record) or places > 0 or queue .. ":" .. level ~= name
   elseif what == "dead" then
     return not has_ended(record)
   end
-  return not record or has_ended(record) or (what == "running" and places == 0)
+  if what == "waiters" then
+    return not record or has_ended(record)
+  end
+  return not place_of(record or "") or has_ended(record) or (what == "running" and places == 0)
 end
 
 while at <= #ids do
   local chunk = { unpack(ids, at, math.min(at + 249, #ids)) }
   local places = places_of(chunk)
-  local found = what == "jobs" and { unpack(records, at, at + #chunk - 1) } or call("HMGET", jobs, unpack(chunk))
+  local found = what == "jobs" and { unpack(records, at, at + #chunk - 1) }
+    or call("HMGET", jobs, unpack(chunk))
   for i, id in ipairs(chunk) do
     if judge(id, found[i], places[id] or 0) then
       suspects[#suspects + 1] = id

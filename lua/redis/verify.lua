@@ -30,12 +30,15 @@ local function add_entries(id, list, places)
   local left = tonumber(call("HGET", ns .. "stale", list:gsub(":(%d)$", " %1 ") .. id) or 0)
   local entries = #call("LPOS", key, id, "COUNT", 0)
   if entries < left then
-    return "is stale " .. left .. " times in " .. list .. ", but stands there " .. entries .. " times"
+    return "is stale " .. left .. " times in " .. list .. ", but stands there " .. entries
+      .. " times"
   end
   for _ = left + 1, entries do
     places[#places + 1] = "pending in " .. list
   end
 end
+
+local NOT_IN = ": not delayed, not in flight, not in "
 
 local function complaint(id, seen_in)
   local record, places = call("HGET", jobs, id), {}
@@ -64,13 +67,15 @@ local function complaint(id, seen_in)
     return #places > 0 and "has ended, but is " .. where
       or call("HEXISTS", ns .. "waiters", id) == 1 and "has ended, but is waited for"
       or call("HEXISTS", ns .. "running", id) == 1 and "has ended, but has a note"
-      or minute ~= "0" and not call("ZSCORE", ns .. "expiries", minute) and "has ended, but its result will never expire"
-      or nil
+      or minute ~= "0" and not call("ZSCORE", ns .. "expiries", minute)
+      and "has ended, but its result will never expire" or nil
   end
-  return #places == 0 and (home and "is nowhere: not delayed, not in flight, not in " .. home or "is nowhere")
+  return #places == 0 and "is nowhere" .. (home and NOT_IN .. home or "")
+    or not queue and "has a record that cannot be read, and is " .. where
     or #places > 1 and "is in " .. #places .. " places: " .. where
     or died and "is in the dead set, but is " .. where
-    or not held and call("HEXISTS", ns .. "running", id) == 1 and "has a note, but is " .. where or nil
+    or not held and call("HEXISTS", ns .. "running", id) == 1 and "has a note, but is " .. where
+    or nil
 end
 
 for i = 1, #ARGV, 2 do

@@ -1,10 +1,10 @@
 -- wait: results that are there, and a registration of the caller's inbox for the others; atomic, so
 -- that no end is missed.
 -- ARGV: owner (names the inbox "inbox:<owner>"; "" registers nothing), id...
--- Returns for each id: nil when there is no such job, its record when it has ended (or is damaged), else "W" and
--- its note in `running` ("" when it has none). Later the inbox gets F, P and U messages
--- (docs/protocol.md). At most 64 inboxes a job: who comes later asks again, as do all while Redis
--- is over maxmemory and takes no registration.
+-- Returns for each id: nil when there is no such job, its record when it has ended (or is damaged),
+-- else "W" and its note in `running` ("" when it has none). Later the inbox gets F, P and U
+-- messages (docs/protocol.md). At most 64 inboxes a job: who comes later asks again, as do all
+-- while Redis is over maxmemory and takes no registration.
 local owner, answer = ARGV[1], {}
 for i = 2, #ARGV do
   local id = ARGV[i]

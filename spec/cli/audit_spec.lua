@@ -143,6 +143,34 @@ describe("moil inspect audit", function()
     }, sorted((audit(6)), 0))
   end)
 
+  it("finds records that cannot be read", function()
+    fill()
+    for _, id in ipairs { "j3", "j4", "later" } do key("HSET", "jobs", id, "garbage") end
+    assert.same({
+      "job j3 has a record that cannot be read, and is in flight with worker-1",
+      "job j4 has a record that cannot be read, and is pending in q:5",
+      "job later has a record that cannot be read, and is delayed",
+    }, sorted((audit(6)), 0))
+  end)
+
+  it("names each key of a wrong type, and so does inspect queues", function()
+    for _, name in ipairs { "counters:q", "queue:q:5", "jobs", "delayed", "dead", "queues",
+      "inflight:worker-1", "stale", "expiries", "running", "waiters", "workers", "fences" } do
+      redis:call("FLUSHALL")
+      fill()
+      key("SET", name, "x")
+      local line = "the key {moil}:" .. name .. " is of another type than what moil keeps there"
+      assert.equal(line, audit(6)[1])
+    end
+    redis:call("FLUSHALL")
+    fill()
+    key("SET", "queue:q:5", "x")
+    local out = moil("inspect", "queues")
+    assert.not_equal(0, out.code)
+    assert.matches("^moil: [^\n]*the key {moil}:queue:q:5 is of another type [^\n]*\n$", out.stderr)
+    assert.is_nil(out.stderr:find "WRONGTYPE")
+  end)
+
   it("tells each job once, and of many a hundred", function()
     local argv = { "q", 5, 0 }
     for i = 1, 150 do

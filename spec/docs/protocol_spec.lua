@@ -145,6 +145,9 @@ describe("the page", function()
     local used = {}
     for _, path in ipairs(files "lua/redis/*.lua") do
       for command in support.read(path):gmatch('call%("(%u+)"') do used[command:lower()] = path end
+      for command in support.read(path):gmatch('look%([^,]+, "(%u+)"') do
+        used[command:lower()] = path
+      end
       for command in support.read(path):gmatch('"(%u%u%u%u+)"') do
         if command:find("PUSH$") then used[command:lower()] = path end
       end

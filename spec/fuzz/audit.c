@@ -64,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buffer out, differences;
     moil_buffer_init(&out);
     moil_buffer_init(&differences);
-    int count = moil_audit_describe((const struct reply *)&reply, &out, &differences);
+    bool legible;
+    int count = moil_audit_describe((const struct reply *)&reply, &out, &differences, &legible);
     if (count >= 0) {
         json_t *members = load(&out, "{", "}"), *list = load(&differences, "[", "null]");
         FUZZ_CHECK(json_array_size(list) == (size_t)count + 1);

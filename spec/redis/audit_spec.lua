@@ -21,7 +21,7 @@ describe("audit", function()
   local function audit()
     local reply = w:eval "audit"
     local queues = {}
-    for i = 5, #reply, 3 do queues[reply[i]] = { reply[i + 1], pairs_of(reply[i + 2]) } end
+    for i = 6, #reply, 3 do queues[reply[i]] = { reply[i + 1], pairs_of(reply[i + 2]) } end
     return { table.unpack(reply, 1, 3) }, pairs_of(reply[4]), queues
   end
 
@@ -31,7 +31,7 @@ describe("audit", function()
   end
 
   it("of nothing is nothing", function()
-    assert.same({ 0, 0, 0, {} }, w:eval "audit")
+    assert.same({ 0, 0, 0, {}, {} }, w:eval "audit")
   end)
 
   it("has every queue, place and end", function()

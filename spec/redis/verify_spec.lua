@@ -52,7 +52,8 @@ describe("verify", function()
   it("looks at a record without a queue where it was seen", function()
     w:enqueue("q", 5, { "a" })
     w:damage("a", "garbage")
-    assert.same({ 1 }, verify("a", "q:5"))
+    assert.same({ 1, "a", "has a record that cannot be read, and is pending in q:5" },
+      verify("a", "q:5"))
     assert.same({ 1, "a", "is nowhere" }, verify("a", ""))
   end)
 

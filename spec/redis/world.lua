@@ -385,7 +385,7 @@ end
 -- lost.
 function world:balance()
   local reply, totals = self:eval "audit", { delayed = 0, dead = 0, inflight = 0 }
-  for i = 5, #reply, 3 do
+  for i = 6, #reply, 3 do
     local c = pairs_of(reply[i + 2])
     for name in pairs(totals) do totals[name] = totals[name] + math.tointeger(c[name] or 0) end
     local there = reply[i + 1] - math.tointeger(c.stale or 0) + sum(c, "^delayed$")

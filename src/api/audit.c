@@ -8,12 +8,13 @@
 struct check {
     struct buffer out, differences;
     int count; /* of differences */
+    bool legible;
 };
 
 static int take_books(void *data, const struct reply *reply)
 {
     struct check *check = data;
-    int count = moil_audit_describe(reply, &check->out, &check->differences);
+    int count = moil_audit_describe(reply, &check->out, &check->differences, &check->legible);
     check->count = count > 0 ? count : 0;
     return count < 0 ? MOIL_STATUS_BAD_RECORD : 0;
 }
@@ -41,7 +42,7 @@ int moil_audit(moil_client *c, char **json)
     moil_buffer_add_char(&check.out, '{');
     moil_client_begin(c, c->deadline_s);
     int status = moil_client_call(c, SCRIPT_AUDIT, NULL, take_books, &check);
-    if (!status)
+    if (!status && check.legible) /* where all keys are of the right type */
         status = moil_survey(c, &check.differences, &check.count);
     if (!status)
         status = give(c, &check, json);

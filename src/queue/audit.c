@@ -43,6 +43,7 @@ enum {
     INFLIGHT = 4,
     DEAD = 5,
     STALE = 14,
+    HEAD = 5, /* replies in front of the queues' */
 };
 
 static const int64_t COUNT_MAX = INT64_C(1000000000000000);
@@ -175,16 +176,22 @@ static void add_fences(struct audit *a, const struct reply *pairs)
     moil_buffer_add_char(a->out, '}');
 }
 
-int moil_audit_describe(const struct reply *reply, struct buffer *out, struct buffer *differences)
+int moil_audit_describe(const struct reply *reply, struct buffer *out, struct buffer *differences,
+                        bool *legible)
 {
     struct audit a = {.out = out, .differences = differences};
     size_t count = moil_reply_count(reply);
-    if (count < 4)
+    if (count < HEAD)
         return MOIL_EBADMSG;
+    const struct reply *wrong = moil_reply_at(reply, 4);
+    for (size_t i = 0; i < moil_reply_count(wrong); i++)
+        differ(&a, "%.*s", (int)moil_reply_slice(moil_reply_at(wrong, i)).n,
+               moil_reply_slice(moil_reply_at(wrong, i)).p);
+    *legible = a.count == 0;
     add_key(out, "queues");
     moil_buffer_add_char(out, '[');
-    for (size_t i = 4; i + 2 < count; i += 3) {
-        if (i > 4)
+    for (size_t i = HEAD; i + 2 < count; i += 3) {
+        if (i > HEAD)
             moil_buffer_add_char(out, ',');
         add_queue(&a, moil_reply_slice(moil_reply_at(reply, i)),
                   number_of(moil_reply_at(reply, i + 1)), moil_reply_at(reply, i + 2));
