@@ -180,17 +180,56 @@ describe("a death", function()
     node:stop(BY)
   end)
 
-  it("with status 2 stops the node", function()
-    local node = start { worker2 = "after:50,exit:2" }
-    assert.equal(2, (node:wait(BY)))
-    assert.equal(1, #pids_of(node, "worker2"))
+  for _, status in ipairs { 2, 3 } do
+    it(("with status %d stops the node before it was ready, and not later"):format(status), function()
+      local first = start { worker2 = "after:50,exit:" .. status }
+      assert.equal(status, (first:wait(BY)))
+      assert.equal(1, #pids_of(first, "worker2"))
+      local go = flag()
+      local node = start_ready { worker1 = ("given:%s,many:%s:3,exit:%d"):format(go, flag(), status) }
+      support.write(go, "")
+      signal(pids_of(node, "worker1")[1], "KILL")
+      wait_for_start(node, "worker1", 5)
+      local _, delays = node:stderr():gsub("exited with status %d; next try in [%d.]+ s", "")
+      assert.equal(3, delays)
+      assert.equal(1, #pids_of(node, "worker2"))
+      assert.equal(0, (node:stop(BY)))
+    end)
+  end
+
+  it("by its supervisor follows when it does not load in time", function()
+    local node = start { load = 300, workers = 1, worker = "once:" .. flag() .. ",loop" }
+    node:read_until("ready: 1 worker", BY, "stderr")
+    assert.matches("worker 1 %(pid %d+%) is killed: it has not loaded its tasks within 0.3 s",
+      node:stderr())
+    assert.matches("worker 1 %(pid %d+%) killed by signal 9[^\n]*next try", node:stderr())
+    node:stop(BY)
   end)
 
-  it("with status 3 stops the node before it was ready, and not later", function()
-    assert.equal(3, (start { agent = "exit:3" }:wait(BY)))
-    local node = start_ready { worker1 = "ready,after:100,once:" .. flag() .. ",exit:3" }
-    wait_for_start(node, "worker1", 2)
-    assert.equal(0, (node:stop(BY)))
+  it("does not come to one that has loaded, and waits for Redis", function()
+    local node = start { load = 300, workers = 1, worker = "loaded,after:1500" }
+    node:read_until("ready: 1 worker", BY, "stderr")
+    assert.equal(1, #pids_of(node, "worker1"))
+    node:stop(BY)
+  end)
+
+  it("for a time limit is told of the job that was past it, and of no other", function()
+    local script = "page:inc-5:,ready,once:%s,late:job"
+    local options = { workers = 8 }
+    for i = 1, 8 do options["worker" .. i] = script:format(flag()) end
+    local node = start(options)
+    for i = 1, 8 do wait_for(node, "agent0 word dead " .. i - 1 .. " inc-5 ") end
+    local late = {}
+    for i, job in node:stderr():gmatch("worker (%d) %(pid %d+%) is killed: job (job%d) is past") do
+      late[i] = job
+    end
+    local told = 0
+    for i, how, job in node:stdout():gmatch("agent0 word dead (%d) inc%-5 (%a+) 9 %d+ (job%d)\n") do
+      assert.equal(late[("%d"):format(i + 1)] == job and "limit" or "stop", how)
+      told = told + 1
+    end
+    assert.equal(8, told)
+    node:stop(BY)
   end)
 
   it("is none where a worker left by itself: the next takes its place at once", function()

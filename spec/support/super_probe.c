@@ -2,7 +2,8 @@
  * Built as build/spec/super_probe.
  *
  *   super_probe [--workers N] [--burst 1] [--timeout MS] [--pidfile PATH] [--embedded DIR]
- *               [--ready LINE] [--terminal 1] [--silence MS] [--check SCRIPT] [--agent SCRIPT]
+ *               [--ready LINE] [--terminal 1] [--silence MS] [--load MS] [--check SCRIPT] [--agent
+ * SCRIPT]
  *               [--worker SCRIPT] [--worker1 SCRIPT] … [--worker9 SCRIPT]
  *
  * A script is a list of steps with commas between them, after which the child waits for what it
@@ -10,6 +11,8 @@
  *
  *   ready        from here on signals are waited for; writes the ready byte
  *   page:A:B     incarnation A and the job on the CPU B go to its page
+ *   loaded       its page says that it has loaded its tasks
+ *   late:A       two jobs, A1 and A2, take turns on the CPU for ever, and are past their limit
  *   after:MS     lets the time pass
  *   raise:N      sends itself a signal
  *   exit:N       leaves with that status
@@ -97,6 +100,17 @@ static void write_page(struct actor *a, const char *words)
         _exit(96);
     snprintf(page->incarnation, sizeof page->incarnation, "%.*s", (int)(colon - words), words);
     snprintf(page->on_cpu, sizeof page->on_cpu, "%s", colon + 1);
+}
+
+/* Each turn ends by one byte, so that whoever looks sees one of the two. */
+static void take_turns(struct actor *a, const char *name)
+{
+    struct page *page = a->context->page;
+    size_t n = strlen(name);
+    snprintf(page->on_cpu, sizeof page->on_cpu, "%s1", name);
+    atomic_store(&page->hard_deadline_us, 1000);
+    for (volatile char *last = page->on_cpu + n;; *last = *last == '1' ? '2' : '1')
+        usleep(20);
 }
 
 /* True when the file has been made `times` times already. */
@@ -190,6 +204,10 @@ static bool play(struct actor *a, char *step)
         get_ready(a);
     else if (strcmp(step, "page") == 0)
         write_page(a, arg);
+    else if (strcmp(step, "loaded") == 0)
+        atomic_store(&a->context->page->loaded, 1);
+    else if (strcmp(step, "late") == 0)
+        take_turns(a, arg);
     else if (strcmp(step, "after") == 0)
         poll(NULL, 0, atoi(arg));
     else if (strcmp(step, "raise") == 0)
@@ -338,6 +356,8 @@ static void parse(char **argv, struct super_options *o, struct scripts *scripts)
             o->plan.shutdown_timeout_ms = atoi(value);
         else if (strcmp(name, "silence") == 0)
             o->agent_silence_ms = atoi(value);
+        else if (strcmp(name, "load") == 0)
+            o->load_ms = atoi(value);
         else if (strcmp(name, "pidfile") == 0)
             o->pidfile = value;
         else if (strcmp(name, "embedded") == 0)

@@ -214,6 +214,52 @@ describe("a process that dies", function()
   end)
 end)
 
+describe("a worker that cannot load any more", function()
+  it("is tried again, while the others serve", function()
+    local tasks = 'assert(io.open("res")):close()\n'
+      .. 'require("moil").task("ping", { queue = "res" }, function() return "pong" end)'
+    local own = site.open { redis = here.redis, tasks = tasks, idle = true }
+    support.write(own.dir .. "/res", "")
+    local node = own:worker { "-w", "3" }
+    local pid = site.pids(node)["worker 2"]
+    os.remove(own.dir .. "/res")
+    support.native.kill(pid, support.native.signals.KILL)
+    support.wait_until(function()
+      return #site.log_lines(node, "worker 2 (pid") >= 3
+    end, 20, function() return node:report() end)
+    assert.matches("error worker 2 %(pid %d+%) exited with status 2; next try in 0.2 s",
+      node:stderr())
+    assert.equal("pong", moil.send("ping", {}, { queue = "res" }):get { timeout = 15 })
+    support.write(own.dir .. "/res", "")
+    support.wait_until(function()
+      node:kill("USR1")
+      return node:stderr():find("worker 2 pid %d+ ready")
+    end, 20, function() return node:report() end)
+    assert.equal(0, node:stop())
+  end)
+
+  it("for want of memory is tried again at the start, too", function()
+    if os.getenv("SANITIZER") then return end -- it wants more addresses than ulimit leaves
+    local own = site.open { redis = here.redis, idle = true, tasks = [[
+      local f = io.open("loads", "a+")
+      f:write("x")
+      local n = f:seek("end")
+      f:close()
+      if n == 2 then
+        local s = ("x"):rep(1 << 24)
+        load("local s = ... return s" .. ("..s"):rep(150))(s)
+      end
+    ]] }
+    local command = ("ulimit -v 2000000 && exec %s worker -w 1 tasks.lua"):format(support.binary)
+    local node = support.spawn({ "sh", "-c", command },
+      { cwd = own.dir, env = { MOIL_REDIS = own.url } })
+    node:read_until("ready", 15, "stderr")
+    assert.matches("not enough memory", node:stderr())
+    assert.matches("worker 1 %(pid %d+%) exited with status 71; next try in 0.1 s", node:stderr())
+    assert.equal(0, node:stop())
+  end)
+end)
+
 describe("USR1", function()
   it("tells the state of every process", function()
     local node = here:worker { "-w", "2", "-q", "usr1" }

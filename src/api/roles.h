@@ -20,6 +20,7 @@ enum {
     MOIL_EXIT_USAGE = 2,
     MOIL_EXIT_NO_REDIS = 3,
     MOIL_EXIT_CHECK = 6,
+    MOIL_EXIT_NO_MEMORY = 71, /* of a child only: it is started again (71: sysexits' EX_OSERR) */
 };
 
 /* Of the whole runtime, made before the first fork; the children only read it. */

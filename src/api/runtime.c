@@ -19,6 +19,7 @@
 
 enum {
     CHECK_TIMEOUT_MS = 1000,
+    LOAD_MS = 60000,       /* a worker's; the check took 1 s of CPU at most */
     SILENCE_MIN_MS = 1000, /* a busy machine may keep an agent off its CPU for a moment */
 };
 
@@ -96,6 +97,7 @@ int moil_runtime_run(const moil_runtime_options *options)
     return moil_super_run(&(struct super_options){
         .plan = {.workers = r.options.workers, .log_level = -1},
         .agent_silence_ms = agent_silence_ms(&r),
+        .load_ms = LOAD_MS,
         .pidfile = r.options.pidfile,
         .burst = r.options.burst != 0,
         .watch = r.options.watch != 0,

@@ -8,6 +8,7 @@
 
 #include "api/roles.h"
 #include "api/settings.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "worker/worker.h"
 
@@ -112,9 +113,14 @@ int moil_worker_role(struct child_context *context)
         .on_ready = on_ready,
         .data = &p,
     };
-    if (!loop || moil_worker_init(&p.worker, loop, &options) != 0) {
-        log_error("%s", loop ? p.worker.errstr : "cannot make an event loop");
-        return MOIL_EXIT_USAGE;
+    if (!loop) {
+        log_error("cannot make an event loop");
+        return MOIL_EXIT_NO_MEMORY;
+    }
+    err = moil_worker_init(&p.worker, loop, &options);
+    if (err) {
+        log_error("%s", p.worker.errstr[0] ? p.worker.errstr : moil_strerror(err));
+        return err == MOIL_ENOMEM ? MOIL_EXIT_NO_MEMORY : MOIL_EXIT_USAGE;
     }
     static const int numbers[] = {SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, 0};
     moil_role_watch(loop, &p.signals, numbers, on_signal, &p);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -83,8 +84,10 @@ int moil_children_open(struct children *c, const struct super_options *options)
 
 void moil_children_close(struct children *c)
 {
-    for (int i = 0; i < CHILDREN_MAX; i++)
+    for (int i = 0; i < CHILDREN_MAX; i++) {
         moil_child_close_ready(&c->all[i]);
+        free(c->all[i].late_job);
+    }
     for (int i = 0; i < 2; i++) {
         if (c->word_fds[i] >= 0)
             close(c->word_fds[i]);
@@ -318,14 +321,30 @@ void moil_child_kill_overdue(struct children *c, struct child *child, int64_t no
         child->overdue)
         return;
     const struct page *page = moil_board_page(c->board, child->slot);
-    int64_t hard_ms = atomic_load(&page->hard_deadline_us) / 1000;
-    char name[CHILD_NAME_LEN], on_cpu[sizeof page->on_cpu + 1];
+    char name[CHILD_NAME_LEN], on_cpu[sizeof page->on_cpu + 1], still[sizeof page->on_cpu + 1];
     copy_word(on_cpu, page->on_cpu, sizeof page->on_cpu - 1);
-    if (hard_ms == 0 || strcmp(on_cpu, "-") == 0 || now_ms < hard_ms + CHILD_OVERDUE_MS)
+    int64_t hard_ms = atomic_load(&page->hard_deadline_us) / 1000;
+    copy_word(still, page->on_cpu, sizeof page->on_cpu - 1);
+    if (hard_ms == 0 || strcmp(on_cpu, "-") == 0 || strcmp(on_cpu, still) != 0 ||
+        now_ms < hard_ms + CHILD_OVERDUE_MS)
         return;
     log_error("%s (pid %d) is killed: job %s is past its time limit and does not stop",
               moil_child_name(child, name), (int)child->pid, on_cpu);
     child->overdue = true;
+    child->late_job = strdup(on_cpu); /* NULL: then nobody is charged */
+    moil_child_kill(child);
+}
+
+void moil_child_kill_unloaded(struct children *c, struct child *child, int64_t now_ms)
+{
+    int load_ms = c->options->load_ms;
+    char name[CHILD_NAME_LEN];
+    if (child->role != ROLE_WORKER || child->state != CHILD_STARTING || child->killed ||
+        load_ms == 0 || now_ms < child->started_ms + load_ms ||
+        atomic_load(&moil_board_page(c->board, child->slot)->loaded))
+        return;
+    log_error("%s (pid %d) is killed: it has not loaded its tasks within %g s",
+              moil_child_name(child, name), (int)child->pid, load_ms / 1000.0);
     moil_child_kill(child);
 }
 
@@ -354,13 +373,14 @@ void moil_child_tell_death(struct children *c, const struct child *child, int wa
     copy_word(incarnation, page->incarnation, sizeof page->incarnation - 1);
     copy_word(on_cpu, page->on_cpu, sizeof page->on_cpu - 1);
     bool signalled = WIFSIGNALED(wait_status);
+    bool late = child->late_job && strcmp(on_cpu, child->late_job) == 0;
     bool stopped = child->state == CHILD_STOPPING && (child->killed || was_told(wait_status));
     char line[512];
     snprintf(line, sizeof line, "dead %d %s %s %d %d %s\n", child->slot, incarnation,
-             !signalled       ? "exit"
-             : child->overdue ? "limit"
-             : stopped        ? "stop"
-                              : "signal",
+             !signalled                  ? "exit"
+             : late                      ? "limit"
+             : stopped || child->overdue ? "stop"
+                                         : "signal",
              signalled ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status),
              (int)atomic_load(&page->deliveries_max), on_cpu);
     moil_children_say(c, line);
@@ -371,6 +391,8 @@ void moil_child_bury(struct children *c, struct child *child)
     moil_child_close_ready(child);
     child->pid = 0;
     child->listens = false;
+    free(child->late_job);
+    child->late_job = NULL;
     if (child->role == ROLE_WORKER) {
         struct page *page = moil_board_page(c->board, child->slot);
         child->retired = atomic_load(&page->retires) != 0;

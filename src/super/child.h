@@ -10,7 +10,8 @@
  *     generation NUMBER\n
  *
  * stop: the supervisor killed it, as it did not leave in time: no job is to blame.
- * limit: the supervisor killed it, as the job on its CPU was long past its hard time limit.
+ * limit: the supervisor killed it, as the job on its CPU was long past its hard time limit. Should
+ * that job have ended before the signal came, the word is stop: the next one is not to blame.
  * ID is the job on the CPU, or "-" between jobs; DELIVERIES how many its task allows, 0: not said.
  * Words stay in the pipe while there is no agent. A worker that died before it had an incarnation
  * has no word: it held nothing. Should the pipe be full, the word is lost (and logged): the
@@ -49,6 +50,7 @@ struct child {
     bool killed;        /* by moil_child_kill */
     bool overdue;       /* killed: a worker for its job's time limit, the agent for its silence */
     bool retired;       /* it left to be replaced */
+    char *late_job;     /* owned: the job that a worker was killed for; NULL: none */
     struct backoff backoff;
 };
 
@@ -111,6 +113,10 @@ void moil_child_kill(struct child *child);
 
 /* A ready worker whose job on the CPU is CHILD_OVERDUE_MS past its hard limit is killed for it. */
 void moil_child_kill_overdue(struct children *c, struct child *child, int64_t now_ms);
+
+/* A worker that has not loaded its tasks within options->load_ms is killed. That it waits for Redis
+ * then may take as long as it takes. */
+void moil_child_kill_unloaded(struct children *c, struct child *child, int64_t now_ms);
 
 /* A worker died (wait status): its word goes to the agent. */
 void moil_child_tell_death(struct children *c, const struct child *child, int wait_status);

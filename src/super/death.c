@@ -50,13 +50,14 @@ static void restart_later(struct super *s, struct child *child, pid_t pid, int w
     child->due_ms = s->now_ms + delay_ms;
 }
 
-/* 2 is always final; 3 only before everybody was ready: later, Redis is waited for. */
+/* Before everybody was ready for the first time. Later the node serves: what keeps one worker from
+ * loading must not take the others along, and Redis is waited for. */
 static bool is_final(const struct super *s, int wait_status)
 {
-    if (!WIFEXITED(wait_status))
+    if (!WIFEXITED(wait_status) || s->phase != PHASE_STARTING)
         return false;
     int status = WEXITSTATUS(wait_status);
-    return status == STATUS_USAGE || (status == STATUS_NO_REDIS && s->phase == PHASE_STARTING);
+    return status == STATUS_USAGE || status == STATUS_NO_REDIS;
 }
 
 static void unwanted_died(struct child *child, pid_t pid, int wait_status, bool asked)

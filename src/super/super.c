@@ -257,8 +257,10 @@ static void wait_and_read(struct super *s)
 
 static void kill_overdue(struct super *s)
 {
-    for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
+    for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++) {
         moil_child_kill_overdue(&s->children, &s->children.all[i], s->now_ms);
+        moil_child_kill_unloaded(&s->children, &s->children.all[i], s->now_ms);
+    }
 }
 
 /* It is started again at once: what it does otherwise the lease does not wait for. */

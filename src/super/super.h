@@ -44,9 +44,9 @@ struct plan {
  *   SIGUSR1  reopen the log, dump the state
  *
  * Its exit status: 0 it left as it was told (a worker: or recycled itself, or has no more to do in
- * a burst); 2 the configuration is wrong, and 3, before all were ready for the first time, that
- * trying Redis again is of no use: both stop the node with that status. Anything else is a death,
- * and it is started again after a growing delay. */
+ * a burst). Before all were ready for the first time, 2 (the configuration is wrong, or the tasks
+ * cannot be loaded) and 3 (trying Redis again is of no use) stop the node with that status. All
+ * else is a death, and it is started again after a growing delay. */
 struct child_context {
     enum role role;
     int slot;          /* 0 … SUPER_SLOTS_MAX - 1; 0 for the others */
@@ -80,6 +80,7 @@ bool moil_context_report(const struct child_context *context, struct buffer *out
 struct super_options {
     struct plan plan;         /* of the first generation, unless its check says otherwise */
     int agent_silence_ms;     /* an agent that gives no sign for so long is killed; 0: never */
+    int load_ms;              /* so is a worker that loads its tasks for so long; 0: never */
     const char *pidfile;      /* NULL: none */
     bool burst;               /* a worker that exits with 0 is not started again, unless it has
                                  retired; all gone: done */

@@ -2,6 +2,7 @@
  * from C is a protected call; jobs go through run.c. */
 #include "vm/vm.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -129,24 +130,25 @@ static int place_error(lua_State *L)
     return 1;
 }
 
-/* Calls fn(arg) protected; 0, or MOIL_EINVAL with the error's line in errstr. */
+/* Calls fn(arg) protected; 0, or MOIL_EINVAL or MOIL_ENOMEM with the error's line in errstr. */
 static int call_protected(lua_State *L, lua_CFunction fn, void *arg, const char *text, char *errstr,
                           size_t errlen)
 {
     int top = lua_gettop(L);
-    int err = 0;
+    int err;
 
     lua_pushcfunction(L, place_error);                 /* handler */
     lua_pushcfunction(L, fn);                          /* handler fn */
     lua_pushlightuserdata(L, arg);                     /* handler fn arg */
     lua_pushlightuserdata(L, (void *)(uintptr_t)text); /* handler fn arg text */
-    if (lua_pcall(L, 2, 0, top + 1) != LUA_OK) {
+    err = lua_pcall(L, 2, 0, top + 1);
+    if (err != LUA_OK) {
         const char *message =
             lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error that cannot be shown";
 
         snprintf(errstr, errlen, "%s", message);
         join_lines(errstr);
-        err = MOIL_EINVAL;
+        err = err == LUA_ERRMEM ? MOIL_ENOMEM : MOIL_EINVAL;
     }
     lua_settop(L, top);
     return err;
@@ -171,6 +173,7 @@ struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *h
         !copy_options(vm, options) || !(vm->L = lua_newstate(moil_ledger_alloc, &vm->ledger))) {
         snprintf(errstr, errlen, "out of memory");
         moil_vm_free(vm);
+        errno = ENOMEM;
         return NULL;
     }
     vm->host = *host;
@@ -181,8 +184,10 @@ struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *h
     lua_atpanic(vm->L, panic);
     lua_setwarnf(vm->L, warn, vm);
     moil_thread_set_run(vm->L, NULL); /* new threads begin with a copy of this */
-    if (call_protected(vm->L, open_state, vm, NULL, errstr, errlen) != 0) {
+    int err = call_protected(vm->L, open_state, vm, NULL, errstr, errlen);
+    if (err) {
         moil_vm_free(vm);
+        errno = err == MOIL_ENOMEM ? ENOMEM : EINVAL;
         return NULL;
     }
     return vm;

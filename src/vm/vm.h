@@ -30,13 +30,14 @@ struct vm_options {
                                                tasks' limits may not contradict; 0: none */
 };
 
-/* NULL with one line in errstr. The host is copied. */
+/* NULL with one line in errstr, and ENOMEM or EINVAL in errno. The host is copied. */
 struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *host, char *errstr,
                        size_t errlen);
 void moil_vm_free(struct vm *vm);
 
 /* Loads a task file, or every *.lua of a folder and its sub-folders in the order of their names. 0,
- * or MOIL_EINVAL with "file:line: what is wrong" in errstr. Text only: bytecode is refused. */
+ * or MOIL_EINVAL with "file:line: what is wrong" in errstr, or MOIL_ENOMEM likewise. Text only:
+ * bytecode is refused. */
 int moil_vm_load(struct vm *vm, const char *path, char *errstr, size_t errlen);
 
 /* Loads what the paths behind the vm's snapshot were, in its order, whatever is on disk by now. As

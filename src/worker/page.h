@@ -23,6 +23,7 @@ struct page {
     _Atomic uint64_t finished;        /* jobs ended since the process began */
     _Atomic uint64_t memory;          /* bytes held by the Lua state */
     _Atomic int32_t pid;              /* of the worker process */
+    _Atomic uint32_t loaded;          /* 1 once its tasks are; what is left is Redis */
     _Atomic uint32_t ready;           /* 1 once it serves its queues */
     _Atomic uint32_t awaits_wake;     /* 1 while its BLPOP watches the wake lists */
     _Atomic int32_t deliveries_max;   /* of the task of the job on the CPU; 0: not said */

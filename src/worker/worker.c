@@ -1,6 +1,7 @@
 /* worker.c: a worker's life, and the turn of its loop. See worker.h. */
 #include "worker/worker.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -339,7 +340,7 @@ static int load(struct worker *w)
     struct vm_host host = moil_host_of(w);
     w->vm = moil_vm_new(&options, &host, w->errstr, sizeof w->errstr);
     if (!w->vm)
-        return MOIL_EINVAL;
+        return errno == ENOMEM ? MOIL_ENOMEM : MOIL_EINVAL;
     int err = 0;
     if (w->options.snapshot)
         err = moil_vm_load_snapshot(w->vm, w->errstr, sizeof w->errstr);
@@ -421,6 +422,7 @@ void moil_worker_fini(struct worker *w)
 void moil_worker_start(struct worker *w)
 {
     atomic_store(&w->options.page->pid, (int32_t)getpid());
+    atomic_store(&w->options.page->loaded, 1);
     MOIL_CRASH_POINT("worker.loaded");
     ev_prepare_start(w->loop, &w->turn);
     ev_timer_again(w->loop, &w->refresh);
