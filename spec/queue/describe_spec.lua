@@ -131,6 +131,16 @@ describe("nodes", function()
     assert.same({ true, false }, { nodes[1].alive, nodes[2].alive })
   end)
 
+  it("that are not alive have no health", function()
+    local report = '{"health":"ok","trouble":"t","pid":7,"workers":[{"health":"ok","pid":8}]}'
+    local nodes = describe_as("nodes", { "1000000", "a", "999000", report, "b", "1", report, "c",
+      "1", '{"health":"ok"}' })
+    assert.same({ "ok", "ok" }, { nodes[1].health, nodes[1].workers[1].health })
+    assert.same({ node = "b", node_id = "b", age = 999.999, alive = false, pid = 7,
+      workers = { { pid = 8 } } }, nodes[2])
+    assert.same({ node = "c", node_id = "c", age = 999.999, alive = false }, nodes[3])
+  end)
+
   it("whose entries are damaged", function()
     local nodes = describe_as("nodes", { "1000000", "a", "99999999999999999999", "{}" })
     assert.equal("a", nodes[1].node)

@@ -2,6 +2,7 @@
 #include "queue/describe.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -212,6 +213,38 @@ static json_t *load_report(struct slice report)
     return opens ? json_loadb(report.p, report.n, JSON_ALLOW_NUL, NULL) : NULL;
 }
 
+/* How a node that is gone did when it was last seen says nothing of how it does. */
+static void drop_health(json_t *members)
+{
+    size_t i;
+    json_t *worker;
+    json_object_del(members, "health");
+    json_object_del(members, "trouble");
+    json_array_foreach(json_object_get(members, "workers"), i, worker)
+    {
+        json_object_del(worker, "health");
+        json_object_del(worker, "trouble");
+    }
+}
+
+/* The members of the report, and the brace that ends the node's object. */
+static void add_report(struct buffer *out, struct slice report, json_t *members, bool is_alive)
+{
+    char *text = NULL;
+    if (!is_alive) {
+        drop_health(members);
+        text = json_dumps(members, JSON_COMPACT);
+        report = slice_str(text ? text : "{}");
+    }
+    if (json_object_size(members) > 0 && report.n > 2) {
+        moil_buffer_add_char(out, ',');
+        moil_buffer_add(out, report.p + 1, report.n - 1);
+    } else {
+        moil_buffer_add_char(out, '}');
+    }
+    free(text);
+}
+
 void moil_describe_nodes(const struct reply *nodes, struct buffer *out)
 {
     double now_ms = (double)moil_reply_integer(moil_reply_at(nodes, 0));
@@ -229,13 +262,9 @@ void moil_describe_nodes(const struct reply *nodes, struct buffer *out)
         add_string(out, "node_id", id);
         add_key(out, "age");
         moil_buffer_addf(out, "%.3f", age_ms / 1000);
-        add_bool(out, "alive", age_ms <= lease_ms_of(members));
-        if (json_object_size(members) > 0) {
-            moil_buffer_add_char(out, ',');
-            moil_buffer_add(out, report.p + 1, report.n - 1);
-        } else {
-            moil_buffer_add_char(out, '}');
-        }
+        bool is_alive = age_ms <= lease_ms_of(members);
+        add_bool(out, "alive", is_alive);
+        add_report(out, report, members, is_alive);
         json_decref(members);
     }
     moil_buffer_add_char(out, ']');
