@@ -21,14 +21,16 @@ describe("moil worker", function()
   local function refused(pattern, ...)
     local out = moil { "worker", tasks, "--redis", "unix:///nowhere", ... }
     assert.equal(2, out.code, out.stderr)
-    assert.matches(pattern, out.stderr)
+    assert.matches("^moil: " .. pattern .. "\n$", out.stderr)
   end
 
   it("refuses limits that contradict each other", function()
-    refused("soft time limit %(5 s%) must be below the time limit %(5 s%)", "--time-limit", "5",
+    refused("%-%-soft%-time%-limit: 5 s must be below %-%-time%-limit %(5 s%)", "--time-limit", "5",
       "--soft-time-limit", "5")
-    refused("soft time limit %(4000 s%) must be below the time limit %(3600 s%)",
+    refused("%-%-soft%-time%-limit: 4000 s must be below %-%-time%-limit %(3600 s%)",
       "--soft-time-limit", "4000")
+    refused("%-%-memory%-limit: 129 MB is more than a job can hold, twice %-%-max%-memory %(64 MB%)",
+      "--memory-limit", "129", "--max-memory", "64")
   end)
 
   it("refuses limits that its tasks contradict", function()

@@ -114,6 +114,27 @@ static void take_operands(struct loader *l)
     l->parsed.operand_count = 0;
 }
 
+/* What each row allows, but not together. */
+static int check_limits(const struct loader *l)
+{
+    const struct options *o = l->o;
+    if (!(l->command & (CMD_WORKER | CMD_DEV))) {
+        return 0;
+    }
+    if (o->time_limit > 0 && o->soft_time_limit >= o->time_limit) {
+        snprintf(l->errstr, l->errlen, "--soft-time-limit: %g s must be below --time-limit (%g s)",
+                 o->soft_time_limit, o->time_limit);
+        return MOIL_EINVAL;
+    }
+    if (o->max_memory > 0 && o->memory_limit > 2 * o->max_memory) {
+        snprintf(l->errstr, l->errlen,
+                 "--memory-limit: %ld MB is more than a job can hold, twice --max-memory (%ld MB)",
+                 o->memory_limit, o->max_memory);
+        return MOIL_EINVAL;
+    }
+    return 0;
+}
+
 int moil_options_load(struct options *o, enum command command, int argc, char **argv, char *errstr,
                       size_t errlen)
 {
@@ -129,6 +150,7 @@ int moil_options_load(struct options *o, enum command command, int argc, char **
         rc = rc < 0 ? rc : apply_environment(&l);
     }
     rc = rc < 0 ? rc : apply_flags(&l);
+    rc = rc < 0 || only_prints(&l.parsed) ? rc : check_limits(&l);
     if (rc == 0) {
         take_operands(&l);
     } else if (rc == MOIL_ENOMEM) {
