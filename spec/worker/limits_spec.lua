@@ -15,6 +15,27 @@ moil.task("sort", { time_limit = 0.3 }, function()
   for i = 1, 1000 do t[i] = i end
   while true do table.sort(t, function(a, b) for _ = 1, 100 do end return a > b end) end
 end)
+local function forever() while true do end end
+moil.task("sort_caught", { time_limit = 0.3 }, function()
+  while true do pcall(table.sort, { 3, 2, 1 }, forever) end
+end)
+moil.task("sort_caught_inside", { time_limit = 0.3 }, function()
+  while true do
+    pcall(coroutine.wrap(function() table.sort({ 3, 2, 1 }, forever) end))
+  end
+end)
+moil.task("unshowable", { time_limit = 20 }, function()
+  error(setmetatable({}, { __tostring = forever, __index = forever }))
+end)
+moil.task("unshowable_caught", { time_limit = 20 }, function()
+  local function caught() while true do pcall(table.sort, { 3, 2, 1 }, forever) end end
+  error(setmetatable({}, { __tostring = function() coroutine.wrap(caught)() end }))
+end)
+moil.task("shown_waiting", { time_limit = 20 }, function()
+  error(setmetatable({}, { __tostring = function()
+    return select(2, pcall(moil.sleep, 1)).message
+  end }))
+end)
 moil.task("nap", { time_limit = 0.3 }, function() moil.sleep(60) end)
 moil.task("deep", { time_limit = 20 }, function()
   local function f() return f() + 1 end
@@ -85,7 +106,8 @@ describe("a time limit", function()
 
   setup(function() here = site.open { tasks = TASKS, args = { "-w", "1", "-c", "32" } } end)
 
-  for _, task in ipairs { "spin", "spin_inside", "sort", "nap", "wait", "soft_then_spin",
+  for _, task in ipairs { "spin", "spin_inside", "sort", "sort_caught",
+    "sort_caught_inside", "nap", "wait", "soft_then_spin",
     "close_spin" } do
     it("ends " .. task .. " with TimeLimitExceeded", function()
       local pid = here:call("pid")
@@ -95,6 +117,15 @@ describe("a time limit", function()
       assert.equal(pid, here:call("pid")) -- the worker itself ended it
     end)
   end
+
+  it("holds for what an error value does while it is shown", function()
+    local pid = here:call("pid")
+    for _, task in ipairs { "unshowable", "unshowable_caught" } do
+      assert.equal("(an error value that cannot be shown)", (here:failure(task)).message)
+    end
+    assert.matches("cannot wait here", (here:failure("shown_waiting")).message)
+    assert.equal(pid, here:call("pid"))
+  end)
 
   it("lets a recursion without end overflow, as Lua does", function()
     assert.matches("stack overflow", (here:failure("deep")).message)

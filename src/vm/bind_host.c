@@ -19,7 +19,7 @@ static struct vm_call *begin(lua_State *L, struct bind *bind)
     if (bind->vm && !run) {
         moil_bind_raise(L, "BadArgument",
                         "this needs a running job: it cannot be called while files are loaded");
-    } else if (run && (!lua_isyieldable(L) || run->barriers > 0)) {
+    } else if (run && (!lua_isyieldable(L) || run->barriers > 0 || run->phase == RUN_SHOW)) {
         moil_bind_raise(L, "BadArgument",
                         "cannot wait here: inside of a C function that calls back (table.sort, "
                         "string.gsub, require), a metamethod or a <close> variable that cannot be "

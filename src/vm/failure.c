@@ -1,7 +1,9 @@
 /* What a job raised, as the JSON text {code, message, traceback} that users see. Anything can be
- * raised, and looking at it may run user code (__tostring, __index), so that is done in a protected
- * call on the main thread. */
+ * raised, and looking at it may run user code (__tostring, __index): that is done in the run's own
+ * thread, where its limits hold. A string is shown on the main thread. */
+#include "base/clock.h"
 #include "base/log.h"
+#include "vm/limits.h"
 #include "vm/state.h"
 
 enum {
@@ -50,11 +52,22 @@ static struct slice field_text(lua_State *L, int idx, const char *name)
     return s;
 }
 
-/* (error, thread, buffer) */
+static struct slice text_of(lua_State *L, int idx)
+{
+    struct slice s;
+
+    if (lua_type(L, idx) == LUA_TSTRING) { /* whose metatable is everybody's */
+        lua_pushvalue(L, idx);             /* text */
+        s.p = lua_tolstring(L, -1, &s.n);
+    } else {
+        s.p = luaL_tolstring(L, idx, &s.n); /* text */
+    }
+    return s;
+}
+
+/* (error, traceback, buffer) */
 static int render(lua_State *L)
 {
-    lua_State *co = lua_touserdata(L, 2);
-    struct buffer *out = lua_touserdata(L, 3);
     struct slice code = {0};
     struct slice message = {0};
     struct slice traceback = {0};
@@ -68,33 +81,81 @@ static int render(lua_State *L)
         code = slice_str("Error");
     }
     if (!message.p) {
-        message.p = luaL_tolstring(L, 1, &message.n); /* … text */
+        message = text_of(L, 1); /* … text */
     }
     if (!traceback.p) {
-        luaL_traceback(L, co, NULL, 0); /* … traceback */
-        traceback.p = lua_tolstring(L, -1, &traceback.n);
+        traceback.p = lua_tolstring(L, 2, &traceback.n);
     }
-    add_fields(out, code, message, traceback);
+    add_fields(lua_touserdata(L, 3), code, message, traceback);
     return 0;
 }
 
-void moil_failure_encode(lua_State *L, lua_State *co, struct buffer *out)
+/* (thread) -> traceback */
+static int trace(lua_State *L)
 {
-    int top = lua_gettop(L);
+    luaL_traceback(L, lua_touserdata(L, 1), NULL, 0); /* thread traceback */
+    return 1;
+}
 
-    if (lua_status(co) == LUA_ERRMEM) {
-        lua_pop(co, 1);
-        moil_failure_encode_text("MemoryLimitExceeded", "not enough memory", out);
+/* Renders the error and the traceback on the top of L in the run's thread, within the time that
+ * <close> variables have. [-2, +0, -] */
+static int show(struct run *run, lua_State *L)
+{
+    enum run_phase phase = run->phase;
+    int64_t soft_us = run->soft_us, hard_us = run->hard_us;
+    int n = 3;
+    int results, status;
+
+    run->phase = RUN_SHOW;
+    moil_limits_close(run);
+    lua_settop(run->co, 0);
+    lua_pushcfunction(run->co, render);          /* fn */
+    lua_xmove(L, run->co, 2);                    /* fn error traceback */
+    lua_pushlightuserdata(run->co, &run->value); /* fn error traceback buffer */
+    do {
+        run->exit = EXIT_NONE;
+        run->slice_us = moil_clock_monotonic_us();
+        moil_limits_running(run, run->co);
+        run->vm->on_cpu = run;
+        status = lua_resume(run->co, NULL, n, &results);
+        run->vm->on_cpu = NULL;
+        n = 0;
+    } while (status == LUA_YIELD && (run->exit == EXIT_SLICE || run->exit == EXIT_COLLECT));
+    run->phase = phase;
+    run->soft_us = soft_us;
+    run->hard_us = hard_us;
+    return status;
+}
+
+void moil_failure_encode(struct run *run)
+{
+    lua_State *L = run->vm->L;
+    int top = lua_gettop(L);
+    bool plain = lua_type(run->co, -1) == LUA_TSTRING;
+    int status;
+
+    if (lua_status(run->co) == LUA_ERRMEM) {
+        lua_pop(run->co, 1);
+        moil_failure_encode_text("MemoryLimitExceeded", "not enough memory", &run->value);
         return;
     }
-    lua_pushcfunction(L, render);  /* fn */
-    lua_xmove(co, L, 1);           /* fn error */
-    lua_pushlightuserdata(L, co);  /* fn error thread */
-    lua_pushlightuserdata(L, out); /* fn error thread buffer */
-    if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
-        log_warning("an error value could not be shown: %s",
-                    lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "its __tostring raised");
-        moil_failure_encode_text("Error", "(an error value that cannot be shown)", out);
+    lua_xmove(run->co, L, 1);          /* error */
+    lua_pushcfunction(L, trace);       /* error fn */
+    lua_pushlightuserdata(L, run->co); /* error fn thread */
+    status = lua_pcall(L, 1, 1, 0);    /* error traceback */
+    if (status == LUA_OK && plain) {
+        lua_pushcfunction(L, render);          /* error traceback fn */
+        lua_insert(L, -3);                     /* fn error traceback */
+        lua_pushlightuserdata(L, &run->value); /* fn error traceback buffer */
+        status = lua_pcall(L, 3, 0, 0);
+    } else if (status == LUA_OK) {
+        moil_run_close_threads(run);
+        status = show(run, L);
+    }
+    if (status != LUA_OK) {
+        log_warning("an error value of task %.*s could not be shown", (int)run->job.task.n,
+                    run->job.task.p);
+        moil_failure_encode_text("Error", "(an error value that cannot be shown)", &run->value);
     }
     lua_settop(L, top);
 }

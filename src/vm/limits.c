@@ -80,6 +80,16 @@ static bool may_yield(lua_State *L, const struct run *run)
     return lua_isyieldable(L) && run->barriers == 0 && run->phase != RUN_OVER;
 }
 
+static void limit_hook(lua_State *L, lua_Debug *ar);
+
+/* For good. Code that catches the error and goes on meets the hook again at its next instruction,
+ * until it is where it can be left. */
+static void raise_last(lua_State *L, struct run *run, const char *code, const char *message)
+{
+    lua_sethook(L, limit_hook, LUA_MASKCOUNT, 1);
+    raise(L, run, code, message);
+}
+
 static void limit_hook(lua_State *L, lua_Debug *ar)
 {
     struct run *run = moil_thread_run(L);
@@ -92,14 +102,14 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
     }
     if (moil_allowance_is_spent(run)) {
         if (!may_yield(L, run)) {
-            raise(L, run, "MemoryLimitExceeded", "the memory limit was exceeded");
+            raise_last(L, run, "MemoryLimitExceeded", "the memory limit was exceeded");
         }
         run->exit = EXIT_MEMORY;
         lua_yield(L, 0);
     } else if (run->hard_us && now_us >= run->hard_us) {
         if (!may_yield(L, run)) {
             run->overran = true;
-            raise(L, run, "TimeLimitExceeded", "the time limit has passed");
+            raise_last(L, run, "TimeLimitExceeded", "the time limit has passed");
         }
         run->exit = EXIT_LIMIT;
         lua_yield(L, 0);

@@ -10,14 +10,17 @@
 
 #include "vm/state.h"
 
+/* Makes the run on the CPU look at its limits at its next instruction. Async-signal-safe. */
+void moil_limits_arm(struct run *run);
+
 /* The thread that runs now, told at each change; the signal handler arms the hook on it. */
 static inline void moil_limits_running(struct run *run, lua_State *L)
 {
     run->running = L;
+    if (run->overran) { /* the hook raised in another thread, and this one may go on */
+        moil_limits_arm(run);
+    }
 }
-
-/* Makes the run on the CPU look at its limits at its next instruction. Async-signal-safe. */
-void moil_limits_arm(struct run *run);
 
 /* True when the run's limits let it go on in a second phase; sets what it may take there. */
 void moil_limits_conclude(struct run *run);

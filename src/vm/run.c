@@ -146,7 +146,7 @@ static void end_call(struct run *run, int status)
         fail_with(run, "Error", "attempt to yield from outside a coroutine");
     } else {
         run->outcome.kind = OUTCOME_FAILURE;
-        moil_failure_encode(run->vm->L, run->co, &run->value);
+        moil_failure_encode(run);
         moil_run_close_threads(run);
     }
 }

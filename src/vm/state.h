@@ -49,6 +49,7 @@ struct vm {
 enum run_phase {
     RUN_CALL,     /* the task's function */
     RUN_CONCLUDE, /* retry policy and hooks */
+    RUN_SHOW,     /* an error value's own functions: they cannot wait */
     RUN_OVER,
 };
 
@@ -184,9 +185,9 @@ int moil_load_snapshot(lua_State *L); /* likewise: all that is in the vm's snaps
 /* coroutine.c: replaces the table `coroutine`. [-0, +0, m] */
 void moil_coroutine_open(lua_State *L);
 
-/* failure.c: the error value on the top of `co` as JSON text {code, message, traceback} in `out`;
- * pops it. */
-void moil_failure_encode(lua_State *L, lua_State *co, struct buffer *out);
+/* failure.c: the error value on the top of the run's thread as JSON text {code, message, traceback}
+ * in its value; pops it. The thread is to be closed afterwards. */
+void moil_failure_encode(struct run *run);
 void moil_failure_encode_text(const char *code, const char *message, struct buffer *out);
 
 /* self.c: pushes self of the run, made at the first time. [-0, +1, m, e] */
