@@ -33,6 +33,15 @@ describe("moil worker", function()
       "--memory-limit", "129", "--max-memory", "64")
   end)
 
+  it("refuses a task's memory_limit that --max-memory does not let it hold", function()
+    local hungry = support.tempdir() .. "/hungry.lua"
+    support.write(hungry, 'require("moil").task("hungry", { memory_limit = 129 }, print)\n')
+    local out = moil { "worker", hungry, "--redis", "unix:///nowhere", "--max-memory", "64" }
+    assert.equal(6, out.code, out.stderr)
+    assert.matches("hungry.lua:1: hungry: memory_limit %(129 MB%) is more than a job can hold, "
+      .. "twice the worker's %-%-max%-memory %(64 MB%)", out.stderr)
+  end)
+
   it("refuses limits that its tasks contradict", function()
     local out = moil { "worker", tasks, "--redis", "unix:///nowhere", "--soft-time-limit", "3" }
     assert.equal(6, out.code, out.stderr)

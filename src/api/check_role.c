@@ -50,7 +50,8 @@ int moil_check_load(const struct runtime *r, struct check_result *out, char *err
                                          .config_json = slice_str(r->options.config_json),
                                          .record = out->draft,
                                          .time_limit_s = r->options.time_limit,
-                                         .soft_time_limit_s = r->options.soft_time_limit},
+                                         .soft_time_limit_s = r->options.soft_time_limit,
+                                         .max_memory_mb = r->options.max_memory},
                     &host, errstr, errlen);
     if (!vm)
         return MOIL_EINVAL;

@@ -117,6 +117,7 @@ void moil_bind_attach(lua_State *L, struct vm *vm)
     lua_setfield(L, -2, "config");      /* core */
     set_limit(L, "time_limit", vm->time_limit_s);
     set_limit(L, "soft_time_limit", vm->soft_time_limit_s);
+    set_limit(L, "max_memory", vm->max_memory_mb);
 }
 
 struct run *moil_bind_run(lua_State *L, const struct bind *bind)

@@ -41,6 +41,7 @@ struct vm {
     char warning[200];               /* the one that is being put together */
     size_t warning_len;
     double time_limit_s, soft_time_limit_s; /* the worker's; 0: none */
+    double max_memory_mb;                   /* likewise */
     bool sealed;
     int conclude_ref;  /* lua/moil/job.lua: the second phase of a run */
     int self_meta_ref; /* likewise: the metatable of `self` */

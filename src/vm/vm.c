@@ -181,6 +181,7 @@ struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *h
     vm->record = options->record;
     vm->time_limit_s = options->time_limit_s;
     vm->soft_time_limit_s = options->soft_time_limit_s;
+    vm->max_memory_mb = options->max_memory_mb;
     lua_atpanic(vm->L, panic);
     lua_setwarnf(vm->L, warn, vm);
     moil_thread_set_run(vm->L, NULL); /* new threads begin with a copy of this */

@@ -28,6 +28,7 @@ struct vm_options {
                               NULL */
     double time_limit_s, soft_time_limit_s; /* of jobs whose task says nothing else, which the
                                                tasks' limits may not contradict; 0: none */
+    double max_memory_mb;                   /* likewise: a job may hold twice that; 0: no bound */
 };
 
 /* NULL with one line in errstr, and ENOMEM or EINVAL in errno. The host is copied. */

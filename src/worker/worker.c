@@ -336,7 +336,8 @@ static int load(struct worker *w)
                                  .config_json = w->options.config_json,
                                  .snapshot = w->options.snapshot,
                                  .time_limit_s = w->options.time_limit_s,
-                                 .soft_time_limit_s = w->options.soft_time_limit_s};
+                                 .soft_time_limit_s = w->options.soft_time_limit_s,
+                                 .max_memory_mb = (double)w->options.max_memory / 1048576};
     struct vm_host host = moil_host_of(w);
     w->vm = moil_vm_new(&options, &host, w->errstr, sizeof w->errstr);
     if (!w->vm)
