@@ -14,6 +14,8 @@
 #include "worker/host.h"
 #include "worker/worker.h"
 
+_Static_assert(sizeof((struct plan *)0)->loading >= MOIL_LOADING_MAX, "the file fits in the plan");
+
 static bool add_task(void *data, struct task *task)
 {
     struct check_result *result = data;
@@ -49,6 +51,7 @@ int moil_check_load(const struct runtime *r, struct check_result *out, char *err
         moil_vm_new(&(struct vm_options){.lua_dir = r->options.lua_dir,
                                          .config_json = slice_str(r->options.config_json),
                                          .record = out->draft,
+                                         .loading = out->loading,
                                          .time_limit_s = r->options.time_limit,
                                          .soft_time_limit_s = r->options.soft_time_limit,
                                          .max_memory_mb = r->options.max_memory},
@@ -165,7 +168,7 @@ int moil_check_role(struct child_context *context)
     char errstr[512];
     struct runtime *r = context->data;
     struct buffer draft;
-    struct check_result found = {.draft = &draft};
+    struct check_result found = {.draft = &draft, .loading = context->plan->loading};
     moil_buffer_init(&draft);
     moil_buffer_init(&found.json);
     int err = check(r, &found, context, errstr, sizeof errstr);
@@ -173,6 +176,8 @@ int moil_check_role(struct child_context *context)
         log_error("%s", errstr);
         moil_buffer_clear(&found.json);
     }
+    if (!err && found.tasks == 0)
+        log_warning("no task is registered there (a task is registered by moil.task(name, fn))");
     if (r->options.watch)
         add_paths(r, &draft, &found.json);
     int status = write_all(context->ready_fd, &found.json);

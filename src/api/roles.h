@@ -35,6 +35,7 @@ struct runtime {
 struct check_result {
     struct buffer json;   /* {"tasks": […], "queues": […], "concurrency": N} */
     struct buffer *draft; /* of the snapshot (vm/snapshot.h); NULL: none is wanted */
+    char *loading;        /* vm_options */
     int tasks;
 };
 

@@ -9,6 +9,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "super/board.h"
 
 static bool left_cleanly(int wait_status)
 {
@@ -110,6 +111,12 @@ static void child_died(struct super *s, struct child *child, pid_t pid, int wait
     }
 }
 
+static void took_too_long(const char *file)
+{
+    log_error("loading took more than 1 s: %.255s waits or loops while it is loaded",
+              file[0] ? file : "a task file");
+}
+
 static void check_died(struct super *s, struct child *check, pid_t pid, int wait_status)
 {
     bool asked = check->state == CHILD_STOPPING;
@@ -129,7 +136,7 @@ static void check_died(struct super *s, struct child *check, pid_t pid, int wait
     if (!fits)
         log_error("the tasks are too many: what the check found is over 1 MB");
     else if (too_long)
-        log_error("loading took more than 1 s: a task file waits or loops while it is loaded");
+        took_too_long(moil_board_plan(s->children.board)->loading);
     else if (WIFSIGNALED(wait_status))
         log_error("check (pid %d) %s", (int)pid, describe_death(wait_status, how, sizeof how));
     if (moil_generation_in(&s->generations, GENERATION_SERVING))

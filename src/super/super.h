@@ -28,6 +28,7 @@ struct plan {
     int shutdown_timeout_ms; /* warm shutdown: then the workers are killed */
     int tasks;               /* for the log */
     int log_level;           /* enum log_level; -1: as it is */
+    char loading[256];       /* the file that it loads now; "": none */
 };
 
 /* What a child is told. It lives as long as the child.

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -45,23 +46,38 @@ static void set_cached(lua_State *L, const char *real)
     lua_pop(L, 1);
 }
 
+/* Says which file is loaded now, and keeps which one was, unless that is NULL. */
+static void tell_loading(struct vm *vm, const char *path, char *before)
+{
+    if (!vm->loading) {
+        return;
+    }
+    if (before) {
+        memcpy(before, vm->loading, MOIL_LOADING_MAX);
+    }
+    snprintf(vm->loading, MOIL_LOADING_MAX, "%s", path);
+}
+
 /* Pushes the value of a file, running it at the first time. `name` (may be NULL) is given to the
  * chunk. [-0, +1, e] */
 static void push_file(lua_State *L, const char *path, const char *name)
 {
     struct vm *vm = moil_source_vm(L);
     char real[PATH_MAX];
+    char outer[MOIL_LOADING_MAX]; /* the file that requires this one */
 
     moil_source_real(L, vm, path, real);
     if (push_cached(L, real)) { /* value */
         return;
     }
+    tell_loading(vm, path, outer);
     moil_source_load(L, vm, path);                  /* chunk */
     lua_pushlightuserdata(L, (void *)&loading_key); /* chunk loading */
     set_cached(L, real);                            /* chunk */
     lua_pushstring(L, name ? name : path);          /* chunk name */
     lua_pushstring(L, path);                        /* chunk name path */
     lua_call(L, 2, 1);                              /* value */
+    tell_loading(vm, outer, NULL);
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         lua_pushboolean(L, 1); /* true */

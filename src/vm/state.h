@@ -37,6 +37,7 @@ struct vm {
     char *config_json;               /* NULL: none */
     const struct snapshot *snapshot; /* NULL: everything comes from disk */
     struct buffer *record;           /* the draft of a snapshot; NULL: nobody keeps one */
+    char *loading;                   /* vm_options; NULL: nobody asks */
     bool warns;                      /* Lua's warnings are logged */
     char warning[200];               /* the one that is being put together */
     size_t warning_len;

@@ -179,6 +179,7 @@ struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *h
     vm->host = *host;
     vm->snapshot = options->snapshot;
     vm->record = options->record;
+    vm->loading = options->loading;
     vm->time_limit_s = options->time_limit_s;
     vm->soft_time_limit_s = options->soft_time_limit_s;
     vm->max_memory_mb = options->max_memory_mb;

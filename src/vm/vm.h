@@ -18,6 +18,8 @@ struct vm;
 
 struct snapshot;
 
+enum { MOIL_LOADING_MAX = 256 }; /* bytes that are shown of a path */
+
 struct vm_options {
     const char *lua_dir;             /* where moil's own Lua library is; NULL: the embedded copy */
     struct slice config_json;        /* plain data of moil.lua that Lua needs ({"routes": …,
@@ -26,6 +28,8 @@ struct vm_options {
                                         there, not from disk; NULL: none */
     struct buffer *record; /* likewise: gets all that is loaded, as a draft (vm/snapshot.h); or
                               NULL */
+    char *loading;         /* likewise: MOIL_LOADING_MAX bytes that always hold the path of the file
+                              that is being loaded, "" for none; or NULL */
     double time_limit_s, soft_time_limit_s; /* of jobs whose task says nothing else, which the
                                                tasks' limits may not contradict; 0: none */
     double max_memory_mb;                   /* likewise: a job may hold twice that; 0: no bound */
