@@ -181,12 +181,13 @@ describe("a death", function()
   end)
 
   for _, status in ipairs { 2, 3 } do
-    it(("with status %d stops the node before it was ready, and not later"):format(status), function()
+    it("with status " .. status .. " stops the node before it was ready, and not later", function()
       local first = start { worker2 = "after:50,exit:" .. status }
       assert.equal(status, (first:wait(BY)))
       assert.equal(1, #pids_of(first, "worker2"))
       local go = flag()
-      local node = start_ready { worker1 = ("given:%s,many:%s:3,exit:%d"):format(go, flag(), status) }
+      local script = ("given:%s,many:%s:3,exit:%d"):format(go, flag(), status)
+      local node = start_ready { worker1 = script }
       support.write(go, "")
       signal(pids_of(node, "worker1")[1], "KILL")
       wait_for_start(node, "worker1", 5)
