@@ -220,10 +220,10 @@ end
 ---@param full moil.TaskOptions with the configuration's defaults
 ---@param who string        the task's name
 function options.check_worker_limits(full, who)
-  local memory = full.memory_limit
-  if memory and core.max_memory and memory > 2 * core.max_memory then
+  local held = full.memory_limit
+  if held and core.max_memory and held > 2 * core.max_memory then
     errors.bad("%s: memory_limit (%g MB) is more than a job can hold, twice the worker's "
-      .. "--max-memory (%g MB)", who, memory, core.max_memory)
+      .. "--max-memory (%g MB)", who, held, core.max_memory)
   end
   local soft, hard = full.soft_time_limit, full.time_limit
   if soft and hard == nil and core.time_limit and soft >= core.time_limit then
