@@ -12,6 +12,11 @@ moil.task("nap", options, function(self)
   moil.sleep(60)
 end)
 moil.task("spin", options, function() while true do end end)
+moil.task("sortspin", options, function()
+  local t = {}
+  for i = 1, 100 do t[i] = -i end
+  table.sort(t, function() while true do end end)
+end)
 moil.task("wait", options, function() moil.send("never", {}, { queue = "unserved" }):get() end)
 moil.task("plain", function() moil.sleep(60) end)
 moil.task("shell", function() moil.run { "sleep", "60", timeout = 100 } end)
@@ -37,7 +42,7 @@ describe("terminate", function()
     return found
   end
 
-  for _, task in ipairs { "nap", "spin", "wait", "plain", "shell" } do
+  for _, task in ipairs { "nap", "spin", "sortspin", "wait", "plain", "shell" } do
     it("ends a job that runs: " .. task, function()
       local result = here.moil.send(task, {})
       here:wait_state(result.id, "STARTED")

@@ -106,6 +106,13 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
         }
         run->exit = EXIT_MEMORY;
         lua_yield(L, 0);
+    } else if (run->revoked && run->exit != EXIT_LIMIT && run->phase == RUN_CALL) {
+        if (!may_yield(L, run)) {
+            run->overran = true;
+            raise(L, run, "Revoked", "revoked");
+        }
+        run->exit = EXIT_LIMIT;
+        lua_yield(L, 0);
     } else if (run->hard_us && now_us >= run->hard_us) {
         if (!may_yield(L, run)) {
             run->overran = true;
@@ -131,6 +138,13 @@ void moil_limits_arm(struct run *run)
 {
     if (lua_gethook(run->running) != limit_hook) {
         lua_sethook(run->running, limit_hook, LUA_MASKCOUNT, 1);
+    }
+}
+
+void moil_vm_revoke(struct vm *vm)
+{
+    if (vm->on_cpu) {
+        vm->on_cpu->revoked = true;
     }
 }
 

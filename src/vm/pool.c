@@ -86,7 +86,7 @@ struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job
     run->phase = RUN_CALL;
     run->exit = EXIT_NONE;
     run->stopped = false;
-    run->exhausted = false;
+    run->exhausted = run->revoked = false;
     run->barriers = 0;
     run->running = run->co;
     run->soft_us = run->hard_us = 0;

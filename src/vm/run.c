@@ -94,6 +94,12 @@ static void fail_with(struct run *run, const char *code, const char *message)
     moil_failure_encode_text(code, message, &run->value);
 }
 
+static void revoke(struct run *run)
+{
+    fail_with(run, "Revoked", "revoked");
+    run->outcome.kind = OUTCOME_REVOKED;
+}
+
 /* The result is on the top of the thread. */
 static void take_result(struct run *run)
 {
@@ -134,10 +140,15 @@ static void end_call(struct run *run, int status)
     } else if ((status == LUA_YIELD && run->exit == EXIT_MEMORY) || moil_allowance_is_spent(run)) {
         end_starved(run);
     } else if ((status == LUA_YIELD && run->exit == EXIT_LIMIT) || run->overran) {
+        run->exit = EXIT_LIMIT;
         moil_run_close_threads(run); /* also where something caught the error and it ended by itself
                                       */
         run->timed_out = true;
-        fail_with(run, "TimeLimitExceeded", "the time limit has passed");
+        if (run->revoked) {
+            revoke(run);
+        } else {
+            fail_with(run, "TimeLimitExceeded", "the time limit has passed");
+        }
     } else if (status == LUA_OK) {
         take_result(run);
     } else if (status == LUA_YIELD) { /* not by us, not by coroutine.yield: a C library's lua_yield
@@ -327,8 +338,7 @@ static enum run_status begin_or_go_on(struct run *run)
 static enum run_status terminate(struct run *run)
 {
     moil_run_close_threads(run);
-    fail_with(run, "Revoked", "revoked");
-    run->outcome.kind = OUTCOME_REVOKED;
+    revoke(run);
     run->timed_out = true; /* its hook has 10 s of its own */
     return conclude(run);
 }

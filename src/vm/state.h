@@ -90,6 +90,7 @@ struct run {
                                                           it is collected; what is refused */
     volatile size_t refused;                           /* bytes that it was refused; 0: none */
     volatile bool pressed; /* it is to end, or to be collected, as soon as it can */
+    volatile bool revoked; /* while it was on the CPU */
     bool starved;          /* it ran out of memory */
     bool largest;          /* … as the largest of a state that did */
     size_t held;           /* … with so many bytes */

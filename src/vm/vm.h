@@ -161,6 +161,9 @@ enum run_status moil_run_exceed(struct run *run);
  * over its slice or a limit notice it. Async-signal-safe. */
 void moil_vm_tick(struct vm *vm);
 
+/* Likewise, before moil_vm_tick: the job on the CPU is revoked, though it may never yield. */
+void moil_vm_revoke(struct vm *vm);
+
 const struct run_outcome *moil_run_outcome(const struct run *run);
 void *moil_run_owner(const struct run *run);
 

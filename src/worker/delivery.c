@@ -134,11 +134,12 @@ static void end_victim(struct worker *w);
 static void go(struct delivery *d, enum run_status (*how)(struct run *run))
 {
     struct worker *w = d->worker;
-    moil_slicer_begin(w->vm);
+    moil_slicer_begin(w->vm, w->options.page);
     ev_timer_stop(w->loop, &d->limit);
     moil_worker_publish_deadline(w, moil_run_hard_deadline(d->run));
     atomic_store_explicit(&w->options.page->deliveries_max, d->task->max_deliveries,
                           memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->options.page->turn, 1, memory_order_relaxed);
     on_cpu(w, d->job.id);
     MOIL_CRASH_POINT("job.on_cpu");
     enum run_status status = how(d->run);

@@ -18,6 +18,8 @@
 struct page {
     _Atomic int64_t heartbeat_us;     /* monotonic; written once per turn of the loop */
     _Atomic int64_t hard_deadline_us; /* monotonic; 0: none; of the job on the CPU */
+    _Atomic uint64_t turn;            /* counts the stretches of jobs on the CPU */
+    _Atomic uint64_t terminate;       /* the turn whose job is revoked; the agent writes it */
     _Atomic uint32_t running;         /* jobs started and not settled */
     _Atomic uint32_t reserved;        /* jobs fetched and not started */
     _Atomic uint64_t finished;        /* jobs ended since the process began */

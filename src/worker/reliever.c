@@ -6,6 +6,9 @@
  * the front of its queue. When no answer comes, the next look seizes them again, unless the worker
  * has come back meanwhile: then that asks Redis itself (dispute.c).
  *
+ * A worker whose loop stands still reads no inbox: whether the job on its CPU is revoked is looked
+ * up in its place, and told on its page.
+ *
  * The wake-ups of a stuck worker are nobody's use either: a message to its inbox ends its BLPOP. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +26,7 @@ enum {
     STUCK_US = 50 * 1000,
     LOOK_MS = 30,         /* while something is reserved … */
     IDLE_LOOK_MS = 200,   /* … and while nothing is */
+    DEAF_US = 200 * 1000, /* a loop that stands still so long does not read its inbox */
     LATE_US = 500 * 1000, /* a look that comes so late saw nothing of what was between: we stood
                              still */
     SAY_EVERY_US = 60 * 1000 * 1000,
@@ -37,6 +41,7 @@ struct watch {
     uint64_t seized;           /* serials below it are seized or over */
     int64_t heartbeat_us;      /* the page's … */
     int64_t heartbeat_seen_us; /* … and since when, by our clock */
+    int64_t asked_us;          /* when we last looked into its inbox in its place */
     bool roused;               /* its BLPOP was ended, for this heartbeat */
     int64_t said_us;           /* when we last logged something of it; 0: never */
 };
@@ -160,6 +165,64 @@ static void rouse(struct agent *a, const struct page *page)
     moil_inbox_rouse(&a->broker, slice_str(incarnation));
 }
 
+/* The question whether the job on a CPU is to end. */
+struct hearing {
+    struct agent *agent;
+    int slot;
+    uint64_t turn;
+    char incarnation[MOIL_ID_LEN + 1];
+};
+
+static void heard(void *data, int err, const struct reply *reply)
+{
+    struct hearing *h = data;
+    struct page *page = page_at(h->agent, h->slot);
+    if (!err && moil_reply_type(reply) == REPLY_INTEGER &&
+        memcmp(page->incarnation, h->incarnation, MOIL_ID_LEN) == 0)
+        atomic_store(&page->terminate, h->turn);
+    free(h);
+}
+
+/* A job that cannot yield keeps its worker from reading "K<id>": we look for that. */
+static void listen_for(struct agent *a, int slot, const struct page *page)
+{
+    struct hearing *h = calloc(1, sizeof *h);
+    struct buffer *text = &a->text;
+    struct args *args = &a->broker.args;
+    char id[MOIL_NAME_MAX + 1];
+    if (!h)
+        return;
+    h->agent = a;
+    h->slot = slot;
+    h->turn = atomic_load(&page->turn);
+    memcpy(h->incarnation, page->incarnation, MOIL_ID_LEN);
+    memcpy(id, page->on_cpu, MOIL_NAME_MAX);
+    id[MOIL_NAME_MAX] = '\0';
+    moil_buffer_clear(text);
+    moil_keys_inbox(&a->broker.keys, slice_str(h->incarnation), text);
+    size_t key_len = text->len;
+    moil_buffer_add_char(text, 'K');
+    moil_buffer_add_str(text, id);
+    moil_buffer_add_char(text, '\n');
+    moil_args_clear(args);
+    moil_args_str(args, "LPOS");
+    moil_args_add(args, text->data, key_len);
+    moil_args_add(args, text->data + key_len, text->len - key_len);
+    if (text->failed || atomic_load(&page->turn) != h->turn ||
+        moil_link_call(a->link, args, a->broker.timeout_ms, heard, h) != 0)
+        free(h);
+}
+
+static void look_at_deaf(struct agent *a, int slot, const struct page *page, int64_t now_us)
+{
+    struct watch *watch = &a->watches[slot];
+    if (page->on_cpu[0] && now_us - watch->heartbeat_seen_us >= DEAF_US &&
+        now_us - watch->asked_us >= DEAF_US) {
+        watch->asked_us = now_us;
+        listen_for(a, slot, page);
+    }
+}
+
 static void look_at_loop(struct agent *a, struct watch *watch, struct page *page, int64_t now_us)
 {
     int64_t heartbeat_us = atomic_load(&page->heartbeat_us);
@@ -216,6 +279,7 @@ static bool look_at(struct agent *a, int slot, int64_t now_us, bool late)
         watch->heartbeat_us = 0;
     }
     look_at_loop(a, watch, page, now_us);
+    look_at_deaf(a, slot, page, now_us);
     uint64_t front = moil_claims_front(&page->claims, watch->seized);
     if (front != watch->front) {
         watch->front = front;

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "vm/vm.h"
+#include "worker/page.h"
 
 enum {
     TICK_MS = 5,     /* half a slice: a turn takes 10 to 15 ms */
@@ -17,6 +18,7 @@ enum {
 
 static struct {
     struct vm *volatile vm;
+    const struct page *volatile page;
     volatile sig_atomic_t quiet_ticks;
     timer_t timer;
     bool made, running;
@@ -26,8 +28,12 @@ static void tick(int signum)
 {
     (void)signum;
     slicer.quiet_ticks++;
-    if (slicer.vm)
-        moil_vm_tick(slicer.vm);
+    if (!slicer.vm)
+        return;
+    uint64_t turn = atomic_load(&slicer.page->terminate);
+    if (turn && turn == atomic_load(&slicer.page->turn))
+        moil_vm_revoke(slicer.vm);
+    moil_vm_tick(slicer.vm);
 }
 
 static void set(long ms)
@@ -52,8 +58,9 @@ static bool make(void)
     return true;
 }
 
-void moil_slicer_begin(struct vm *vm)
+void moil_slicer_begin(struct vm *vm, const struct page *page)
 {
+    slicer.page = page;
     slicer.vm = vm;
     slicer.quiet_ticks = 0;
     if (!slicer.made)

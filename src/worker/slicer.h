@@ -3,10 +3,12 @@
 #ifndef MOIL_WORKER_SLICER_H
 #define MOIL_WORKER_SLICER_H
 
+struct page;
 struct vm;
 
-/* Jobs of this vm run now: starts the timer unless it runs. */
-void moil_slicer_begin(struct vm *vm);
+/* Jobs of this vm run now: starts the timer unless it runs. The page tells of a job that is to end.
+ */
+void moil_slicer_begin(struct vm *vm, const struct page *page);
 
 /* Once per turn of the loop: stops the timer when no job has run for a while. */
 void moil_slicer_turn(void);
