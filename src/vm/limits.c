@@ -109,7 +109,7 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
     } else if (run->revoked && run->exit != EXIT_LIMIT && run->phase == RUN_CALL) {
         if (!may_yield(L, run)) {
             run->overran = true;
-            raise(L, run, "Revoked", "revoked");
+            raise_last(L, run, "Revoked", "revoked");
         }
         run->exit = EXIT_LIMIT;
         lua_yield(L, 0);
