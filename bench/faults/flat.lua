@@ -14,7 +14,8 @@ end)
 
 local STEP <const> = 100000
 local LASTING <const> = { -- the keys that are there while nothing is
-  "jobs", "queues", "workers", "nodes", "leases", "expiries", "counters", "tick", "wake:default",
+  "jobs", "queues", "workers", "nodes", "leases", "expiries", "tick", "wake:default",
+  "counters:default",
 }
 
 local function run_jobs(redis, n)
