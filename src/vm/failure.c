@@ -104,7 +104,8 @@ static int show(struct run *run, lua_State *L)
     enum run_phase phase = run->phase;
     int64_t soft_us = run->soft_us, hard_us = run->hard_us;
     int n = 3;
-    int results, status;
+    int results = 0;
+    int status = LUA_OK;
 
     run->phase = RUN_SHOW;
     moil_limits_close(run);
