@@ -80,6 +80,8 @@ static bool listen_tcp(void)
     };
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, 100) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
@@ -120,11 +122,12 @@ static void accept_client(void)
     struct sockaddr_un address = unix_address(proxy.target);
     int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct conn *c = calloc(1, sizeof *c);
-    if (client < 0 || !c || place == proxy.conns + CONNS_MAX ||
+    if (client < 0 || server < 0 || !c || place == proxy.conns + CONNS_MAX ||
         connect(server, (struct sockaddr *)&address, sizeof address) != 0) {
         if (client >= 0)
             end_reset(client);
-        close(server);
+        if (server >= 0)
+            close(server);
         free(c);
         return;
     }
