@@ -88,6 +88,12 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- The same, and microseconds, of one look at the clock.
+local function now_ms_us()
+  local time = call("TIME")
+  return time[1] * 1000 + math.floor(time[2] / 1000), time[1] * 1000000 + time[2]
+end
+
 -- Puts jobs (due_ms, id, due_ms, id, ...) into the delayed set and tells an agent when one of them
 -- became the earliest.
 local function delay(entries)
@@ -197,6 +203,32 @@ local function outcome_of(record, state, value, now, minute, body)
     string.format("%d", (crashes or 0) + (losses or 0)), enqueued or "0", "0",
     string.format("%.0f000", now), minute, "-", task or "-", #value, #body }, " ")
     .. "\n" .. value .. body
+end
+
+-- The state of a beat entry, in `ticks`: the due time it has come to, how often it ran, "1" when it
+-- is paused, the id of its last job or "-", when it was first seen, its version ("-": an entry of a
+-- file) and what schedulers made of the timing of a file's entry ("-": of run time). nil when it
+-- was never seen.
+local function beat_state(name)
+  local last, runs, paused, id, first, version, timing = (call("HGET", ns .. "ticks", name) or "")
+    :match("^(%S+) (%d+) ([01]) (%S+) (%d+) (%S+) (%S+)$")
+  return last and { last = last, runs = tonumber(runs), paused = paused, id = id, first = first,
+    version = version, timing = timing }
+end
+
+local function write_beat_state(name, s)
+  call("HSET", ns .. "ticks", name, table.concat({ s.last, string.format("%d", s.runs), s.paused,
+    s.id, s.first, s.version, s.timing }, " "))
+end
+
+-- Entries have changed: a new version, which `promote` tells every agent, and a token for one that
+-- waits. Returns the version.
+local function beat_changed()
+  local version = call("INCR", ns .. "beat_version")
+  if call("LLEN", ns .. "tick") == 0 then
+    call("RPUSH", ns .. "tick", "1")
+  end
+  return version
 end
 
 -- What a command reads of a key, for people who look at it; `instead`, where another type stands

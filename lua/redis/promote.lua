@@ -1,9 +1,10 @@
 -- promote: delayed -> pending, for the jobs that are due by Redis's clock, the earliest first.
 -- ARGV: limit (1-250)
--- Returns how many were moved, and in how many milliseconds the next one is due (-1: there is none;
--- 0: at once). A record that names no queue goes to the dead set, with its bytes.
+-- Returns how many were moved; in how many milliseconds the next one is due (-1: there is none; 0:
+-- at once); 0; the version of the beat entries, which each change of them raises; and now (µs). A
+-- record that names no queue goes to the dead set, with its bytes.
 -- Begins with a removal, so that Redis lets it through over maxmemory.
-local delayed, now = ns .. "delayed", now_ms()
+local delayed, now, now_us = ns .. "delayed", now_ms_us()
 
 local function bury(id, record)
   local value = '{"code":"BadMessage","message":"the record is damaged or not moil\'s"}'
@@ -42,4 +43,5 @@ if #ids > 0 then
   write_tallies()
 end
 local first = call("ZRANGE", delayed, 0, 0, "WITHSCORES")
-return { #ids, first[2] and math.max(0, math.ceil(first[2] - now)) or -1 }
+return { #ids, first[2] and math.max(0, math.ceil(first[2] - now)) or -1, 0,
+  tonumber(call("GET", ns .. "beat_version") or "0"), now_us }

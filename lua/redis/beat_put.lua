@@ -1,0 +1,30 @@
+-- beat_put: a run-time beat entry, new or changed.
+-- ARGV: name, entry (JSON), expected, paused "1" | "0" | "-" (as it is; a new one runs), since
+-- expected: "*" whatever is there | "" nothing may be there | the version that must be there.
+-- since: the due time that it has come to, ms since the epoch; "-": now, so that what falls due
+-- from here on runs. A changed entry keeps how often it ran and its last job.
+-- Returns the outcome and the entry's version (0: there is none): "added", "changed", "same" (this
+-- very text is there: nothing happens, so that a repeat after a lost reply is harmless), "clash"
+-- (not what was expected: nothing happens), "full" (there are 100,000).
+local name, text, expected, paused, since = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local old = call("HGET", ns .. "beat", name)
+local old_version, old_text = (old or ""):match("^(%d+) (.*)$")
+if old_text == text then
+  return { "same", old_version }
+elseif expected ~= "*" and expected ~= (old_version or "") then
+  return { "clash", old_version or "0" }
+elseif not old and call("HLEN", ns .. "beat") >= 100000 then
+  return { "full", "0" }
+end
+local now = string.format("%.0f", now_ms())
+local state = beat_state(name)
+if not state or not old then
+  state = { runs = 0, paused = "0", id = "-", first = now, timing = "-" }
+end
+state.last = since == "-" and now or since
+state.paused = paused == "-" and state.paused or paused
+local version = string.format("%d", beat_changed())
+state.version = version
+call("HSET", ns .. "beat", name, version .. " " .. text)
+write_beat_state(name, state)
+return { old and "changed" or "added", version }

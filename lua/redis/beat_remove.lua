@@ -1,0 +1,12 @@
+-- beat_remove: takes a run-time beat entry away, with its state. Jobs that it enqueued stay.
+-- ARGV: name
+-- Returns 1; 0 where there is none of that name; 2 where it is an entry of a file: its state is
+-- dropped, and a scheduler that has it in its file sees it as for the first time.
+-- Begins with a removal, so that Redis lets it through over maxmemory.
+local was_entry = call("HDEL", ns .. "beat", ARGV[1]) == 1
+local was_seen = call("HDEL", ns .. "ticks", ARGV[1]) == 1
+if not was_entry and not was_seen then
+  return 0
+end
+beat_changed()
+return was_entry and 1 or 2
