@@ -1,86 +1,18 @@
-/* host.c: see host.h. What a run waits for is an `operation`; it outlives the run when the run is
- * closed while Redis still owes a reply, and then the reply is dropped. A question that Redis could
- * not take, as it was away or busy, is put again for 15 s: a restart of Redis, or a link that was
- * dropped, is no reason for a job to fail. */
+/* host.c: see host.h. What a run waits for is an operation (operation.h). */
 #include "worker/host.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "queue/describe.h"
 #include "queue/message.h"
 #include "worker/delivery.h"
+#include "worker/operation.h"
 #include "worker/program.h"
 #include "worker/verdict.h"
 #include "worker/worker.h"
 
-enum {
-    PATIENCE_US = 15000 * 1000, /* an answer's deadline, and time for a new link after it */
-    AGAIN_MS = 20,
-    AGAIN_UNLINKED_MS = 100,
-    SUSPENDED_MAX = 10000,
-};
-
-struct operation {
-    struct delivery *delivery; /* NULL: given up */
-    struct worker *worker;
-    struct vm_call *call;                 /* what the slices below lie in; as old as the delivery */
-    void (*cancel)(struct operation *op); /* lets go of timers, waits and programs */
-    int (*send)(struct operation *op);    /* puts the question; NULL: it cannot be put again */
-    int64_t patience_end_us;              /* of putting it again */
-    struct inbox_wait wait;
-    ev_timer timer;
-    struct program *program;
-    enum vm_query query;
-    bool flag; /* of the query */
-    bool wants_progress;
-    size_t count;
-    struct submission *subs;  /* of an enqueue: own copy */
-    struct slice id;          /* of a query */
-    struct slice seen;        /* of a wait: the progress it has seen */
-    struct slice state, meta; /* of update_state */
-};
-
-static struct operation *operation_new(struct worker *w, struct vm_call *call)
-{
-    struct operation *op = calloc(1, sizeof *op);
-    struct run *run = moil_call_run(call);
-    if (!op || !run) {
-        moil_call_fail(call, run ? "MemoryLimitExceeded" : "BadArgument",
-                       run ? "out of memory"
-                           : "only a job can do this, not a script that is being loaded");
-        free(op);
-        return NULL;
-    }
-    op->worker = w;
-    op->call = call;
-    op->delivery = moil_run_owner(run);
-    op->delivery->operation = op;
-    return op;
-}
-
-static void operation_free(struct operation *op)
-{
-    if (op->delivery)
-        op->delivery->operation = NULL;
-    free(op->subs);
-    free(op);
-}
-
-/* The answer is in the call: the job goes on. */
-static void go_on(struct operation *op)
-{
-    struct delivery *d = op->delivery;
-    if (d && d->suspended) {
-        d->suspended = false;
-        d->worker->suspended--;
-    }
-    operation_free(op);
-    if (d)
-        moil_delivery_resume(d);
-}
+enum { SUSPENDED_MAX = 10000 };
 
 void moil_host_abandon(struct delivery *d)
 {
@@ -91,80 +23,8 @@ void moil_host_abandon(struct delivery *d)
     op->delivery = NULL;
     if (op->cancel) { /* nothing is owed to it any more */
         op->cancel(op);
-        operation_free(op);
+        moil_operation_free(op);
     }
-}
-
-static void stop_timer(struct operation *op)
-{
-    ev_timer_stop(op->worker->loop, &op->timer);
-}
-
-static void start_timer(struct operation *op, void (*cb)(struct ev_loop *, ev_timer *, int),
-                        double seconds)
-{
-    struct ev_loop *loop = op->worker->loop;
-    ev_timer_init(&op->timer, cb, seconds > 0 ? seconds : 0, 0);
-    op->timer.data = op;
-    ev_now_update(loop); /* the job may have computed for long since the loop last looked at the
-                            clock */
-    ev_timer_start(loop, &op->timer);
-}
-
-/* --- putting a question to Redis -------------------------------------------------------------- */
-
-static void fail_reply(struct vm_call *call, int err, const struct reply *reply)
-{
-    struct slice text = moil_reply_slice(reply);
-    char message[256];
-    snprintf(message, sizeof message, "%s%s%.*s", moil_strerror(err), text.n ? ": " : "",
-             (int)(text.n < 160 ? text.n : 160), text.p ? text.p : "");
-    moil_call_fail(call, moil_error_code(err), message);
-}
-
-static void fail_unsent(struct operation *op, int err)
-{
-    moil_call_fail(op->call, moil_error_code(err),
-                   err == MOIL_EREDIS ? moil_link_error(op->worker->link) : moil_strerror(err));
-}
-
-static void again_cb(struct ev_loop *loop, ev_timer *timer, int events);
-
-/* True when the question will be put again, as what went wrong may pass. */
-static bool tries_again(struct operation *op, int err)
-{
-    if (!op->delivery || !op->send || !moil_link_is_transient(err) ||
-        moil_clock_monotonic_us() >= op->patience_end_us)
-        return false;
-    op->cancel = stop_timer;
-    int wait_ms = moil_link_state(op->worker->link) == LINK_UP ? AGAIN_MS : AGAIN_UNLINKED_MS;
-    start_timer(op, again_cb, err == MOIL_ENOSCRIPT ? 0 : wait_ms / 1000.0);
-    return true;
-}
-
-static void again_cb(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    (void)loop;
-    (void)events;
-    struct operation *op = timer->data;
-    op->cancel = NULL;
-    int err = op->send(op);
-    if (!err || tries_again(op, err))
-        return;
-    fail_unsent(op, err);
-    go_on(op);
-}
-
-static enum vm_answer ask(struct operation *op, int (*send)(struct operation *op))
-{
-    op->send = send;
-    op->patience_end_us = moil_clock_monotonic_us() + PATIENCE_US;
-    int err = send(op);
-    if (!err || tries_again(op, err))
-        return VM_WAIT;
-    fail_unsent(op, err);
-    operation_free(op);
-    return VM_READY;
 }
 
 /* --- enqueue ---------------------------------------------------------------------------------- */
@@ -172,13 +32,13 @@ static enum vm_answer ask(struct operation *op, int (*send)(struct operation *op
 static void enqueued(void *data, int err, const struct reply *reply)
 {
     struct operation *op = data;
-    if (err && tries_again(op, err))
+    if (err && moil_operation_tries_again(op, err))
         return;
     if (op->delivery && err)
-        fail_reply(op->call, err, reply);
+        moil_operation_fail_reply(op, err, reply);
     for (size_t i = 0; op->delivery && !err && i < op->count; i++)
         moil_call_add_bool(op->call, op->subs[i].created);
-    go_on(op);
+    moil_operation_go_on(op);
 }
 
 static int send_enqueue(struct operation *op)
@@ -189,25 +49,25 @@ static int send_enqueue(struct operation *op)
 static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct submission *subs,
                                    size_t count)
 {
-    struct operation *op = operation_new(data, call);
+    struct operation *op = moil_operation_new(data, call);
     if (!op)
         return VM_READY;
     op->count = count;
     op->subs = malloc((count ? count : 1) * sizeof *subs);
     if (!op->subs) {
-        fail_unsent(op, MOIL_ENOMEM);
-        operation_free(op);
+        moil_operation_fail_unsent(op, MOIL_ENOMEM);
+        moil_operation_free(op);
         return VM_READY;
     }
     memcpy(op->subs, subs, count * sizeof *subs);
-    return ask(op, send_enqueue);
+    return moil_operation_ask(op, send_enqueue);
 }
 
 /* --- waiting for a result --------------------------------------------------------------------- */
 
 static void wait_cancel(struct operation *op)
 {
-    stop_timer(op);
+    moil_operation_stop_timer(op);
     moil_inbox_cancel(&op->worker->inbox, &op->wait);
 }
 
@@ -227,7 +87,7 @@ static void wait_progress(struct operation *op, struct slice text)
     moil_call_add_string(op->call, note.state);
     moil_call_add_string(op->call, note.meta);
     moil_call_add_string(op->call, text); /* what was seen, for the next wait */
-    go_on(op);
+    moil_operation_go_on(op);
 }
 
 static void wait_event(struct inbox_wait *wait, enum inbox_event event, int err, struct slice text)
@@ -238,7 +98,7 @@ static void wait_event(struct inbox_wait *wait, enum inbox_event event, int err,
         wait_progress(op, text);
         return;
     }
-    stop_timer(op);
+    moil_operation_stop_timer(op);
     if (event == INBOX_FAILED)
         moil_call_fail(op->call, moil_error_code(err), moil_strerror(err));
     else if (event == INBOX_UNKNOWN)
@@ -249,7 +109,7 @@ static void wait_event(struct inbox_wait *wait, enum inbox_event event, int err,
     else
         wait_answer(op, record.state, record.value);
     op->cancel = NULL;
-    go_on(op);
+    moil_operation_go_on(op);
 }
 
 static void wait_timeout(struct ev_loop *loop, ev_timer *timer, int events)
@@ -259,13 +119,13 @@ static void wait_timeout(struct ev_loop *loop, ev_timer *timer, int events)
     struct operation *op = timer->data;
     moil_inbox_cancel(&op->worker->inbox, &op->wait);
     moil_call_fail(op->call, "Timeout", "the job did not end within the time given");
-    go_on(op);
+    moil_operation_go_on(op);
 }
 
 static enum vm_answer host_wait(void *data, struct vm_call *call, const struct vm_wait *wait)
 {
     struct worker *w = data;
-    struct operation *op = operation_new(w, call);
+    struct operation *op = moil_operation_new(w, call);
     if (!op)
         return VM_READY;
     op->wait = (struct inbox_wait){.cb = wait_event, .data = op};
@@ -273,13 +133,13 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
     op->seen = wait->seen;
     int err = moil_inbox_wait(&w->inbox, &op->wait, wait->id);
     if (err) {
-        fail_unsent(op, err);
-        operation_free(op);
+        moil_operation_fail_unsent(op, err);
+        moil_operation_free(op);
         return VM_READY;
     }
     op->cancel = wait_cancel;
     if (wait->timeout_s >= 0)
-        start_timer(op, wait_timeout, wait->timeout_s);
+        moil_operation_start_timer(op, wait_timeout, wait->timeout_s);
     if (w->suspended < SUSPENDED_MAX) { /* beyond that it keeps its slot */
         op->delivery->suspended = true;
         w->suspended++;
@@ -320,13 +180,13 @@ static void answer_query(struct operation *op, const struct reply *reply)
 static void queried(void *data, int err, const struct reply *reply)
 {
     struct operation *op = data;
-    if (err && tries_again(op, err))
+    if (err && moil_operation_tries_again(op, err))
         return;
     if (op->delivery && err)
-        fail_reply(op->call, err, reply);
+        moil_operation_fail_reply(op, err, reply);
     else if (op->delivery)
         answer_query(op, reply);
-    go_on(op);
+    moil_operation_go_on(op);
 }
 
 static const enum script_id query_scripts[] = {
@@ -350,13 +210,13 @@ static int send_query(struct operation *op)
 static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query,
                                  struct slice id, bool flag)
 {
-    struct operation *op = operation_new(data, call);
+    struct operation *op = moil_operation_new(data, call);
     if (!op)
         return VM_READY;
     op->query = query;
     op->flag = flag;
     op->id = id;
-    return ask(op, send_query);
+    return moil_operation_ask(op, send_query);
 }
 
 /* --- sleep, programs, progress ---------------------------------------------------------------- */
@@ -365,17 +225,17 @@ static void sleep_over(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)events;
-    go_on(timer->data);
+    moil_operation_go_on(timer->data);
 }
 
 static enum vm_answer host_sleep(void *data, struct vm_call *call, double seconds)
 {
     struct worker *w = data;
-    struct operation *op = operation_new(w, call);
+    struct operation *op = moil_operation_new(w, call);
     if (!op)
         return VM_READY;
-    op->cancel = stop_timer;
-    start_timer(op, sleep_over, seconds);
+    op->cancel = moil_operation_stop_timer;
+    moil_operation_start_timer(op, sleep_over, seconds);
     return VM_WAIT;
 }
 
@@ -390,20 +250,20 @@ static void program_ended(void *data, const struct program_result *r)
     op->program = NULL;
     op->cancel = NULL;
     moil_program_answer(op->call, r);
-    go_on(op);
+    moil_operation_go_on(op);
 }
 
 static enum vm_answer host_spawn(void *data, struct vm_call *call, const struct vm_spawn *spawn)
 {
     struct worker *w = data;
-    struct operation *op = operation_new(w, call);
+    struct operation *op = moil_operation_new(w, call);
     if (!op)
         return VM_READY;
     char errstr[256];
     op->program = moil_program_start(w->loop, spawn, program_ended, op, errstr, sizeof errstr);
     if (!op->program) {
         moil_call_fail(call, "BadArgument", errstr);
-        operation_free(op);
+        moil_operation_free(op);
         return VM_READY;
     }
     op->cancel = program_cancel;
@@ -413,11 +273,11 @@ static enum vm_answer host_spawn(void *data, struct vm_call *call, const struct 
 static void noted(void *data, int err, const struct reply *reply)
 {
     struct operation *op = data;
-    if (err && tries_again(op, err))
+    if (err && moil_operation_tries_again(op, err))
         return;
     if (op->delivery && err)
-        fail_reply(op->call, err, reply);
-    go_on(op);
+        moil_operation_fail_reply(op, err, reply);
+    moil_operation_go_on(op);
 }
 
 static int send_note(struct operation *op)
@@ -436,13 +296,13 @@ static int send_note(struct operation *op)
 static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state,
                                         struct slice meta)
 {
-    struct operation *op = operation_new(data, call);
+    struct operation *op = moil_operation_new(data, call);
     if (!op)
         return VM_READY;
     op->state = state;
     op->meta = meta;
     op->delivery->noted = NOTE_OWN;
-    return ask(op, send_note);
+    return moil_operation_ask(op, send_note);
 }
 
 static enum vm_answer host_connect(void *data, struct vm_call *call, struct slice url)
