@@ -63,6 +63,17 @@ function moil.result(id)
   return result.new(id)
 end
 
+---Gives a waiting job another time: see result:reschedule.
+---@param id string
+---@param when moil.Point   a number below 1e9: seconds from now
+---@return string?          the state afterwards, or nil, message, "BadState"
+---@return string? message
+---@return string? code
+---  moil.reschedule(id, 60)
+function moil.reschedule(id, when)
+  return result.new(id):reschedule(when)
+end
+
 ---Which Redis a plain program talks to; without it MOIL_REDIS and the defaults of the command line
 ---hold.
 ---@param url string        redis://…, unix:///…, rediss://…, embedded:DIR

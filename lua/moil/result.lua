@@ -5,6 +5,7 @@
 
 local core = require "moil.core"
 local errors = require "moil.errors"
+local time = require "moil.time"
 
 ---@class moil.Result
 ---@field id string
@@ -120,6 +121,23 @@ end
 function result:revoke(given)
   errors.check_known(given or {}, { terminate = true }, "result:revoke")
   return core.revoke(self.id, given and given.terminate or false)
+end
+
+---Gives the job another time: one that is delayed, waits for a retry or stands in its queue is due
+---then. What has started stays as it is.
+---@param when moil.Point   a number below 1e9: seconds from now
+---@return string?          "SCHEDULED", or "RETRY" of a job that waits for a retry
+---@return string? message  what it is when that came too late
+---@return string? code     "BadState"
+---  r:reschedule(60)
+---  r:reschedule "2030-01-01T09:00:00+08:00"
+function result:reschedule(when)
+  local countdown, eta, wrong = time.due(when)
+  if wrong then errors.bad("result:reschedule: the time %s", wrong) end
+  local state = core.reschedule(self.id, countdown, eta)
+  if state == "SCHEDULED" or state == "RETRY" then return state end
+  return nil, ("it is too late to reschedule %s: its state is %s"):format(self.id, state),
+    "BadState"
 end
 
 ---Drops the result of a job that has ended.

@@ -68,6 +68,20 @@ function time.point(value)
   return nil, "must be seconds since the epoch, an ISO 8601 text, or a table as of os.date('*t')"
 end
 
+---When something is due: a small number is seconds from now, all else a point in time.
+---@param value number|string|table
+---@return number? seconds from now
+---@return number? or seconds since the epoch
+---@return string? or what is wrong
+function time.due(value)
+  if type(value) == "number" and value < EPOCH_FROM then
+    if value >= 0 then return value end
+    return nil, nil, "must be 0 or more seconds from now"
+  end
+  local at, wrong = time.point(value)
+  return nil, at, wrong
+end
+
 ---When something expires: a small number is seconds from now, as in Celery; all else is a point in
 ---time.
 ---@param value number|string|table

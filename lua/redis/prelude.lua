@@ -94,6 +94,15 @@ local function now_ms_us()
   return time[1] * 1000 + math.floor(time[2] / 1000), time[1] * 1000000 + time[2]
 end
 
+-- When a job is due, of its text: milliseconds since the epoch, or "+milliseconds" from now; nil
+-- where it is neither. A double holds milliseconds exactly to the year 287396.
+local function due_of(text, now)
+  local ms = tonumber(text)
+  if ms and ms > -9e15 and ms < 9e15 then
+    return text:byte(1) == 43 and now + ms or ms
+  end
+end
+
 -- Puts jobs (due_ms, id, due_ms, id, ...) into the delayed set and tells an agent when one of them
 -- became the earliest.
 local function delay(entries)

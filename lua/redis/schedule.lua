@@ -5,14 +5,13 @@
 -- are. A record that names no queue and level refuses the whole call, as does a bad time.
 local now, dues, fresh, taken = now_ms(), {}, {}, {}
 for i = 2, #ARGV, 3 do
-  local due = tonumber(ARGV[i])
-  if not due or due ~= due then
+  dues[i] = due_of(ARGV[i], now)
+  if not dues[i] then
     return { err = "ERR moil: due must be milliseconds since the epoch, or +milliseconds from now" }
   end
   if not place_of(ARGV[i + 1]) then
     return { err = "ERR moil: a job's record must begin with its queue and level: J1 QUEUE LEVEL" }
   end
-  dues[i] = ARGV[i]:byte(1) == 43 and now + due or due
 end
 for i = 1, #ARGV, 3 do
   if call("HSETNX", jobs, ARGV[i], ARGV[i + 2]) == 0 then

@@ -296,6 +296,24 @@ describe("steering", function()
     end
   end)
 
+  it("reschedules", function()
+    local id = enqueue("task=quick", "countdown=60")
+    assert.equal("SCHEDULED", ok("reschedule", id, "0", "1893459600"))
+    assert.equal(1893459600, json("job", id).due_at)
+    assert.equal("SCHEDULED", ok("reschedule", id, "3600", "0"))
+    local due = json("job", id).due_at
+    assert.is_true(math.abs(due - os.time() - 3600) < 60, due)
+    assert.equal("SCHEDULED", ok("reschedule", id, "0", "0"))
+    ok("wait", id, "10")
+    assert.equal("SUCCESS", ok("reschedule", id, "60", "0"))
+    assert.equal(UNKNOWN, (c("reschedule", "nobody", "60", "0")))
+    for _, bad in ipairs { { "a b", "1", "0" }, { "-", "1", "0" }, { id, "-1", "0" },
+      { id, "1", "2" }, { id, "nan", "0" }, { id, "inf", "0" }, { id, "0", "nan" },
+      { id, "0", "1e12" } } do
+      assert.equal(INVALID, (c("reschedule", table.unpack(bad))), table.concat(bad, " "))
+    end
+  end)
+
   it("pauses, purges and resumes a queue", function()
     ok("pause", "aside")
     ok("pause", "aside")
@@ -375,6 +393,7 @@ describe("without Redis", function()
   local commands <const> = {
     { "enqueue", "task=quick" }, { "bulk", "quick", "3", "x" }, { "wait", "id", "5" },
     { "job", "id" }, { "view", "0" }, { "view", "4" }, { "revoke", "id" }, { "forget", "id" },
+    { "reschedule", "id", "1", "0" },
     { "delete", "id" }, { "purge", "q" }, { "pause", "q" }, { "resume", "q" },
     { "dead_retry", "id", "-" }, { "dead_delete", "-", "-" }, { "served", "-" },
   }

@@ -130,6 +130,25 @@ describe("a plain Lua program", function()
     ]])
   end)
 
+  it("reschedules", function()
+    prints("SCHEDULED true true\n", [[
+      local moil = require "moil"
+      local r = moil.send("add", { 1, 2 }, { countdown = 60 })
+      local state = r:reschedule "2030-01-01T09:00:00+08:00"
+      io.write(state, " ", tostring(r:info().due_at == 1893459600), " ")
+      moil.reschedule(r.id, 0)
+      print(r:get { timeout = 10 } == 3)
+    ]])
+    prints("nil BadState\nUnknownJob\n", [[
+      local moil = require "moil"
+      local r = moil.send("add", { 1, 2 })
+      r:get { timeout = 10 }
+      local state, _, code = r:reschedule(1)
+      print(state, code)
+      print(select(2, pcall(moil.reschedule, "nobody", 1)).code)
+    ]])
+  end)
+
   it("cannot do what only a job can", function()
     prints("nil\n", 'print(require("moil").current())')
   end)

@@ -11,8 +11,8 @@ local function usage_error(pattern, ...)
   assert.matches(pattern, out.stderr)
 end
 
-local commands = { "worker", "dev", "call", "result", "revoke", "purge", "pause", "resume",
-  "inspect", "dead", "check" }
+local commands = { "worker", "dev", "call", "result", "revoke", "reschedule", "purge", "pause",
+  "resume", "inspect", "dead", "check" }
 
 describe("moil worker", function()
   local tasks = support.tempdir() .. "/tasks.lua"

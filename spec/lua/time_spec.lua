@@ -49,6 +49,25 @@ describe("ISO 8601", function()
   end)
 end)
 
+describe("when something is due", function()
+  it("is a small number of seconds from now, or a point in time", function()
+    assert.same({ 60 }, { time.due(60) })
+    assert.same({ 0 }, { time.due(0) })
+    assert.same({ nil, 1893459600 }, { time.due(1893459600) })
+    assert.same({ nil, 1893459600 }, { time.due "2030-01-01T09:00:00+08:00" })
+    assert.same({ nil, 1893459600 }, { time.due(os.date("*t", 1893459600)) })
+  end)
+
+  it("is refused where it is neither", function()
+    for _, bad in ipairs { -1, 0 / 0, math.huge, "", "60", {}, true } do
+      local countdown, at, wrong = time.due(bad)
+      assert.is_nil(countdown)
+      assert.is_nil(at)
+      assert.matches("must be", wrong)
+    end
+  end)
+end)
+
 describe("a point in time", function()
   it("is a number, a text or a table", function()
     assert.equal(1893459600, time.point(1893459600))

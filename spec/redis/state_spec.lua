@@ -218,6 +218,22 @@ function steps.revoke(w, m)
   end
 end
 
+function steps.reschedule(w, m)
+  local id, due = random_id(), math.random(1000)
+  local job = m.jobs[id]
+  local waits = job and (job.place == "pending" or job.place == "delayed")
+  local state = w:eval("reschedule", id, due, "")
+  if waits then
+    assert.equal("SCHEDULED", state)
+    if job.place == "pending" then m:take_out(id) end
+    job.place, job.due = "delayed", due
+  elseif not job then
+    assert.is_nil(state)
+  else
+    assert.is_true(job.place:find("^worker") and state == "STARTED" or state ~= "SCHEDULED")
+  end
+end
+
 function steps.delete(w, m)
   local id = random_id()
   local job = m.jobs[id]

@@ -12,6 +12,7 @@
  *   job ID
  *   view NUMBER [OFFSET LIMIT]
  *   revoke ID [now]           now: terminate it, if it runs
+ *   reschedule ID COUNTDOWN ETA
  *   forget ID, delete ID
  *   purge Q, pause Q, resume Q, served Q
  *   dead_retry ID TASK, dead_delete ID TASK */
@@ -169,6 +170,9 @@ static void steer(const char *name, char **w)
     const char *first = or_null(w[0]);
     if (strcmp(name, "revoke") == 0) {
         int status = moil_revoke(client, first, w[1][0] != 0, state);
+        answer(status, state);
+    } else if (strcmp(name, "reschedule") == 0) {
+        int status = moil_reschedule(client, first, atof(w[1]), atof(w[2]), state);
         answer(status, state);
     } else if (strcmp(name, "forget") == 0) {
         answer(moil_forget(client, first), "");

@@ -119,6 +119,7 @@ static void push_field(lua_State *L, const struct options *o, const struct optio
         break;
     case OPTION_SECONDS:
     case OPTION_INSTANT:
+    case OPTION_WHEN:
         lua_pushnumber(L, *(const double *)field);
         break;
     case OPTION_CHOICE:

@@ -129,16 +129,19 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
     return ask(vm, call, "wait");
 }
 
-static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query,
-                                 struct slice id, bool flag)
+static enum vm_answer host_query(void *data, struct vm_call *call, const struct vm_question *q)
 {
-    static const char *const names[] = {"inspect", "revoke", "forget", "delete"};
+    static const char *const names[] = {"inspect", "revoke", "reschedule", "forget", "delete"};
     struct test_vm *vm = data;
 
     lua_newtable(vm->L);
-    units_set_slice(vm->L, "id", id);
-    units_set_bool(vm->L, "flag", flag);
-    return ask(vm, call, names[query]);
+    units_set_slice(vm->L, "id", q->id);
+    units_set_bool(vm->L, "terminate", q->terminate);
+    if (q->query == VM_RESCHEDULE) {
+        units_set_number(vm->L, "countdown", q->countdown);
+        units_set_number(vm->L, "eta", q->eta);
+    }
+    return ask(vm, call, names[q->query]);
 }
 
 static enum vm_answer host_sleep(void *data, struct vm_call *call, double seconds)

@@ -271,7 +271,22 @@ describe("a result", function()
       return { r:state(), r:ready(), r:info().state, r:revoke { terminate = true }, r:forget(),
         r:delete() }
     ]])
-    assert.same({ "revoke", { id = "r", flag = true } }, asked[4])
+    assert.same({ "revoke", { id = "r", terminate = true } }, asked[4])
+    answers.reschedule = { "SCHEDULED" }
+    assert.same({ "SCHEDULED", "SCHEDULED" }, job [[
+      return { moil.result("r"):reschedule(60), moil.reschedule("r", "2030-01-01T09:00:00+08:00") }
+    ]])
+    assert.same({ { 60, 0 }, { 0, 1893459600 } }, {
+      { asked[7][2].countdown, asked[7][2].eta }, { asked[8][2].countdown, asked[8][2].eta } })
+    answers.reschedule = { "STARTED" }
+    assert.same({ "it is too late to reschedule r: its state is STARTED", "BadState" }, job [[
+      local state, why, code = moil.reschedule("r", 1)
+      return not state and { why, code }
+    ]])
+    for _, bad in ipairs { "-1", "'soon'", "nil", "{}", "0/0" } do
+      assert.matches("^result:reschedule: the time ", select(2,
+        job("moil.reschedule('r', " .. bad .. ")")).message)
+    end
     answers.inspect = { fail = { "UnknownJob", "no job" } }
     assert.equal("UnknownJob", select(2, job [[moil.result("r"):state()]]).code)
   end)

@@ -5,7 +5,7 @@
  *   wait.c       results out
  *   inspect.c    looking
  *   audit.c      checking
- *   steer.c      revoke, purge, pause, the dead set
+ *   steer.c      revoke, reschedule, purge, pause, the dead set
  *
  * A client has its own libev loop, which runs only inside its calls. lua_module.c uses this header
  * too. */

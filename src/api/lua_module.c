@@ -136,16 +136,15 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
 
 /* --- questions -------------------------------------------------------------------------------- */
 
-static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query,
-                                 struct slice id, bool flag)
+static enum vm_answer host_query(void *data, struct vm_call *call, const struct vm_question *q)
 {
     struct moil_client *c = client_of(data, call);
     char name[MOIL_NAME_MAX + 1], state[MOIL_NAME_MAX + 1], *json = NULL;
     if (!c)
         return VM_READY;
-    snprintf(name, sizeof name, "%.*s", (int)id.n, id.p);
+    snprintf(name, sizeof name, "%.*s", (int)q->id.n, q->id.p);
     int status = MOIL_STATUS_INVALID;
-    switch (query) {
+    switch (q->query) {
     case VM_INSPECT:
         status = moil_inspect_job(c, name, &json);
         if (!status)
@@ -153,7 +152,12 @@ static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query
         moil_free(json);
         break;
     case VM_REVOKE:
-        status = moil_revoke(c, name, flag, state);
+        status = moil_revoke(c, name, q->terminate, state);
+        if (!status)
+            moil_call_add_string(call, slice_str(state));
+        break;
+    case VM_RESCHEDULE:
+        status = moil_reschedule(c, name, q->countdown, q->eta, state);
         if (!status)
             moil_call_add_string(call, slice_str(state));
         break;

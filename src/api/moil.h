@@ -152,6 +152,14 @@ MOIL_API int moil_audit(moil_client *client, char **json);
  */
 MOIL_API int moil_revoke(moil_client *client, const char *id, int terminate, char *state);
 
+/* Gives a waiting job another time: the job is due at `eta` (seconds since the epoch) or, where
+ * that is 0, `countdown` seconds from now, by Redis's clock. Its place does not matter: one that is
+ * delayed, waits for a retry or stands in its queue already is put off or sooner. Its `expires`
+ * stays what it was. state as for moil_revoke: "SCHEDULED" or "RETRY", and all is well; anything
+ * else is the state in which it was found, too late, and nothing has changed. */
+MOIL_API int moil_reschedule(moil_client *client, const char *id, double countdown, double eta,
+                             char *state);
+
 /* Drops an ended job's result (1) or tells that there was none to drop (0). */
 MOIL_API int moil_forget(moil_client *client, const char *id);
 

@@ -1,5 +1,7 @@
-/* steer.c: revoke, forget, delete, purge, pause, and the dead set. A part of the client (client.h).
+/* steer.c: revoke, reschedule, forget, delete, purge, pause, and the dead set. A part of the client
+ * (client.h).
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@ struct ask {
     const char *first, *second;
     int64_t number;
     bool terminate;
+    double countdown, eta;
     char state[MOIL_NAME_MAX + 1];
 };
 
@@ -64,19 +67,45 @@ static int take_state(void *data, const struct reply *reply)
     return 0;
 }
 
-int moil_revoke(moil_client *c, const char *id, int terminate, char *state)
+static void fill_reschedule(struct args *a, void *data)
 {
-    struct ask ask = {.first = id, .terminate = terminate != 0};
+    const struct ask *ask = data;
+    moil_args_str(a, ask->first);
+    moil_reschedule_args(a, ask->countdown, ask->eta);
+}
+
+/* Runs a script on an id; the job's state afterwards goes to `state` (may be NULL). */
+static int steer(struct moil_client *c, enum script_id script, struct ask *ask, char *state)
+{
     moil_client_begin(c, c->deadline_s);
-    if (!moil_name_is_valid(slice_str(id)))
+    if (!moil_name_is_valid(slice_str(ask->first)))
         return moil_client_fail(c, MOIL_STATUS_INVALID,
                                 "an id is 1 to 200 printable characters without space");
-    int status = moil_client_call(c, SCRIPT_REVOKE, fill_revoke, take_state, &ask);
+    int status = moil_client_call(
+        c, script, script == SCRIPT_REVOKE ? fill_revoke : fill_reschedule, take_state, ask);
     if (status == MOIL_STATUS_UNKNOWN)
         moil_client_fail(c, status, "%s", unknown_job);
     if (!status && state)
-        memcpy(state, ask.state, sizeof ask.state);
+        memcpy(state, ask->state, sizeof ask->state);
     return status;
+}
+
+int moil_revoke(moil_client *c, const char *id, int terminate, char *state)
+{
+    return steer(c, SCRIPT_REVOKE, &(struct ask){.first = id, .terminate = terminate != 0}, state);
+}
+
+int moil_reschedule(moil_client *c, const char *id, double countdown, double eta, char *state)
+{
+    struct ask ask = {.first = id, .countdown = countdown, .eta = eta};
+    c->errstr[0] = '\0';
+    if (!(countdown >= 0 && countdown <= 1e10) || !(fabs(eta) <= 1e11))
+        return moil_client_fail(
+            c, MOIL_STATUS_INVALID,
+            "countdown and eta must be times that a calendar knows, countdown not negative");
+    if (countdown > 0 && eta != 0)
+        return moil_client_fail(c, MOIL_STATUS_INVALID, "countdown and eta exclude each other");
+    return steer(c, SCRIPT_RESCHEDULE, &ask, state);
 }
 
 int moil_forget(moil_client *c, const char *id)

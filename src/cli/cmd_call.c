@@ -16,6 +16,7 @@
 #include "cli/lines.h"
 #include "cli/output.h"
 #include "cli/waiting.h"
+#include "conf/instant.h"
 #include "conf/route.h"
 
 enum { MESSAGE_BYTES = 512 };
@@ -58,6 +59,10 @@ static enum exit_status check(const struct options *o)
     if (o->countdown >= 0 && o->eta >= 0) {
         return moil_complain_usage("--countdown and --eta do not go together");
     }
+    if (o->eta >= 0 && o->eta < MOIL_EPOCH_FROM) {
+        return moil_complain_usage("--eta is long past: it is seconds since the epoch (for a delay "
+                                   "there is --countdown)");
+    }
     if (o->id && o->repeat > 1) {
         return moil_complain_usage(
             "--id and --repeat do not go together: there is one job of an id");
@@ -79,7 +84,9 @@ static char *rare_options(const struct options *o)
     json_t *object = json_object();
     if (o->expires >= 0) {
         double now = (double)moil_clock_wall_us() / 1e6;
-        json_object_set_new(object, "expires", json_real(now + o->expires));
+        json_object_set_new(
+            object, "expires",
+            json_real(o->expires < MOIL_EPOCH_FROM ? now + o->expires : o->expires));
     }
     if (o->call_result_ttl >= 0) {
         json_object_set_new(object, "result_ttl", json_real(o->call_result_ttl));

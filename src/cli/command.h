@@ -48,6 +48,7 @@ enum exit_status moil_cmd_dev(const struct options *o);
 enum exit_status moil_cmd_call(const struct options *o);
 enum exit_status moil_cmd_result(const struct options *o);
 enum exit_status moil_cmd_revoke(const struct options *o);
+enum exit_status moil_cmd_reschedule(const struct options *o);
 enum exit_status moil_cmd_purge(const struct options *o);
 enum exit_status moil_cmd_pause(const struct options *o);
 enum exit_status moil_cmd_resume(const struct options *o);

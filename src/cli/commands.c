@@ -33,6 +33,15 @@ const struct command_row moil_commands[] = {
      "as\n"
      "JSON. A failed job's error goes to stderr.\n"},
     {"revoke", CMD_REVOKE, moil_cmd_revoke, "ID", "cancel a job that has not started", NULL},
+    {"reschedule", CMD_RESCHEDULE, moil_cmd_reschedule, "ID WHEN",
+     "give a job that waits another time",
+     "WHEN is a number of seconds from now, or a time with its offset:\n"
+     "\n"
+     "  moil reschedule 2f0c… 60\n"
+     "  moil reschedule 2f0c… 2030-01-01T09:00:00+08:00\n"
+     "\n"
+     "The job may be delayed, wait for a retry or stand in its queue. One that has started is left "
+     "alone.\n"},
     {"purge", CMD_PURGE, moil_cmd_purge, "QUEUE", "drop the jobs that wait in a queue", NULL},
     {"pause", CMD_PAUSE, moil_cmd_pause, "QUEUE", "stop the starting of jobs from a queue", NULL},
     {"resume", CMD_RESUME, moil_cmd_resume, "QUEUE", "end a pause", NULL},

@@ -141,3 +141,13 @@ int moil_instant_parse(const char *text, double *out)
     *out = v;
     return 0;
 }
+
+int moil_when_parse(const char *text, double *out)
+{
+    double v;
+    if (moil_instant_parse(text, &v) < 0) {
+        return MOIL_EINVAL;
+    }
+    *out = v < MOIL_EPOCH_FROM && strpbrk(text, "-:") ? MOIL_EPOCH_FROM : v;
+    return 0;
+}

@@ -200,6 +200,8 @@ const char *moil_command_name(enum command command)
         return "result";
     case CMD_REVOKE:
         return "revoke";
+    case CMD_RESCHEDULE:
+        return "reschedule";
     case CMD_PURGE:
         return "purge";
     case CMD_PAUSE:

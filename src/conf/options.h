@@ -24,7 +24,8 @@ enum command {
     CMD_INSPECT = 1 << 8,
     CMD_DEAD = 1 << 9,
     CMD_CHECK = 1 << 10,
-    CMD_ALL = (1 << 11) - 1,
+    CMD_RESCHEDULE = 1 << 11,
+    CMD_ALL = (1 << 12) - 1,
 };
 
 /* Numbers: where nothing was said and the table has no default, -1 (a negative value is never
@@ -48,7 +49,8 @@ struct options {
     /* call, result, … */
     char *kwargs, *queue, *id, *task;
     bool wait, follow, at_front, terminate, from_stdin, all;
-    double timeout, countdown, expires, eta, call_result_ttl; /* eta: seconds since the epoch */
+    double timeout, countdown, expires, eta, call_result_ttl; /* eta: seconds since the epoch;
+        expires: the same, or less than MOIL_EPOCH_FROM: seconds from now */
     long priority, repeat, limit, offset;
     /* from the config file: {"routes": …, "task_defaults": …} for the Lua side; NULL: none */
     char *config_json;

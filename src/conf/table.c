@@ -11,8 +11,8 @@
 
 enum {
     RUNTIME = CMD_WORKER | CMD_DEV,
-    CLIENTS = CMD_CALL | CMD_RESULT | CMD_REVOKE | CMD_PURGE | CMD_PAUSE | CMD_RESUME |
-              CMD_INSPECT | CMD_DEAD,
+    CLIENTS = CMD_CALL | CMD_RESULT | CMD_REVOKE | CMD_RESCHEDULE | CMD_PURGE | CMD_PAUSE |
+              CMD_RESUME | CMD_INSPECT | CMD_DEAD,
 };
 
 #define FOREVER 1e9 /* seconds; 31 years: more is a typing error */
@@ -318,13 +318,11 @@ const struct option_row moil_option_rows[] = {
      .commands = CMD_CALL,
      .help = "start at that time: 2030-01-01T09:00:00+08:00, or seconds since the epoch"},
     {.name = "expires",
-     .arg = "S",
+     .arg = "WHEN",
      AT(expires),
-     .type = OPTION_SECONDS,
+     .type = OPTION_WHEN,
      .commands = CMD_CALL,
-     .min = 0.001,
-     .max = FOREVER,
-     .help = "do not start it later than in so many seconds"},
+     .help = "do not start it later than in so many seconds, or than at that time"},
     {.name = "id",
      .arg = "ID",
      AT(id),

@@ -43,6 +43,7 @@ static bool owns_string(const struct option_row *row)
     case OPTION_INT:
     case OPTION_SECONDS:
     case OPTION_INSTANT:
+    case OPTION_WHEN:
     case OPTION_CHOICE:
     case OPTION_HELP:
         return false;
@@ -131,6 +132,17 @@ static int parse_instant(const struct value *v, double *out)
     return 0;
 }
 
+static int parse_when(const struct value *v, double *out)
+{
+    double when;
+    if (moil_when_parse(v->text, &when) < 0 || when <= 0) {
+        return refuse(v, "seconds from now (more than 0), or a time with its offset, like "
+                         "2030-01-01T09:00:00+08:00");
+    }
+    *out = when;
+    return 0;
+}
+
 /* --- checks of strings ----------------------------------------------------------------------- */
 
 static int check_url(const struct value *v)
@@ -216,6 +228,7 @@ static int check_string(const struct value *v)
     case OPTION_INT:
     case OPTION_SECONDS:
     case OPTION_INSTANT:
+    case OPTION_WHEN:
     case OPTION_CHOICE:
     case OPTION_HELP:
         break;
@@ -264,6 +277,8 @@ static int set_field(const struct value *v, struct options *o)
         return parse_seconds(v, field);
     case OPTION_INSTANT:
         return parse_instant(v, field);
+    case OPTION_WHEN:
+        return parse_when(v, field);
     case OPTION_CHOICE:
         return parse_choice(v, field);
     case OPTION_HELP:
@@ -295,7 +310,8 @@ int moil_options_set_defaults(struct options *o)
         const struct option_row *row = &moil_option_rows[i];
         if (row->type == OPTION_INT) {
             *(long *)field_of(o, row) = -1;
-        } else if (row->type == OPTION_SECONDS || row->type == OPTION_INSTANT) {
+        } else if (row->type == OPTION_SECONDS || row->type == OPTION_INSTANT ||
+                   row->type == OPTION_WHEN) {
             *(double *)field_of(o, row) = -1;
         }
         char errstr[256];
@@ -321,6 +337,7 @@ bool moil_option_is_same(const struct options *a, const struct options *b,
         return *(const long *)x == *(const long *)y;
     case OPTION_SECONDS:
     case OPTION_INSTANT:
+    case OPTION_WHEN:
         return *(const double *)x == *(const double *)y;
     case OPTION_CHOICE:
         return *(const int *)x == *(const int *)y;

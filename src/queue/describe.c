@@ -2,6 +2,7 @@
 #include "queue/describe.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -275,4 +276,10 @@ void moil_revoke_args(struct args *a, double ttl_s, bool terminate)
     moil_args_str(a, "{\"code\":\"Revoked\",\"message\":\"revoked\"}");
     moil_args_int(a, ttl_s < 1 ? 1 : ttl_s > 1e9 ? (int64_t)1e9 : (int64_t)ttl_s);
     moil_args_str(a, terminate ? "1" : "0");
+}
+
+void moil_reschedule_args(struct args *a, double countdown_s, double eta_s)
+{
+    moil_args_int(a, llround((eta_s != 0 ? eta_s : countdown_s) * 1000));
+    moil_args_str(a, eta_s != 0 ? "" : "+");
 }

@@ -28,6 +28,10 @@ void moil_describe_queues(const struct reply *queues, struct buffer *out);
  * heartbeat) and "alive". */
 void moil_describe_nodes(const struct reply *nodes, struct buffer *out);
 
+/* Adds to reschedule.lua's arguments what stands behind the id: eta in seconds since the epoch, or,
+ * where that is 0, countdown in seconds from Redis's now. */
+void moil_reschedule_args(struct args *a, double countdown_s, double eta_s);
+
 /* Adds to revoke.lua's arguments what stands behind the id. */
 void moil_revoke_args(struct args *a, double ttl_s, bool terminate);
 

@@ -34,6 +34,7 @@ enum script_id {
     SCRIPT_RECLAIM,      /* in flight with an incarnation that does not know it */
     SCRIPT_RECOVER,      /* in flight with the dead -> pending, or dead */
     SCRIPT_REQUEUE,      /* in flight, not started -> pending again */
+    SCRIPT_RESCHEDULE,   /* delayed or pending -> delayed, due at another time */
     SCRIPT_RETRY_DEAD,   /* dead -> pending */
     SCRIPT_REVOKE,       /* waiting -> ended as REVOKED */
     SCRIPT_SCHEDULE,     /* new -> delayed */

@@ -150,36 +150,44 @@ static int core_wait(lua_State *L)
     return finish(L, call, bind->host.wait(bind->host.data, call, &wait));
 }
 
-/* --- inspect(id) -> JSON; revoke(id, terminate) -> state; forget(id), delete(id) -> boolean --- */
+/* --- inspect(id) -> JSON; revoke(id, terminate), reschedule(id, countdown, eta) -> state;
+ * forget(id), delete(id) -> boolean --- */
 
-static int query(lua_State *L, enum vm_query what, bool flag)
+static int query(lua_State *L, struct vm_question question)
 {
     struct bind *bind = moil_bind_of(L);
     struct vm_call *call = begin(L, bind);
-    struct slice id = put_last(call, check_slice(L, 1));
 
+    question.id = put_last(call, check_slice(L, 1));
     check_memory(L, call);
-    return finish(L, call, bind->host.query(bind->host.data, call, what, id, flag));
+    return finish(L, call, bind->host.query(bind->host.data, call, &question));
 }
 
 static int core_inspect(lua_State *L)
 {
-    return query(L, VM_INSPECT, false);
+    return query(L, (struct vm_question){.query = VM_INSPECT});
 }
 
 static int core_revoke(lua_State *L)
 {
-    return query(L, VM_REVOKE, lua_toboolean(L, 2));
+    return query(L, (struct vm_question){.query = VM_REVOKE, .terminate = lua_toboolean(L, 2)});
+}
+
+static int core_reschedule(lua_State *L)
+{
+    return query(L, (struct vm_question){.query = VM_RESCHEDULE,
+                                         .countdown = luaL_optnumber(L, 2, 0),
+                                         .eta = luaL_optnumber(L, 3, 0)});
 }
 
 static int core_forget(lua_State *L)
 {
-    return query(L, VM_FORGET, false);
+    return query(L, (struct vm_question){.query = VM_FORGET});
 }
 
 static int core_delete(lua_State *L)
 {
-    return query(L, VM_DELETE, false);
+    return query(L, (struct vm_question){.query = VM_DELETE});
 }
 
 /* --- sleep(seconds) --------------------------------------------------------------------------- */
@@ -283,15 +291,10 @@ static int core_connect(lua_State *L)
 }
 
 const luaL_Reg moil_bind_host_functions[] = {
-    {"enqueue", core_enqueue},
-    {"wait", core_wait},
-    {"inspect", core_inspect},
-    {"revoke", core_revoke},
-    {"forget", core_forget},
-    {"delete", core_delete},
-    {"sleep", core_sleep},
-    {"spawn", core_spawn},
-    {"update_state", core_update_state},
-    {"connect", core_connect},
-    {NULL, NULL},
+    {"enqueue", core_enqueue},       {"wait", core_wait},
+    {"inspect", core_inspect},       {"revoke", core_revoke},
+    {"reschedule", core_reschedule}, {"forget", core_forget},
+    {"delete", core_delete},         {"sleep", core_sleep},
+    {"spawn", core_spawn},           {"update_state", core_update_state},
+    {"connect", core_connect},       {NULL, NULL},
 };

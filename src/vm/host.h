@@ -24,10 +24,18 @@ enum vm_answer {
 };
 
 enum vm_query {
-    VM_INSPECT, /* answers the JSON text of CONTRACT's `--json` of a job */
-    VM_REVOKE,  /* answers the job's state afterwards; flag: terminate */
-    VM_FORGET,  /* answers true when a result was dropped */
-    VM_DELETE,  /* answers true when the job was removed */
+    VM_INSPECT,    /* answers the JSON text of CONTRACT's `--json` of a job */
+    VM_REVOKE,     /* answers the job's state afterwards */
+    VM_RESCHEDULE, /* likewise */
+    VM_FORGET,     /* answers true when a result was dropped */
+    VM_DELETE,     /* answers true when the job was removed */
+};
+
+struct vm_question {
+    enum vm_query query;
+    struct slice id;
+    bool terminate;        /* VM_REVOKE: end it where it runs */
+    double countdown, eta; /* VM_RESCHEDULE: seconds from now; seconds since the epoch, 0: none */
 };
 
 struct vm_wait {
@@ -56,8 +64,7 @@ struct vm_host {
     /* Answers state, value: a final state with its JSON text; or state, value, seen: a progress
      * state with its JSON text (may be empty) and what tells it from later ones; or fails. */
     enum vm_answer (*wait)(void *data, struct vm_call *call, const struct vm_wait *wait);
-    enum vm_answer (*query)(void *data, struct vm_call *call, enum vm_query query, struct slice id,
-                            bool flag);
+    enum vm_answer (*query)(void *data, struct vm_call *call, const struct vm_question *question);
     enum vm_answer (*sleep)(void *data, struct vm_call *call, double seconds);
     /* Answers exit code (or nil), signal (or nil), stdout, stderr, timed_out, truncated. */
     enum vm_answer (*spawn)(void *data, struct vm_call *call, const struct vm_spawn *spawn);

@@ -22,10 +22,10 @@ static enum vm_answer check_wait(void *data, struct vm_call *call, const struct 
     return refuse(call);
 }
 
-static enum vm_answer check_query(void *data, struct vm_call *call, enum vm_query query,
-                                  struct slice id, bool flag)
+static enum vm_answer check_query(void *data, struct vm_call *call,
+                                  const struct vm_question *question)
 {
-    (void)data, (void)query, (void)id, (void)flag;
+    (void)data, (void)question;
     return refuse(call);
 }
 

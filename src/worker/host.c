@@ -153,21 +153,22 @@ static void answer_query(struct operation *op, const struct reply *reply)
 {
     bool known = moil_reply_type(reply) != REPLY_NIL;
     struct buffer json;
-    if (!known && op->query != VM_FORGET) {
+    if (!known && op->question.query != VM_FORGET) {
         moil_call_fail(op->call, "UnknownJob",
                        "no job under this id: never enqueued, or its result expired");
         return;
     }
-    switch (op->query) {
+    switch (op->question.query) {
     case VM_INSPECT:
         moil_buffer_init(&json);
-        if (moil_describe_job(op->id, reply, &json) == 0)
+        if (moil_describe_job(op->question.id, reply, &json) == 0)
             moil_call_add_string(op->call, moil_buffer_slice(&json));
         else
             moil_call_fail(op->call, "BadMessage", "the job's record is damaged");
         moil_buffer_fini(&json);
         return;
     case VM_REVOKE:
+    case VM_RESCHEDULE:
         moil_call_add_string(op->call, moil_reply_slice(reply));
         return;
     case VM_FORGET:
@@ -190,32 +191,31 @@ static void queried(void *data, int err, const struct reply *reply)
 }
 
 static const enum script_id query_scripts[] = {
-    [VM_INSPECT] = SCRIPT_INSPECT,
-    [VM_REVOKE] = SCRIPT_REVOKE,
-    [VM_FORGET] = SCRIPT_FORGET,
-    [VM_DELETE] = SCRIPT_DELETE,
+    [VM_INSPECT] = SCRIPT_INSPECT, [VM_REVOKE] = SCRIPT_REVOKE, [VM_RESCHEDULE] = SCRIPT_RESCHEDULE,
+    [VM_FORGET] = SCRIPT_FORGET,   [VM_DELETE] = SCRIPT_DELETE,
 };
 
 static int send_query(struct operation *op)
 {
     struct worker *w = op->worker;
     struct args *a = &w->broker.args;
+    const struct vm_question *q = &op->question;
     moil_args_clear(a);
-    moil_args_slice(a, op->id);
-    if (op->query == VM_REVOKE)
-        moil_revoke_args(a, w->options.result_ttl_s, op->flag);
-    return moil_broker_eval(&w->broker, query_scripts[op->query], queried, op);
+    moil_args_slice(a, q->id);
+    if (q->query == VM_REVOKE)
+        moil_revoke_args(a, w->options.result_ttl_s, q->terminate);
+    else if (q->query == VM_RESCHEDULE)
+        moil_reschedule_args(a, q->countdown, q->eta);
+    return moil_broker_eval(&w->broker, query_scripts[q->query], queried, op);
 }
 
-static enum vm_answer host_query(void *data, struct vm_call *call, enum vm_query query,
-                                 struct slice id, bool flag)
+static enum vm_answer host_query(void *data, struct vm_call *call,
+                                 const struct vm_question *question)
 {
     struct operation *op = moil_operation_new(data, call);
     if (!op)
         return VM_READY;
-    op->query = query;
-    op->flag = flag;
-    op->id = id;
+    op->question = *question;
     return moil_operation_ask(op, send_query);
 }
 

@@ -24,12 +24,10 @@ struct operation {
     struct inbox_wait wait;
     ev_timer timer;
     struct program *program;
-    enum vm_query query;
-    bool flag; /* of the query */
+    struct vm_question question;
     bool wants_progress;
     size_t count;
     struct submission *subs;  /* of an enqueue: own copy */
-    struct slice id;          /* of a query */
     struct slice seen;        /* of a wait: the progress it has seen */
     struct slice state, meta; /* of update_state */
 };
