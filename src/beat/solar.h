@@ -26,17 +26,17 @@ struct solar {
     double longitude; /* degrees, east is positive */
 };
 
-/* 0, or MOIL_EINVAL with a sentence in errstr: unknown event (with the nearest name), a place
- * that is none on Earth, an event that never happens there (at the poles the sun does not rise
- * from day to day). The names are Celery's ("dawn_civil", "solar_noon", …) and, for short, dawn,
- * noon, dusk (civil). */
+/* 0, or MOIL_EINVAL with a sentence in errstr: unknown event (with the nearest name), or a
+ * place that is none on Earth. The names are Celery's ("dawn_civil", "solar_noon", …) and, for
+ * short, dawn, noon, dusk (civil). */
 int moil_solar_init(struct solar *s, const char *event, double latitude, double longitude,
                     char *errstr, size_t errlen);
 
 const char *moil_solar_name(enum solar_event event);
 
-/* The first such event after an instant; days without one (polar day and night) are passed over.
- * INT64_MAX: none within 20 years. */
+/* The first such event after an instant. Days without one (polar day and night, or nights that stay
+ * light) are passed over; each event comes at least once a year everywhere, at the poles as well.
+ * Noon is every day, in polar night too. */
 int64_t moil_solar_next(const struct solar *s, int64_t instant);
 
 #endif
