@@ -7,17 +7,18 @@ local function layout(...)
 end
 
 describe("a settlement", function()
-  it("has five sections, each begun by its count", function()
-    assert.same({ "inc", "0", "0", "0", "0", "0", "0", "0" }, layout())
+  it("has six sections, each begun by its count", function()
+    assert.same({ "inc", "0", "0", "0", "0", "0", "0", "0", "0" }, layout())
     assert.same({
-      "inc", "6", "0",
+      "inc", "7", "0",
       "1", "SUCCESS", "default", "2", "d1", "d2",
       "1", "77", "SUCCESS", "default", "1", "e", "R-e",
       "1", "x", "R-x",
       "1", "r", "1500", "J-r",
       "1", "q", "queue", "7",
-    }, layout({ "requeue", "q", "queue", 7 }, { "retry", "r", "J-r", 1500 }, { "drop", "d1" },
-      { "dead", "x", "R-x" },
+      "1", "p", "token",
+    }, layout({ "replace", "p", "token" }, { "requeue", "q", "queue", 7 }, { "retry", "r", "J-r", 1500 },
+      { "drop", "d1" }, { "dead", "x", "R-x" },
       { "end", "e", "R-e", 77 }, { "drop", "d2" }))
   end)
 
@@ -27,7 +28,7 @@ describe("a settlement", function()
       "2", "SUCCESS", "q", "1", "d", "IGNORED", "q", "1", "e",
       "4", "8", "SUCCESS", "q", "2", "a", "A", "c", "C", "9", "SUCCESS", "q", "1", "b", "B",
       "8", "REVOKED", "q", "1", "f", "F", "8", "SUCCESS", "qq", "2", "g", "G", "h", "H",
-      "0", "0", "0",
+      "0", "0", "0", "0",
     }, layout({ "end", "a", "A", 8, "q" }, { "end", "b", "B", 9, "q" }, { "end", "c", "C", 8, "q" },
       { "drop", "d", "", 0, "q" }, { "drop", "e", "", 0, "q", "IGNORED" },
       { "end", "f", "F", 8, "q", "REVOKED" }, { "end", "g", "G", 8, "qq" },
@@ -46,14 +47,14 @@ describe("a settlement", function()
 
   it("keeps the bytes of ids and records", function()
     assert.same({ "inc", "1", "0", "0", "1", "0", "SUCCESS", "default", "1", "i\0d", "R\0\n", "0",
-      "0", "0" }, layout({ "end", "i\0d", "R\0\n", 0 }))
-    assert.same({ "inc", "1", "0", "0", "0", "1", "id", "", "0", "0" },
+      "0", "0", "0" }, layout({ "end", "i\0d", "R\0\n", 0 }))
+    assert.same({ "inc", "1", "0", "0", "0", "1", "id", "", "0", "0", "0" },
       layout({ "dead", "id", "" }))
   end)
 
   it("holds 250 verdicts and refuses the next, whatever their kinds", function()
-    local kinds, verdicts = { "drop", "end", "dead", "retry", "requeue" }, {}
-    for i = 1, 251 do verdicts[i] = { kinds[i % 5 + 1], "id" .. i, "text", i } end
+    local kinds, verdicts = { "drop", "end", "dead", "retry", "requeue", "replace" }, {}
+    for i = 1, 251 do verdicts[i] = { kinds[i % 6 + 1], "id" .. i, "text", i } end
     local _, count, bytes, refused = queue.settlement(verdicts, "inc")
     assert.equal(250, count)
     assert.is_true(refused < 0)

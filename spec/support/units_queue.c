@@ -243,7 +243,7 @@ static int unit_keys(lua_State *L)
 
 static int add_verdict(lua_State *L, struct settlement *s, int entry) /* [-0, +0, e] */
 {
-    static const char *const kinds[] = {"drop", "end", "dead", "retry", "requeue", NULL};
+    static const char *const kinds[] = {"drop", "end", "dead", "retry", "requeue", "replace", NULL};
     struct slice id;
     struct slice text;
     static const char *const states[] = {"SUCCESS", "REVOKED", "IGNORED", NULL};
@@ -268,8 +268,10 @@ static int add_verdict(lua_State *L, struct settlement *s, int entry) /* [-0, +0
         return moil_settlement_dead(s, id, text);
     case 3:
         return moil_settlement_retry(s, id, text, number);
-    default:
+    case 4:
         return moil_settlement_requeue(s, id, text, (int)number);
+    default:
+        return moil_settlement_replace(s, id, text);
     }
 }
 

@@ -6,12 +6,20 @@
 
 #include "base/error.h"
 
-enum verdict { VERDICT_DROP, VERDICT_END, VERDICT_DEAD, VERDICT_RETRY, VERDICT_REQUEUE };
+enum verdict {
+    VERDICT_DROP,
+    VERDICT_END,
+    VERDICT_DEAD,
+    VERDICT_RETRY,
+    VERDICT_REQUEUE,
+    VERDICT_REPLACE,
+};
 
 struct entry {
     enum verdict verdict;
     size_t id_at, id_len;         /* in `text` */
-    size_t record_at, record_len; /* the record; of a requeue, the queue */
+    size_t record_at, record_len; /* the record; of a requeue, the queue; of a replaced job, the
+                                     token */
     int64_t number;               /* delay or priority; of what ended, its group */
 };
 
@@ -147,6 +155,11 @@ int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice 
     return add(s, VERDICT_REQUEUE, id, queue, priority);
 }
 
+int moil_settlement_replace(struct settlement *s, struct slice id, struct slice token)
+{
+    return add(s, VERDICT_REPLACE, id, token, 0);
+}
+
 void moil_settlement_doubt(struct settlement *s)
 {
     s->doubt = true;
@@ -231,5 +244,6 @@ int moil_settlement_send(struct settlement *s, struct broker *b, struct slice in
     add_section(a, s, VERDICT_DEAD);
     add_section(a, s, VERDICT_RETRY);
     add_section(a, s, VERDICT_REQUEUE);
+    add_section(a, s, VERDICT_REPLACE);
     return moil_broker_eval(b, SCRIPT_SETTLE, cb, data);
 }

@@ -39,6 +39,9 @@ int moil_settlement_retry(struct settlement *s, struct slice id, struct slice re
 int moil_settlement_requeue(struct settlement *s, struct slice id, struct slice queue,
                             int priority);
 
+/* The workflow that was staged under the token takes the job's place. */
+int moil_settlement_replace(struct settlement *s, struct slice id, struct slice token);
+
 /* Some of its jobs may not be in flight with us any more: it was sent before, or they were fetched
  * over an earlier link. Redis then looks at each of them. */
 void moil_settlement_doubt(struct settlement *s);

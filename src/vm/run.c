@@ -65,6 +65,7 @@ static int call_task(lua_State *L)
 static const char *const outcome_names[] = {
     [OUTCOME_SUCCESS] = "success", [OUTCOME_FAILURE] = "failure", [OUTCOME_RETRY] = "retry",
     [OUTCOME_REJECT] = "reject",   [OUTCOME_REVOKED] = "revoked", [OUTCOME_IGNORE] = "ignore",
+    [OUTCOME_REPLACE] = "replace",
 };
 
 /* The second phase: conclude(self, outcome, value, delay) -> seconds until a retry, or nil. */
@@ -174,6 +175,7 @@ static bool needs_conclusion(const struct run *run)
     case OUTCOME_REJECT:
         return run->task->has_failure;
     case OUTCOME_IGNORE:
+    case OUTCOME_REPLACE: /* what takes its place has hooks of its own */
         return false;
     }
     return false;

@@ -29,7 +29,8 @@ static void set_json(lua_State *L, const char *field, struct slice text)
 /* Fields from the options that travelled with the job. */
 static void set_extra(lua_State *L, struct slice extra)
 {
-    static const char *const names[] = {"eta", "parent_id", "root_id", "group_id", "headers", NULL};
+    static const char *const names[] = {"eta",         "parent_id", "root_id", "group_id",
+                                        "workflow_id", "headers",   NULL};
     char err[200];
 
     if (extra.n == 0 || moil_json_decode(L, extra, err, sizeof err) != 0) { /* self extra */

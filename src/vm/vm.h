@@ -103,6 +103,7 @@ enum outcome {
     OUTCOME_RETRY,   /* delay_ms, and value: the error so far */
     OUTCOME_REJECT,  /* value: an error object with the reason */
     OUTCOME_IGNORE,  /* nothing is kept */
+    OUTCOME_REPLACE, /* value: the token of the workflow that takes its place */
     OUTCOME_REVOKED, /* moil_run_terminate ended it */
 };
 

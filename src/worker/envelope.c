@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -20,6 +21,21 @@ static double number_of(const json_t *object, const char *key, double absent)
 static double limit_of(const json_t *object, const char *key)
 {
     return json_is_false(json_object_get(object, key)) ? -1 : number_of(object, key, 0);
+}
+
+/* False when there is something else than a group's id. */
+static bool read_gather(const json_t *object, char *out)
+{
+    const json_t *v = json_object_get(object, "gather");
+    struct slice id = slice_of(json_string_value(v), json_string_length(v));
+    out[0] = '\0';
+    if (!v || json_is_null(v))
+        return true;
+    if (!id.p || !moil_name_is_valid(id))
+        return false;
+    memcpy(out, id.p, id.n);
+    out[id.n] = '\0';
+    return true;
 }
 
 int moil_envelope_decode(struct slice extra, struct envelope *out)
@@ -40,9 +56,11 @@ int moil_envelope_decode(struct slice extra, struct envelope *out)
     e.expires_s = number_of(object, "expires", 0);
     e.result_ttl_s = json_is_false(ttl) ? INFINITY : number_of(object, "result_ttl", -1);
     e.ignore_result = json_is_boolean(ignore) ? json_is_true(ignore) : -1;
+    e.linked = json_is_true(json_object_get(object, "linked"));
+    bool gathers = read_gather(object, e.gather);
     double since = number_of(object, "unregistered_ms", 0);
     json_decref(object);
-    if (isnan(e.expires_s) || isnan(e.result_ttl_s) || isnan(e.time_limit_s) ||
+    if (!gathers || isnan(e.expires_s) || isnan(e.result_ttl_s) || isnan(e.time_limit_s) ||
         isnan(e.soft_time_limit_s) || !(since >= 0 && since < 1e15))
         return MOIL_EBADMSG;
     e.unregistered_ms = (int64_t)since;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/job.h"
 #include "base/slice.h"
 
 struct envelope {
@@ -15,7 +16,9 @@ struct envelope {
     double time_limit_s;      /* 0: not said; < 0: none */
     double soft_time_limit_s; /* likewise */
     int ignore_result;        /* -1: not said */
-    int64_t unregistered_ms;  /* epoch: when a worker first met it without its task; 0: none did */
+    bool linked;              /* its result goes to other jobs: it is told whatever is said above */
+    char gather[MOIL_NAME_MAX + 1]; /* the group whose results are its first argument; "": none */
+    int64_t unregistered_ms; /* epoch: when a worker first met it without its task; 0: none did */
 };
 
 /* 0 or MOIL_EBADMSG (no JSON object, or a field of a wrong type). Empty bytes are an envelope that

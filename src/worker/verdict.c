@@ -77,6 +77,10 @@ static double result_ttl(const struct delivery *d)
     return d->worker->options.result_ttl_s;
 }
 
+/* What is told to other jobs is kept for a minute at least: they, or whoever holds it for them, see
+ * to it meanwhile. */
+enum { LINKED_TTL_S = 60 };
+
 static bool ignores_result(const struct delivery *d)
 {
     if (d->envelope.ignore_result >= 0)
@@ -88,6 +92,8 @@ static bool ignores_result(const struct delivery *d)
 static void end_with(struct delivery *d, const char *state, struct slice value)
 {
     double ttl = result_ttl(d);
+    if (d->envelope.linked && (ignores_result(d) || ttl < LINKED_TTL_S))
+        ttl = LINKED_TTL_S;
     int64_t minute =
         isinf(ttl) ? 0 : (int64_t)ceil(((double)moil_clock_wall_us() / 1e6 + ttl) / 60);
     struct buffer *text = &d->worker->text;
@@ -107,6 +113,16 @@ static void drop(struct delivery *d, const char *state)
     if (batch)
         moil_settlement_drop(batch, d->job.id, &(struct ending){d->job.queue, state, 0});
     MOIL_CRASH_POINT("verdict.dropped");
+    ended(d);
+}
+
+/* The workflow of that token takes its place. */
+static void replace(struct delivery *d, struct slice token)
+{
+    struct settlement *batch = batch_for(d, token.n);
+    if (batch)
+        moil_settlement_replace(batch, d->job.id, token);
+    MOIL_CRASH_POINT("verdict.replaced");
     ended(d);
 }
 
@@ -165,13 +181,16 @@ void moil_verdict_outcome(struct delivery *d, const struct run_outcome *outcome)
 {
     switch (outcome->kind) {
     case OUTCOME_SUCCESS:
-        if (ignores_result(d) || result_ttl(d) <= 0)
+        if (!d->envelope.linked && (ignores_result(d) || result_ttl(d) <= 0))
             drop(d, "SUCCESS");
         else
             end_with(d, "SUCCESS", outcome->value);
         return;
     case OUTCOME_IGNORE:
         drop(d, "IGNORED");
+        return;
+    case OUTCOME_REPLACE:
+        replace(d, outcome->value);
         return;
     case OUTCOME_FAILURE:
         log_failure(d, "failed", outcome->value);
