@@ -1,7 +1,7 @@
 -- audit: the counters of all queues beside what the structures hold, all at one moment. Reads only;
 -- its time grows with the number of queues and workers, not with that of jobs.
--- Returns how many are delayed, dead and in flight (recovery's included); the fences (name, count,
--- ...); a line for each key of a wrong type; then for each queue: name, entries in its lists, its
+-- Returns how many are delayed, dead, in flight (recovery's included) and deferred; the fences
+-- (name, count, ...); a line for each key of a wrong type; then for each queue: name, entries in its lists, its
 -- counters (name, count, ...).
 local function held_by(incarnation)
   return look(0, "SCARD", ns .. "inflight:" .. incarnation)
@@ -16,12 +16,14 @@ for _, incarnation in ipairs(look({}, "HKEYS", ns .. "recovering")) do
 end
 local answer = {
   look(0, "ZCARD", ns .. "delayed"), look(0, "ZCARD", ns .. "dead"), inflight,
-  look({}, "HGETALL", ns .. "fences"), wrong,
+  look(0, "HLEN", ns .. "deferred"), look({}, "HGETALL", ns .. "fences"), wrong,
 }
-for _, key in ipairs({ jobs, ns .. "running", ns .. "stale", ns .. "waiters" }) do
+for _, key in ipairs({ jobs, ns .. "running", ns .. "stale", ns .. "waiters", ns .. "links",
+  ns .. "held", ns .. "faults" }) do
   look(0, "HEXISTS", key, "")
 end
 look(0, "ZCARD", ns .. "expiries")
+look(0, "LLEN", ns .. "advancing")
 
 local function add(queue, state)
   local entries = 0

@@ -9,9 +9,15 @@ if record:byte(1) ~= 82 then
   return 0
 end
 call("HDEL", jobs, ARGV[1])
+call("DEL", ns .. "members:" .. ARGV[1], ns .. "workflow:" .. ARGV[1])
+if call("HEXISTS", ns .. "links", ARGV[1]) == 1 then
+  local engine = linker()
+  engine.add({ id = ARGV[1], state = mode_of_end(record), record = record })
+  engine.run()
+end
 if call("ZREM", ns .. "dead", ARGV[1]) == 1 then
   tally(queue_of_outcome(record), "dead", -1)
   tally(queue_of_outcome(record), "deleted", 1)
-  write_tallies()
 end
+write_tallies()
 return 1

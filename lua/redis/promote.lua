@@ -1,9 +1,11 @@
 -- promote: delayed -> pending, for the jobs that are due by Redis's clock, the earliest first.
 -- ARGV: limit (1-250)
 -- Returns how many were moved; in how many milliseconds the next one is due (-1: there is none; 0:
--- at once); 0; the version of the beat entries, which each change of them raises; and now (µs). A
--- record that names no queue goes to the dead set, with its bytes.
+-- at once); how many items there are for `advance`; the version of the beat entries, which each
+-- change of them raises; and now (µs). A record that names no queue goes to the dead set, with its
+-- bytes.
 -- Begins with a removal, so that Redis lets it through over maxmemory.
+local engine
 local delayed, now, now_us = ns .. "delayed", now_ms_us()
 
 local function bury(id, record)
@@ -14,6 +16,8 @@ local function bury(id, record)
   tally(queue_of_outcome(ended), "delayed", -1)
   tally(queue_of_outcome(ended), "dead", 1)
   notify_end(id, "F", ended)
+  engine = engine or linker()
+  engine.add({ id = id, state = "F", record = ended, kept = true })
 end
 
 local ids = call("ZRANGEBYSCORE", delayed, "-inf", now, "LIMIT", 0, ARGV[1])
@@ -40,8 +44,11 @@ if #ids > 0 then
     push(batch.queue, batch.level, batch, false)
     tally(batch.queue, "delayed", -#batch)
   end
+  if engine then
+    engine.run()
+  end
   write_tallies()
 end
 local first = call("ZRANGE", delayed, 0, 0, "WITHSCORES")
-return { #ids, first[2] and math.max(0, math.ceil(first[2] - now)) or -1, 0,
-  tonumber(call("GET", ns .. "beat_version") or "0"), now_us }
+return { #ids, first[2] and math.max(0, math.ceil(first[2] - now)) or -1,
+  call("LLEN", ns .. "advancing"), tonumber(call("GET", ns .. "beat_version") or "0"), now_us }

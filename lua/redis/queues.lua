@@ -1,5 +1,5 @@
 -- queues: their lengths, for people and monitors. Reads only.
--- Returns delayed, dead, in flight, then for each queue: name, state ("r" or "p" and its levels),
+-- Returns delayed, dead, in flight, deferred, then for each queue: name, state ("r" or "p" and its levels),
 -- pending, and the record of the job that is next in line ("" when empty). Or an error that names
 -- the first key of a wrong type.
 local inflight = 0
@@ -10,7 +10,10 @@ for _, incarnation in ipairs(look({}, "HKEYS", ns .. "recovering")) do
   inflight = inflight + look(0, "SCARD", ns .. "inflight:" .. incarnation)
     + look(0, "ZCARD", ns .. "recovering:" .. incarnation)
 end
-local answer = { look(0, "ZCARD", ns .. "delayed"), look(0, "ZCARD", ns .. "dead"), inflight }
+local answer = {
+  look(0, "ZCARD", ns .. "delayed"), look(0, "ZCARD", ns .. "dead"), inflight,
+  look(0, "HLEN", ns .. "deferred"),
+}
 local states = look({}, "HGETALL", ns .. "queues")
 for i = 1, #states, 2 do
   local queue, state, pending, oldest = states[i], states[i + 1], 0, ""

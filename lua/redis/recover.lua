@@ -32,6 +32,8 @@ if #ids > 0 then
   return 1
 end
 
+local engine
+
 -- The record with one of its counts raised, and that count.
 local function charge(record, position)
   local count
@@ -51,6 +53,8 @@ local function bury(id, record)
   tally(queue_of_outcome(ended), "inflight", -1)
   tally(queue_of_outcome(ended), "dead", 1)
   notify_end(id, "F", ended)
+  engine = engine or linker()
+  engine.add({ id = id, state = "F", record = ended, kept = true })
 end
 
 -- The length of a record without the verdict behind it.
@@ -110,6 +114,9 @@ end
 local back = call("ZPOPMAX", sorted, 250)
 for i = 1, #back, 2 do
   give_back(back[i])
+end
+if engine then
+  engine.run()
 end
 write_tallies()
 if #back > 0 then

@@ -1,6 +1,7 @@
 -- reschedule: delayed or pending -> delayed, due at another time.
 -- ARGV: id, milliseconds, "+" where they are from now or "" where they are since the epoch
--- Returns the job's state afterwards: "SCHEDULED", or "RETRY" where a retry waits; "STARTED" when a
+-- Returns the job's state afterwards: "SCHEDULED"; "DEFERRED" where it waits for other jobs, and then
+-- until that time at least; or "RETRY" where a retry waits; "STARTED" when a
 -- worker holds it, an ended job's own state: then nothing has changed; nil when unknown. The entry
 -- of a pending one stays in the queue's list until the fetch that meets it (`stale` counts it). One
 -- whose record names no queue stays where it is, "PENDING", for a worker to bury it.
@@ -15,6 +16,12 @@ if not record then
 end
 if record:byte(1) == 82 then
   return record:match("^R1 (%S+) ") or "FAILURE"
+end
+local open = call("HGET", ns .. "deferred", id)
+if open then
+  call("HDEL", ns .. "deferred", id)
+  call("HSET", ns .. "deferred", id, open:match("^%d+") .. string.format(" %.0f", due))
+  return "DEFERRED"
 end
 if call("ZREM", ns .. "delayed", id) == 0 then
   if holder_of(id) then

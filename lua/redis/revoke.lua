@@ -1,5 +1,6 @@
--- revoke: a job that waits (pending or delayed) -> ended as REVOKED; it never runs. The worker that
--- holds one is told to end it, where asked for.
+-- revoke: a job that waits (pending, delayed or deferred) -> ended as REVOKED; it never runs. The
+-- worker that holds one is told to end it, where asked for. Members of a group go with it, where
+-- they have not started.
 -- ARGV: id, value (the error object as JSON text), ttl (seconds for which the verdict is kept),
 -- terminate "0"|"1"
 -- Returns the job's state afterwards: "REVOKED", an ended job's own state, "STARTED" when a worker
@@ -16,6 +17,10 @@ if call("ZREM", ns .. "delayed", id) == 1 then
   local queue = place_of(record) or "-"
   tally(queue, "delayed", -1)
   tally(queue, "REVOKED", 1)
+elseif call("HDEL", ns .. "deferred", id) == 1 then
+  local queue = place_of(record) or "-"
+  tally(queue, "deferred", -1)
+  tally(queue, "REVOKED", 1)
 else
   local holder = holder_of(id)
   if holder then
@@ -30,7 +35,19 @@ local now = now_ms()
 local minute = tostring(math.ceil((now / 1000 + ARGV[3]) / 60))
 local ended = outcome_of(record, "REVOKED", value, now, minute, "")
 call("HSET", jobs, id, ended)
-write_tallies()
-expire_at(minute, { id })
+local engine = linker()
+local text = call("HGET", ns .. "links", id)
+if not (text and engine.is_held(text)) then
+  expire_at(minute, { id })
+end
 notify_end(id, "F", ended)
+if text then
+  engine.add({ id = id, state = "F", record = ended, kept = true, links = text })
+end
+if record:find("^J1 %S+ %S+ %S+ %S+ %S+ %S+ moil%.group ") then
+  call("HDEL", ns .. "faults", id)
+  engine.work("x 0 " .. id)
+end
+engine.run()
+write_tallies()
 return "REVOKED"

@@ -1,6 +1,6 @@
 -- settle: in flight -> ended, dead, delayed, or pending again. One batch of one incarnation's
 -- verdicts.
--- ARGV: incarnation, how many verdicts, doubt "0"|"1", then five sections, each begun by its count:
+-- ARGV: incarnation, how many verdicts, doubt "0"|"1", then six sections, each begun by its count:
 --   dropped: group ...                  ended, nothing is kept. A group: state, queue, n (1 or
 --                                       more), then n ids
 --   ended:   group ...                  a group: minute, state, queue, n, then id, record for each
@@ -8,12 +8,15 @@
 --   dead:    id, record ...             failed for good, kept for replay
 --   retry:   id, delay_ms, record ...   its new J record, due after the delay
 --   requeue: id, queue, level ...       handed back unstarted, to the front of its level
+--   replaced: id, token ...             goes on as what was staged under the token, in which the job
+--                                       itself comes first
 -- State and queue are what the jobs are counted under; the records name the same.
 -- Returns how many were settled. Error: FENCED, and then nothing has changed.
 -- doubt: not all of them may be in flight with the incarnation any more, as the batch was sent
 -- before, or fetched over an earlier link (from a master that is none now). Only those that are
 -- will be settled. Without doubt that is looked at only where the numbers do not match.
--- Begins with a removal, so that Redis lets it through over maxmemory.
+-- What has links runs them in the same step; where that is too much for one script, the rest is for
+-- `advance`. Begins with a removal, so that Redis lets it through over maxmemory.
 local incarnation, total, doubt = ARGV[1], tonumber(ARGV[2]), ARGV[3] == "1"
 if is_fenced(incarnation) then
   redis.pcall("HINCRBY", ns .. "fences", "verdicts", total)
@@ -21,11 +24,13 @@ if is_fenced(incarnation) then
 end
 local inflight = ns .. "inflight:" .. incarnation
 local at, settled, now, delayed = 4, 0, nil, {}
-local notes, waiters = false, false
-local extras = call("EXISTS", ns .. "running", ns .. "waiters")
+local notes, waiters, engine = false, false, false
+local extras = call("EXISTS", ns .. "running", ns .. "waiters", ns .. "links")
 if extras > 0 then
-  waiters = call("EXISTS", ns .. "waiters") == 1
-  notes = (not waiters or extras == 2) and ns .. "running"
+  local which = call("EXISTS", ns .. "waiters", ns .. "links", ns .. "links")
+  waiters = which % 2 == 1
+  engine = which > 1 and linker()
+  notes = extras > (which == 3 and 2 or which > 0 and 1 or 0) and ns .. "running"
 end
 
 local function next_count()
@@ -80,6 +85,28 @@ local function take(ids)
   return left
 end
 
+-- Tells the engine of the ends of jobs that have links; returns the ids whose results nobody holds.
+-- records: nil where nothing is kept of them.
+local function follow(ids, state, records)
+  local free, texts = ids, call("HMGET", ns .. "links", unpack(ids))
+  for i, id in ipairs(ids) do
+    local text = texts[i]
+    if not text then
+      if free ~= ids then
+        free[#free + 1] = id
+      end
+    else
+      if records and engine.is_held(text) then
+        free = free == ids and { unpack(ids, 1, i - 1) } or free
+      elseif free ~= ids then
+        free[#free + 1] = id
+      end
+      engine.ended(id, state, records and records[i], text)
+    end
+  end
+  return free
+end
+
 local function count(queue, place, by)
   tally(queue, "inflight", -by)
   if place then
@@ -93,6 +120,9 @@ for _ = 1, next_count() do
   local ids = take({ unpack(ARGV, at + 3, last) })
   at = last + 1
   if #ids > 0 then
+    if engine then
+      follow(ids, state)
+    end
     call("HDEL", jobs, unpack(ids))
     tell(ids, "U")
     count(queue, state, #ids)
@@ -109,19 +139,23 @@ for _ = 1, next_count() do
   ids = take(ids)
   if #ids == asked then
     call("HSET", jobs, unpack(ARGV, first, at - 1))
-    for i = 1, waiters and asked or 0 do
+    for i = 1, (waiters or engine) and asked or 0 do
       records[i] = ARGV[first + 2 * i - 1]
     end
   else
     for i = first, at - 1, 2 do
       if ids[ARGV[i]] then
+        ids[ARGV[i]] = false
         call("HSET", jobs, ARGV[i], ARGV[i + 1])
         records[#records + 1] = ARGV[i + 1]
       end
     end
   end
   if #ids > 0 then
-    expire_at(minute, ids)
+    local free = engine and follow(ids, state, records) or ids
+    if #free > 0 then
+      expire_at(minute, free)
+    end
     tell(ids, "F", records)
     count(queue, state, #ids)
   end
@@ -135,6 +169,9 @@ for _ = 1, next_count() do
     now = now or now_ms()
     call("ZADD", ns .. "dead", now, id)
     tell({ id }, "F", { record })
+    if engine then
+      follow({ id }, "FAILURE", { record })
+    end
     count(queue_of_outcome(record), "dead", 1)
   end
 end
@@ -174,6 +211,50 @@ for _ = 1, next_count() do
     push(queue, level, { id }, true)
     count(queue, nil, 1)
   end
+end
+
+-- A job goes on as the workflow that was staged under a token.
+local function replace(id, token)
+  local record = call("HGET", jobs, id) or ""
+  local packed = call("LINDEX", ns .. "staged:" .. token, 0)
+  local batch = packed and read_batch(cmsgpack.unpack(packed), 1)
+  local queue = place_of(record) or "-"
+  engine = engine or linker()
+  if batch and batch.ids[1] == id then
+    local other = place_of(batch.records[1])
+    if other ~= queue then
+      tally(queue, "enqueued", -1)
+      tally(other, "enqueued", 1)
+      tally(queue, "inflight", -1)
+      settled = settled + 1
+    else
+      count(queue, nil, 1)
+    end
+    adopt(token, batch, engine, id)
+    return
+  end
+  now = now or now_ms()
+  local minute = expiry_of(record, now)
+  local ended = outcome_of(record, "FAILURE", error_text("BadMessage",
+    "what it was to be replaced by is gone"), now, minute, "")
+  call("HSET", jobs, id, ended)
+  expire_at(minute, follow({ id }, "FAILURE", { ended }))
+  tell({ id }, "F", { ended })
+  count(queue, "FAILURE", 1)
+end
+
+for _ = 1, next_count() or 0 do
+  local id, token = ARGV[at], ARGV[at + 1]
+  at = at + 2
+  if call("SREM", inflight, id) == 1 then
+    if notes then
+      call("HDEL", notes, id)
+    end
+    replace(id, token)
+  end
+end
+if engine then
+  engine.run()
 end
 write_tallies()
 if settled < total then

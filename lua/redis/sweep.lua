@@ -2,6 +2,7 @@
 -- most 250 jobs a call.
 -- ARGV: dead_max (jobs), dead_age (seconds)
 -- Returns how many records were dropped, and 1 when there is more to do at once.
+-- A result that is held, as jobs depend on it, is looked at again five minutes later.
 -- An id may stand in an old bucket although it lives again or ended anew: its record's own minute
 -- decides.
 local now = now_ms()
@@ -11,11 +12,17 @@ if bucket then
   local ids = call("LPOP", ns .. "expire:" .. bucket, 250)
   if ids then
     local records = call("HMGET", jobs, unpack(ids))
+    local holds = call("EXISTS", ns .. "held") == 1 and call("HMGET", ns .. "held", unpack(ids))
+    local later = {}
     for i, id in ipairs(ids) do
       local due = records[i] and records[i]:match("^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+) ")
       if due and due ~= "0" and tonumber(due) <= minute then
-        dropped[#dropped + 1] = id
+        local list = holds and holds[i] and later or dropped
+        list[#list + 1] = id
       end
+    end
+    if #later > 0 then
+      expire_at(string.format("%d", minute + 5), later)
     end
   else
     call("ZREM", ns .. "expiries", bucket)

@@ -110,9 +110,10 @@ describe("queues", function()
     assert.same({
       { queue = "high", pending = 3, paused = false, oldest_at = 1.5 },
       { queue = "low", pending = 0, paused = true },
-      { delayed = 4, dead = 5, in_flight = 6 },
-    }, describe_as("queues", { 4, 5, 6, "high", "r95", 3, header, "low", "p5", 0, "" }))
-    assert.same({ { delayed = 0, dead = 0, in_flight = 0 } }, describe_as("queues", { 0, 0, 0 }))
+      { delayed = 4, deferred = 7, dead = 5, in_flight = 6 },
+    }, describe_as("queues", { 4, 5, 6, 7, "high", "r95", 3, header, "low", "p5", 0, "" }))
+    assert.same({ { delayed = 0, deferred = 0, dead = 0, in_flight = 0 } },
+      describe_as("queues", { 0, 0, 0, 0 }))
   end)
 end)
 

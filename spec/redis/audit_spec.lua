@@ -21,8 +21,8 @@ describe("audit", function()
   local function audit()
     local reply = w:eval "audit"
     local queues = {}
-    for i = 6, #reply, 3 do queues[reply[i]] = { reply[i + 1], pairs_of(reply[i + 2]) } end
-    return { table.unpack(reply, 1, 3) }, pairs_of(reply[4]), queues
+    for i = 7, #reply, 3 do queues[reply[i]] = { reply[i + 1], pairs_of(reply[i + 2]) } end
+    return { table.unpack(reply, 1, 3) }, pairs_of(reply[5]), queues
   end
 
   local function counters(queue)
@@ -31,7 +31,7 @@ describe("audit", function()
   end
 
   it("of nothing is nothing", function()
-    assert.same({ 0, 0, 0, {}, {} }, w:eval "audit")
+    assert.same({ 0, 0, 0, 0, {}, {} }, w:eval "audit")
   end)
 
   it("has every queue, place and end", function()

@@ -108,7 +108,7 @@ end
 -- doubt = true: not all may be in flight.
 function world.verdicts(sections)
   local argv, total = { 0, sections.doubt and 1 or 0 }, 0
-  for _, name in ipairs { "dropped", "ended", "dead", "retry", "requeue" } do
+  for _, name in ipairs { "dropped", "ended", "dead", "retry", "requeue", "replaced" } do
     local section = sections[name] or {}
     if name == "dropped" and type(section[1]) == "string" then section = { section } end
     add(argv, #section)
@@ -128,6 +128,77 @@ end
 
 function world:settle(sections, worker)
   return self:eval("settle", worker or self.worker, world.verdicts(sections))
+end
+
+-- --- workflows -----------------------------------------------------------------------------------
+
+-- A batch as `accept` takes it. nodes: {id, plan = "0", links = "", and what world.record takes}, …;
+-- members: {group, ids…}, …; deps: {dep, link}, …; lines: {workflow, lines…}, ….
+function world.batch(parts)
+  local argv = {}
+  for _, node in ipairs(parts.nodes or {}) do
+    add(argv, "J", node[1], world.record(node), node.plan or "0", node.links or "")
+  end
+  for _, list in ipairs(parts.members or {}) do
+    add(argv, "M", list[1], #list - 1, table.unpack(list, 2))
+  end
+  for _, dep in ipairs(parts.deps or {}) do add(argv, "D", dep[1], dep[2]) end
+  for _, list in ipairs(parts.lines or {}) do
+    add(argv, "W", list[1], #list - 1, table.unpack(list, 2))
+  end
+  return argv
+end
+
+-- Its first node is the workflow.
+function world:accept(parts)
+  return self:eval("accept", "token", parts.nodes[1][1], 0, table.unpack(world.batch(parts)))
+end
+
+-- Calls advance until nothing is left.
+function world:advance()
+  local calls = 0
+  repeat
+    calls = calls + 1
+    local left = self:eval("advance", 250)
+  until left == 0
+  return calls
+end
+
+-- Fetches a job, which must be the next, and ends it: value, a success; false, a failure; nil: its
+-- success, of which nothing is kept.
+function world:run(id, value, f)
+  f = f or {}
+  local ids = self:fetch(1, { f.queue or "default" })
+  if ids[1] ~= id then error(("%s is next, not %s"):format(ids[1], id), 2) end
+  self:finish(id, value, f)
+end
+
+-- Ends a job in flight.
+function world:finish(id, value, f)
+  f = f or {}
+  f.minute = f.minute or self:now_ms() // 60000 + 100
+  if value == nil then
+    self:settle { dropped = { { queue = f.queue, id } } }
+    return
+  end
+  f.state = f.state or (value and "SUCCESS" or "FAILURE")
+  f.value = value or f.value or '{"code":"Error","message":"no"}'
+  self:settle { ended = { { minute = f.minute, { id, world.outcome(f) } } } }
+end
+
+-- State and value of a job that has ended.
+function world:ended(id)
+  local record = self:key("HGET", "jobs", id)
+  if not record or record:sub(1, 1) ~= "R" then return nil end
+  local head = record:match("^[^\n]*\n")
+  return head:match("^R1 (%S+)"), record:sub(#head + 1)
+end
+
+-- The arguments of a job that has not ended.
+function world:args(id)
+  local head, length, rest = self:key("HGET", "jobs", id):match("^(J1[^\n]* )(%d+)( %d+ %d+\n)")
+  local first = #head + #length + #rest + 1
+  return self:key("HGET", "jobs", id):sub(first, first + tonumber(length) - 1)
 end
 
 -- --- records, written by hand --------------------------------------------------------------------
@@ -196,6 +267,9 @@ function world:snapshot()
     stale = self:hash("stale"),
     waiters = self:hash("waiters"),
     running = self:hash("running"),
+    deferred = self:hash("deferred"),
+    links = self:hash("links"),
+    held = self:hash("held"),
     delayed = pairs_of(self:key("ZRANGE", "delayed", 0, -1, "WITHSCORES")),
     dead = pairs_of(self:key("ZRANGE", "dead", 0, -1, "WITHSCORES")),
     lists = {},
@@ -203,6 +277,7 @@ function world:snapshot()
     wake = {},
     expire = {},
     counters = {},
+    members = {},
   }
   local keys = self.redis:call("KEYS", "*")
   table.sort(keys) -- "inflight:" before "recovering:": a dead worker may have both
@@ -215,6 +290,7 @@ function world:snapshot()
       s.inflight[name] = ids
       table.move(self:key("ZRANGE", "recovering:" .. name, 0, -1), 1, 1000, #ids + 1, ids)
     end
+    if kind == "members" then s.members[name] = self:key("LRANGE", "members:" .. name, 0, -1) end
     if kind == "counters" then s.counters[name] = self:hash(key:sub(#PREFIX + 1)) end
     if kind == "wake" then s.wake[name] = self:key("LLEN", "wake:" .. name) end
     if kind == "expire" then s.expire[name] = self:key("LRANGE", "expire:" .. name, 0, -1) end
@@ -243,6 +319,7 @@ local function places(s)
     end
   end
   for id in pairs(s.delayed) do put(id, "delayed") end
+  for id in pairs(s.deferred) do put(id, "deferred") end
   for incarnation, ids in pairs(s.inflight) do
     for _, id in ipairs(ids) do put(id, "inflight " .. incarnation) end
   end
@@ -322,9 +399,15 @@ local function check_rest(s, found, left)
       fail("%s has a note, but does not run", id)
     end
   end
+  local held = {}
+  for mark, how in pairs(s.held) do
+    for _, id in ipairs(how == "g" and s.members[mark:match("^members (.*)")] or {}) do
+      held[id] = true
+    end
+  end
   for id, record in pairs(s.jobs) do
     local minute = record:match("^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+) ")
-    local listed = not minute or minute == "0"
+    local listed = not minute or minute == "0" or held[id]
     for _, other in ipairs(s.expire[minute] or {}) do listed = listed or other == id end
     if not listed then fail("%s ends at minute %s, but is in no bucket", id, minute) end
   end
@@ -342,11 +425,12 @@ end
 local function census(s, found)
   local queues = {}
   local function add_one(queue, place)
-    queues[queue] = queues[queue] or { pending = 0, delayed = 0, inflight = 0, dead = 0 }
+    queues[queue] = queues[queue] or { pending = 0, delayed = 0, deferred = 0, inflight = 0,
+      dead = 0 }
     queues[queue][place] = queues[queue][place] + 1
   end
   for queue in pairs(s.counters) do
-    queues[queue] = { pending = 0, delayed = 0, inflight = 0, dead = 0 }
+    queues[queue] = { pending = 0, delayed = 0, deferred = 0, inflight = 0, dead = 0 }
   end
   for id, where in pairs(found) do
     local queue = (s.jobs[id] or ""):match("^J1 (%S+) %d ") or "-"
@@ -366,15 +450,15 @@ local function check_counters(s, found)
     for field, n in pairs(s.stale) do
       if field:match("^%S+") == queue then stale = stale + math.tointeger(n) end
     end
-    for name, n in pairs { delayed = there.delayed, inflight = there.inflight, dead = there.dead,
-      stale = stale } do
+    for name, n in pairs { delayed = there.delayed, deferred = there.deferred,
+      inflight = there.inflight, dead = there.dead, stale = stale } do
       if math.tointeger(counters[name] or 0) ~= n then
         fail("%s: %s %s are counted, %d are there", queue, counters[name] or 0, name, n)
       end
     end
     local gone = sum(counters, "^%u+$") + sum(counters, "^purged$") + sum(counters, "^deleted$")
       + sum(counters, "^trimmed$")
-    local all = there.pending + there.delayed + there.inflight + there.dead + gone
+    local all = there.pending + there.delayed + there.deferred + there.inflight + there.dead + gone
     if math.tointeger(counters.enqueued or 0) ~= all then
       fail("%s: %s were enqueued, %d are accounted for", queue, counters.enqueued or 0, all)
     end
@@ -384,18 +468,18 @@ end
 -- Raises unless audit.lua's numbers add up: what it takes to know, at any moment, that no job is
 -- lost.
 function world:balance()
-  local reply, totals = self:eval "audit", { delayed = 0, dead = 0, inflight = 0 }
-  for i = 6, #reply, 3 do
+  local reply, totals = self:eval "audit", { delayed = 0, dead = 0, inflight = 0, deferred = 0 }
+  for i = 7, #reply, 3 do
     local c = pairs_of(reply[i + 2])
     for name in pairs(totals) do totals[name] = totals[name] + math.tointeger(c[name] or 0) end
-    local there = reply[i + 1] - math.tointeger(c.stale or 0) + sum(c, "^delayed$")
+    local there = reply[i + 1] - math.tointeger(c.stale or 0) + sum(c, "^delayed$") + sum(c, "^deferred$")
       + sum(c, "^inflight$") + sum(c, "^dead$")
     local gone = sum(c, "^%u+$") + sum(c, "^purged$") + sum(c, "^deleted$") + sum(c, "^trimmed$")
     if sum(c, "^enqueued$") ~= there + gone then
       fail("%s: %d enqueued, %d in there, %d gone", reply[i], sum(c, "^enqueued$"), there, gone)
     end
   end
-  for i, name in ipairs { "delayed", "dead", "inflight" } do
+  for i, name in ipairs { "delayed", "dead", "inflight", "deferred" } do
     if totals[name] ~= reply[i] then
       fail("%d %s are counted, %d are there", totals[name], name, reply[i])
     end

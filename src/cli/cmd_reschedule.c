@@ -11,7 +11,8 @@
 static enum exit_status print(const struct options *o, const char *state)
 {
     const char *id = o->operands[0];
-    bool done = strcmp(state, "SCHEDULED") == 0 || strcmp(state, "RETRY") == 0;
+    bool done = strcmp(state, "SCHEDULED") == 0 || strcmp(state, "RETRY") == 0 ||
+                strcmp(state, "DEFERRED") == 0;
     if (o->json) {
         json_t *object = json_pack("{s:s, s:s}", "id", id, "state", state);
         if (object) {

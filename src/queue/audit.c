@@ -40,10 +40,11 @@ enum {
     COUNTERS = sizeof counters / sizeof *counters,
     PENDING = 1, /* rows of the table */
     DELAYED = 2,
+    DEFERRED = 3,
     INFLIGHT = 4,
     DEAD = 5,
     STALE = 14,
-    HEAD = 5, /* replies in front of the queues' */
+    HEAD = 6, /* replies in front of the queues' */
 };
 
 static const int64_t COUNT_MAX = INT64_C(1000000000000000);
@@ -51,7 +52,7 @@ static const int64_t COUNT_MAX = INT64_C(1000000000000000);
 struct audit {
     struct buffer *out, *differences;
     int count;
-    int64_t delayed, inflight, dead; /* of all queues */
+    int64_t delayed, deferred, inflight, dead; /* of all queues */
 };
 
 static void add_key(struct buffer *out, const char *key)
@@ -146,6 +147,7 @@ static void add_queue(struct audit *a, struct slice name, int64_t entries,
                "): %" PRId64 " in places, %" PRId64 " ended, %" PRId64 " discarded",
                (int)name.n, name.p, enqueued, found, found - enqueued, places, ended, discarded);
     a->delayed += values[DELAYED];
+    a->deferred += values[DEFERRED];
     a->inflight += values[INFLIGHT];
     a->dead += values[DEAD];
 }
@@ -183,7 +185,7 @@ int moil_audit_describe(const struct reply *reply, struct buffer *out, struct bu
     size_t count = moil_reply_count(reply);
     if (count < HEAD)
         return MOIL_EBADMSG;
-    const struct reply *wrong = moil_reply_at(reply, 4);
+    const struct reply *wrong = moil_reply_at(reply, 5);
     for (size_t i = 0; i < moil_reply_count(wrong); i++)
         differ(&a, "%.*s", (int)moil_reply_slice(moil_reply_at(wrong, i)).n,
                moil_reply_slice(moil_reply_at(wrong, i)).p);
@@ -200,6 +202,7 @@ int moil_audit_describe(const struct reply *reply, struct buffer *out, struct bu
     add_total(&a, "delayed", "delayed jobs", a.delayed, number_of(moil_reply_at(reply, 0)));
     add_total(&a, "dead", "dead jobs", a.dead, number_of(moil_reply_at(reply, 1)));
     add_total(&a, "in_flight", "jobs in flight", a.inflight, number_of(moil_reply_at(reply, 2)));
-    add_fences(&a, moil_reply_at(reply, 3));
+    add_total(&a, "deferred", "deferred jobs", a.deferred, number_of(moil_reply_at(reply, 3)));
+    add_fences(&a, moil_reply_at(reply, 4));
     return a.count;
 }

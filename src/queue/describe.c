@@ -92,6 +92,16 @@ static void add_outcome(struct buffer *out, const struct outcome_record *o, bool
         add_bool(out, "dead", true);
 }
 
+/* Milliseconds since the epoch, as Redis prints a score; bounded, so that they fit as microseconds.
+ */
+static int64_t digits(struct slice s)
+{
+    int64_t v = 0;
+    for (size_t i = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && v < INT64_MAX / 20000; i++)
+        v = v * 10 + (s.p[i] - '0');
+    return v;
+}
+
 /* What a job that has not ended is doing: its place, and the note that its worker left. */
 static void add_waiting(struct buffer *out, const struct job *job, struct slice place,
                         struct slice detail, struct slice text)
@@ -99,7 +109,9 @@ static void add_waiting(struct buffer *out, const struct job *job, struct slice 
     struct note note = {0};
     bool noted = text.n && moil_note_decode(text, &note) == 0;
     bool delayed = slice_is(place, "delayed"), held = slice_is(place, "inflight");
+    bool deferred = slice_is(place, "deferred");
     const char *waits = held           ? "STARTED"
+                        : deferred     ? "DEFERRED"
                         : !delayed     ? "PENDING"
                         : job->retries ? "RETRY"
                                        : "SCHEDULED";
@@ -115,16 +127,8 @@ static void add_waiting(struct buffer *out, const struct job *job, struct slice 
     add_time(out, "started_at", note.started_us);
     if (held)
         add_string(out, "worker", detail);
-}
-
-/* Milliseconds since the epoch, as Redis prints a score; bounded, so that they fit as microseconds.
- */
-static int64_t digits(struct slice s)
-{
-    int64_t v = 0;
-    for (size_t i = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && v < INT64_MAX / 20000; i++)
-        v = v * 10 + (s.p[i] - '0');
-    return v;
+    if (deferred)
+        add_int(out, "waits_for", digits(detail));
 }
 
 static void describe(struct buffer *out, struct slice id, struct slice record, struct slice place,
@@ -181,7 +185,7 @@ size_t moil_describe_list(enum listing kind, const struct reply *page, struct bu
 void moil_describe_queues(const struct reply *queues, struct buffer *out)
 {
     moil_buffer_add_char(out, '[');
-    for (size_t i = 3; i + 3 < moil_reply_count(queues); i += 4) {
+    for (size_t i = 4; i + 3 < moil_reply_count(queues); i += 4) {
         struct slice state = moil_reply_slice(moil_reply_at(queues, i + 1));
         struct slice header = moil_reply_slice(moil_reply_at(queues, i + 3));
         struct job oldest = {.id = {NULL, 0}};
@@ -195,6 +199,7 @@ void moil_describe_queues(const struct reply *queues, struct buffer *out)
     }
     moil_buffer_add_char(out, '{');
     add_int(out, "delayed", moil_reply_integer(moil_reply_at(queues, 0)));
+    add_int(out, "deferred", moil_reply_integer(moil_reply_at(queues, 3)));
     add_int(out, "dead", moil_reply_integer(moil_reply_at(queues, 1)));
     add_int(out, "in_flight", moil_reply_integer(moil_reply_at(queues, 2)));
     moil_buffer_add_str(out, "}]");

@@ -7,6 +7,8 @@
 
 /* In the order of the alphabet, as the generator writes them. */
 enum script_id {
+    SCRIPT_ACCEPT,       /* a workflow comes in */
+    SCRIPT_ADVANCE,      /* what ends of jobs left to do */
     SCRIPT_AUDIT,        /* counters beside what the structures hold */
     SCRIPT_BEAT_HISTORY, /* the last ticks */
     SCRIPT_BEAT_LIST,    /* page through the beat entries */
@@ -18,8 +20,10 @@ enum script_id {
     SCRIPT_DELETE,       /* remove a job that is not running, record and all */
     SCRIPT_ENQUEUE,      /* new -> pending */
     SCRIPT_EVICT,        /* a node is gone, with its workers */
+    SCRIPT_EXTEND,       /* more members for a group */
     SCRIPT_FETCH,        /* pending -> in flight */
     SCRIPT_FORGET,       /* drop an ended job's result */
+    SCRIPT_GATHER,       /* members of a group, with their results */
     SCRIPT_HEARTBEAT,    /* a node's lease and its report */
     SCRIPT_INSPECT,      /* everything known about one job */
     SCRIPT_JOIN,         /* register a worker incarnation */
@@ -39,11 +43,13 @@ enum script_id {
     SCRIPT_REVOKE,       /* waiting -> ended as REVOKED */
     SCRIPT_SCHEDULE,     /* new -> delayed */
     SCRIPT_SETTLE,       /* in flight -> ended, delayed, dead or pending again */
+    SCRIPT_STAGE,        /* a batch of a large workflow, before it is accepted */
     SCRIPT_SURVEY,       /* page through a structure, for what looks wrong */
     SCRIPT_SWEEP,        /* drop what expired; trim the dead set */
     SCRIPT_TICK,         /* a due time of a beat entry: a new job */
     SCRIPT_VERIFY,       /* what is wrong with jobs, if anything */
     SCRIPT_WAIT,         /* results, or registration of an inbox */
+    SCRIPT_WORKFLOW,     /* the nodes of a workflow, with their states */
     SCRIPT_COUNT
 };
 
