@@ -4,15 +4,13 @@
  * on a userdata with a finalizer, the rest on struct config_file: nothing leaks when it unwinds. */
 #include "conf/plain.h"
 
-#include <jansson.h>
 #include <lauxlib.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/suggest.h"
+#include "conf/lua_json.h"
 
-enum { DEPTH_MAX = 16, LIST_MAX = 1000 };
+enum { LIST_MAX = 1000 };
 
 struct reader {
     lua_State *lua;
@@ -20,140 +18,10 @@ struct reader {
     struct config_file *out;
 };
 
-/* --- JSON ------------------------------------------------------------------------------------ */
-
-static json_t *to_json(struct reader *r, int depth, const char *where);
-
-/* `routes.img: a function is not plain data` */
+/* `moil.lua: workers: a function is no value for this option` */
 static int refuse_plain(struct reader *r, const char *where, const char *why)
 {
     return luaL_error(r->lua, "%s: %s: %s", r->path, where, why);
-}
-
-/* The table on the top is a list when its keys are 1 … n; an empty one is. */
-static bool is_list(struct reader *r)
-{
-    lua_Unsigned n = lua_rawlen(r->lua, -1);
-    lua_Unsigned keys = 0;
-    lua_pushnil(r->lua);           /* +1 */
-    while (lua_next(r->lua, -2)) { /* -1, +2 */
-        lua_pop(r->lua, 1);        /* -1: the value */
-        keys++;
-        if (!lua_isinteger(r->lua, -1) || lua_tointeger(r->lua, -1) < 1 ||
-            (lua_Unsigned)lua_tointeger(r->lua, -1) > n) {
-            lua_pop(r->lua, 1); /* -1: the key */
-            return false;
-        }
-    }
-    return keys == n;
-}
-
-/* The value on the top goes into `parent` (which holds what was built when an error unwinds). */
-static void add_list(struct reader *r, json_t *parent, int depth, const char *where)
-{
-    lua_Unsigned n = lua_rawlen(r->lua, -1);
-    for (lua_Unsigned i = 1; i <= n; i++) {
-        lua_rawgeti(r->lua, -1, (lua_Integer)i); /* +1 */
-        json_t *v = to_json(r, depth + 1, where);
-        lua_pop(r->lua, 1); /* -1 */
-        if (json_array_append_new(parent, v) < 0) {
-            refuse_plain(r, where, "out of memory");
-        }
-    }
-}
-
-static void add_members(struct reader *r, json_t *parent, int depth, const char *where)
-{
-    lua_pushnil(r->lua);           /* +1 */
-    while (lua_next(r->lua, -2)) { /* -1, +2 */
-        if (lua_type(r->lua, -2) != LUA_TSTRING) {
-            refuse_plain(r, where, "the keys must be strings, or 1 … n for a list");
-        }
-        const char *key = lua_tostring(r->lua, -2);
-        const char *path = lua_pushfstring(r->lua, "%s.%s", where, key); /* +1 */
-        lua_insert(r->lua, -2); /* the value back to the top */
-        json_t *v = to_json(r, depth + 1, path);
-        if (json_object_set_new(parent, key, v) < 0) {
-            refuse_plain(r, path, "the key is not UTF-8");
-        }
-        lua_pop(r->lua, 2); /* -2 */
-    }
-}
-
-struct json_box {
-    json_t *json;
-};
-
-static int box_gc(lua_State *lua)
-{
-    struct json_box *box = lua_touserdata(lua, 1);
-    json_decref(box->json);
-    box->json = NULL;
-    return 0;
-}
-
-/* A box that frees its JSON when Lua drops it. [-0, +1, m] */
-static struct json_box *push_box(lua_State *lua)
-{
-    struct json_box *box = lua_newuserdatauv(lua, sizeof *box, 0); /* +1 */
-    box->json = NULL;
-    if (luaL_newmetatable(lua, "moil.config.json")) { /* +1 */
-        lua_pushcfunction(lua, box_gc);               /* +1 */
-        lua_setfield(lua, -2, "__gc");                /* -1 */
-    }
-    lua_setmetatable(lua, -2); /* -1 */
-    return box;
-}
-
-static json_t *table_to_json(struct reader *r, int depth, const char *where)
-{
-    if (depth > DEPTH_MAX) {
-        refuse_plain(r, where, "nested too deeply, or a table that contains itself");
-    }
-    luaL_checkstack(r->lua, 8, "nested too deeply");
-    bool list = is_list(r);
-    struct json_box *box = push_box(r->lua); /* +1 */
-    box->json = list ? json_array() : json_object();
-    lua_insert(r->lua, -2); /* the table back to the top */
-    if (list) {
-        add_list(r, box->json, depth, where);
-    } else {
-        add_members(r, box->json, depth, where);
-    }
-    json_t *v = box->json;
-    box->json = NULL;
-    lua_remove(r->lua, -2); /* -1: the box */
-    return v;
-}
-
-/* A new reference to the value on the top; raises for what is no plain data. [-0, +0, e] */
-static json_t *to_json(struct reader *r, int depth, const char *where)
-{
-    lua_State *lua = r->lua;
-    json_t *v = NULL;
-    size_t n;
-    switch (lua_type(lua, -1)) {
-    case LUA_TBOOLEAN:
-        return json_boolean(lua_toboolean(lua, -1));
-    case LUA_TNUMBER:
-        v = lua_isinteger(lua, -1) ? json_integer(lua_tointeger(lua, -1))
-                                   : json_real(lua_tonumber(lua, -1));
-        break;
-    case LUA_TSTRING: {
-        const char *s = lua_tolstring(lua, -1, &n);
-        v = json_stringn(s, n);
-        break;
-    }
-    case LUA_TTABLE:
-        return table_to_json(r, depth, where);
-    default:
-        refuse_plain(r, where,
-                     lua_pushfstring(lua, "a %s is not plain data", luaL_typename(lua, -1)));
-    }
-    if (!v) {
-        refuse_plain(r, where, "it cannot be JSON (a string that is not UTF-8, or NaN)");
-    }
-    return v;
 }
 
 /* --- routes and task_defaults ---------------------------------------------------------------- */
@@ -185,7 +53,7 @@ static void read_plain(struct reader *r, json_t *object, const char *key)
     if (strcmp(key, "routes") == 0) {
         check_routes(r);
     }
-    json_t *v = to_json(r, 1, key);
+    json_t *v = moil_lua_to_json(r->lua, r->path, key);
     if (json_is_array(v) && json_array_size(v) == 0) { /* {} says nothing either way */
         json_decref(v);
         v = json_object();
@@ -206,7 +74,7 @@ static void join_list(struct reader *r, const char *key)
     lua_State *lua = r->lua;
     lua_Unsigned n = lua_rawlen(lua, -1);
     luaL_Buffer b;
-    if (n == 0 || n > LIST_MAX || !is_list(r)) {
+    if (n == 0 || n > LIST_MAX || !moil_lua_is_list(lua)) {
         refuse_plain(r, key, "it must be a string, or a list of strings");
     }
     int list = lua_gettop(lua);
@@ -310,7 +178,7 @@ void moil_plain_read(lua_State *lua, const char *path, struct config_file *out)
 {
     struct reader r = {.lua = lua, .path = path, .out = out};
     out->settings = calloc(moil_option_count, sizeof *out->settings);
-    struct json_box *box = push_box(lua); /* +1 */
+    struct json_box *box = moil_lua_push_box(lua); /* +1 */
     box->json = json_object();
     if (!out->settings || !box->json) {
         luaL_error(lua, "%s: out of memory", path);
