@@ -51,6 +51,18 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
         moil_agent_stop(&p->agent);
 }
 
+/* The beat file's entries, and the routes for entries that were added and name no queue. */
+static void tell_scheduler(struct process *p, const json_t *check)
+{
+    json_t *beat = json_object_get(check, "beat"), *config = json_object_get(check, "config");
+    char *entries = beat ? json_dumps(beat, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *routes = json_object_get(config, "routes") ? json_dumps(config, JSON_COMPACT) : NULL;
+    moil_scheduler_set_file(&p->agent, slice_str(entries ? entries : ""),
+                            slice_str(routes ? routes : ""));
+    free(entries);
+    free(routes);
+}
+
 /* The members of the node's report that only a reload changes: who and where it is, what it serves.
  */
 static void write_report(struct process *p)
@@ -58,11 +70,12 @@ static void write_report(struct process *p)
     const moil_runtime_options *o = &p->runtime->options;
     char host[128] = "";
     gethostname(host, sizeof host - 1);
-    json_t *check = json_loadb(p->result.data, p->result.len, 0, NULL), *task,
+    json_t *check = json_loadb(p->result.data, p->result.len, JSON_ALLOW_NUL, NULL), *task,
            *names = json_array();
     size_t i;
     json_array_foreach(json_object_get(check, "tasks"), i, task)
         json_array_append(names, json_object_get(task, "name"));
+    tell_scheduler(p, check);
     json_t *report = json_pack("{s:s, s:i, s:s, s:f, s:f, s:i, s:O?, s:O?, s:o}", "host", host,
                                "pid", (int)getppid(), "version", MOIL_VERSION, "started_at",
                                p->started_at, "lease", o->lease, "generation", p->generation,
@@ -109,6 +122,7 @@ int moil_agent_role(struct child_context *context)
         .slots = slots,
         .pulse = context->pulse,
         .word_fd = context->word_fd,
+        .alone = r->options.beat_only != 0,
         .on_ready = on_ready,
         .data = &p,
     };

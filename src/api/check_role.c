@@ -44,30 +44,44 @@ static void add_queues(const struct runtime *r, struct vm *vm, struct buffer *ou
     moil_queues_fini(&set);
 }
 
-int moil_check_load(const struct runtime *r, struct check_result *out, char *errstr, size_t errlen)
+static int load_tasks(const struct runtime *r, struct vm *vm, char *errstr, size_t errlen)
 {
-    struct vm_host host = moil_host_of_check();
-    struct vm *vm =
-        moil_vm_new(&(struct vm_options){.lua_dir = r->options.lua_dir,
-                                         .config_json = slice_str(r->options.config_json),
-                                         .record = out->draft,
-                                         .loading = out->loading,
-                                         .time_limit_s = r->options.time_limit,
-                                         .soft_time_limit_s = r->options.soft_time_limit,
-                                         .max_memory_mb = r->options.max_memory},
-                    &host, errstr, errlen);
-    if (!vm)
-        return MOIL_EINVAL;
     int err = 0;
     for (const char *const *path = r->options.paths; !err && *path; path++)
         err = moil_vm_load(vm, *path, errstr, errlen);
-    if (!err) {
-        moil_buffer_add_str(&out->json, "{\"tasks\":[");
+    return err;
+}
+
+static struct vm *new_vm(const struct runtime *r, struct check_result *out, char *errstr,
+                         size_t errlen)
+{
+    struct vm_host host = moil_host_of_check();
+    return moil_vm_new(&(struct vm_options){.lua_dir = r->options.lua_dir,
+                                            .config_json = slice_str(r->options.config_json),
+                                            .record = out->draft,
+                                            .loading = out->loading,
+                                            .time_limit_s = r->options.time_limit,
+                                            .soft_time_limit_s = r->options.soft_time_limit,
+                                            .max_memory_mb = r->options.max_memory},
+                       &host, errstr, errlen);
+}
+
+int moil_check_load(const struct runtime *r, struct check_result *out, char *errstr, size_t errlen)
+{
+    const moil_runtime_options *o = &r->options;
+    struct vm *vm = o->beat_only ? NULL : new_vm(r, out, errstr, errlen);
+    int err = vm ? load_tasks(r, vm, errstr, errlen) : o->beat_only ? 0 : MOIL_EINVAL;
+    moil_buffer_addf(&out->json, "{\"concurrency\":%d,\"config\":%s,", o->concurrency,
+                     o->config_json ? o->config_json : "{}");
+    if (!err && o->beat_file)
+        err = moil_check_beat(r, vm, out, errstr, errlen);
+    moil_buffer_add_str(&out->json, "\"tasks\":[");
+    if (vm && !err)
         moil_vm_each_task(vm, add_task, out);
-        moil_buffer_add_str(&out->json, "],\"queues\":[");
+    moil_buffer_add_str(&out->json, "],\"queues\":[");
+    if (vm && !err)
         add_queues(r, vm, &out->json);
-        moil_buffer_addf(&out->json, "],\"concurrency\":%d}", r->options.concurrency);
-    }
+    moil_buffer_add_str(&out->json, "]}");
     moil_vm_free(vm);
     return err;
 }
@@ -120,6 +134,8 @@ static void add_paths(const struct runtime *r, const struct buffer *draft, struc
     moil_buffer_add_char(out, '\0');
     for (const char *const *path = r->options.paths; *path; path++)
         add_watched(out, 'D', slice_str(*path));
+    if (r->options.beat_file)
+        add_watched(out, 'F', slice_str(r->options.beat_file));
     if (r->options.config_file)
         add_watched(out, 'F', slice_str(r->options.config_file));
     for (size_t at = 0; s && moil_snapshot_next(s, &at, &entry);) {
@@ -163,12 +179,18 @@ static int check(struct runtime *r, struct check_result *found, struct child_con
     return err;
 }
 
+static void log_line(const char *line)
+{
+    log_warning("%s", line);
+}
+
 int moil_check_role(struct child_context *context)
 {
     char errstr[512];
     struct runtime *r = context->data;
     struct buffer draft;
-    struct check_result found = {.draft = &draft, .loading = context->plan->loading};
+    struct check_result found = {
+        .draft = &draft, .loading = context->plan->loading, .warn = log_line};
     moil_buffer_init(&draft);
     moil_buffer_init(&found.json);
     int err = check(r, &found, context, errstr, sizeof errstr);
@@ -176,7 +198,7 @@ int moil_check_role(struct child_context *context)
         log_error("%s", errstr);
         moil_buffer_clear(&found.json);
     }
-    if (!err && found.tasks == 0)
+    if (!err && found.tasks == 0 && !r->options.beat_only)
         log_warning("no task is registered there (a task is registered by moil.task(name, fn))");
     if (r->options.watch)
         add_paths(r, &draft, &found.json);

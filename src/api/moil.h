@@ -193,6 +193,9 @@ typedef struct moil_runtime_options {
     const char *lua_dir; /* NULL: the embedded library */
     const char *config_json; /* plain data of moil.lua for tasks (routes, task_defaults); NULL: none
                               */
+    const char *beat_file;   /* its entries are run too; NULL: none. A reload reads it anew */
+    int beat_optional;       /* not 0: beat_file need not be there */
+    int beat_only;           /* not 0: the schedule alone: no workers, no tasks, no paths */
     int workers;             /* 0: one per core */
     int concurrency;         /* jobs at a time in each; 0: 16 */
     int burst;               /* not 0: exit when the queues are empty */
@@ -210,8 +213,9 @@ typedef struct moil_runtime_options {
     const char *config_file; /* only to be watched; NULL: none */
     /* For reloads; NULL: the options stay as they are. Called in a child process that ends soon, so
      * nothing needs to be freed: *next holds the running options, and is to become those that a
-     * start would have now. url, ns, paths, name, pidfile, burst, lease, watch and config_file
-     * cannot change. 0; or anything else with one line in errstr: then the reload is not done. */
+     * start would have now. url, ns, paths, name, pidfile, burst, lease, watch, beat_only and
+     * config_file cannot change. 0; or anything else with one line in errstr: then the reload is
+     * not done. */
     int (*reload)(void *data, struct moil_runtime_options *next, char *errstr, size_t errlen);
     void *reload_data;
 } moil_runtime_options;
@@ -222,11 +226,27 @@ typedef struct moil_runtime_options {
  * environment, and obeys them. */
 MOIL_API int moil_runtime_run(const moil_runtime_options *options);
 
-/* Loads the paths in a child process as a worker would, within 1 s; 0, or MOIL_STATUS_INVALID with
- * "file:line: …" in errstr. *json (may be NULL; moil_free) gets
- * {"tasks":[{"name","queue","where",…}],"queues":[…]}. */
+/* Loads the paths in a child process as a worker would, and beat_file, within 1 s; 0, or
+ * MOIL_STATUS_INVALID with "file:line: …" in errstr. *json (may be NULL; moil_free) gets
+ * {"tasks":[{"name","queue","where",…}],"queues":[…],"warnings":[…]}, and "beat" with a beat_file:
+ * its content as moil_beat_read has it, each entry with its queue. */
 MOIL_API int moil_runtime_check(const moil_runtime_options *options, char **json, char *errstr,
                                 size_t errlen);
+
+/* --- schedules -------------------------------------------------------------------------------- */
+
+/* Evaluates a beat file: plain Lua of at most 1 s that returns { timezone = …, schedule = { … } }.
+ * 0, or MOIL_STATUS_INVALID with one line in errstr that names the file, and the line or the entry
+ * and its field. *json (moil_free) gets the same as a JSON object, its keys sorted. */
+MOIL_API int moil_beat_read(const char *path, char **json, char *errstr, size_t errlen);
+
+/* The first n runs after `from` (seconds since the epoch) of all entries of a schedule, in order.
+ * `json` is an object as moil_beat_read gives. Nothing is run, no Redis is asked: pauses and
+ * earlier runs that Redis knows of do not count. 0, or MOIL_STATUS_INVALID with one line in errstr.
+ * *runs (moil_free) gets [{"entry","task","due" (seconds since the epoch),"local" (ISO 8601, in the
+ * entry's zone),"timezone"},…]. */
+MOIL_API int moil_beat_next(const char *json, double from, size_t n, char **runs, char *errstr,
+                            size_t errlen);
 
 #ifdef __cplusplus
 }

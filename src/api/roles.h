@@ -2,6 +2,7 @@
  * supervisor.
  *
  *   check_role.c   loads everything once, and says what is there
+ *   check_beat.c   … and the beat file
  *   worker_role.c  a worker on the default loop, with its signals
  *   agent_role.c   the agent on the default loop, with its signals
  *   role.c         what these two share */
@@ -31,17 +32,28 @@ struct runtime {
     char node_id[300];            /* the name, and what tells this run from others under it */
 };
 
+struct vm;
+
 /* What loading everything has found. */
 struct check_result {
-    struct buffer json;   /* {"tasks": […], "queues": […], "concurrency": N} */
+    struct buffer json; /* {"tasks": […], "queues": […], "concurrency": N, "config": {…}}, with a
+                           beat file also "beat": {…} and "warnings": […] */
     struct buffer *draft; /* of the snapshot (vm/snapshot.h); NULL: none is wanted */
     char *loading;        /* vm_options */
     int tasks;
+    /* Hears what is odd, but no error, one line each; NULL: nobody. */
+    void (*warn)(const char *line);
 };
 
 /* Loads the tasks as a worker would; the caller inits json. 0, or a negative code with one line in
  * errstr. */
 int moil_check_load(const struct runtime *r, struct check_result *out, char *errstr, size_t errlen);
+
+/* Of the check: evaluates the beat file, and appends its members of the result, each with a comma
+ * behind it; nothing where it need not be there, and is not. vm: NULL when no tasks are loaded. As
+ * moil_check_load. */
+int moil_check_beat(const struct runtime *r, struct vm *vm, struct check_result *out, char *errstr,
+                    size_t errlen);
 
 /* Begins a process with an event loop: its name (at most 15 bytes), no SIGPIPE, random numbers of
  * its own, and where Redis is. 0, or the exit status, with the reason logged. */

@@ -102,6 +102,7 @@ int moil_runtime_run(const moil_runtime_options *options)
         .load_ms = LOAD_MS,
         .pidfile = r.options.pidfile,
         .burst = r.options.burst != 0,
+        .alone = r.options.beat_only != 0,
         .watch = r.options.watch != 0,
         .embedded_dir = embedded ? dir : NULL,
         .ready_line = line,

@@ -23,7 +23,7 @@ void moil_settings_fill(moil_runtime_options *o)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     o->ns = o->ns && *o->ns ? o->ns : "moil";
     o->paths = o->paths ? o->paths : no_paths;
-    o->workers = o->workers > 0 ? o->workers : (int)(cores > 0 ? cores : 1);
+    o->workers = o->beat_only ? 0 : o->workers > 0 ? o->workers : (int)(cores > 0 ? cores : 1);
     o->concurrency = o->concurrency > 0 ? o->concurrency : MOIL_CONCURRENCY_DEFAULT;
     o->shutdown_timeout = o->shutdown_timeout > 0 ? o->shutdown_timeout : SHUTDOWN_TIMEOUT_S;
     o->time_limit = o->time_limit == 0 ? 3600 : o->time_limit < 0 ? 0 : o->time_limit;
@@ -82,6 +82,7 @@ void moil_settings_keep(moil_runtime_options *next, const moil_runtime_options *
     next->burst = running->burst;
     next->lease = running->lease;
     next->watch = running->watch;
+    next->beat_only = running->beat_only;
     next->config_file = running->config_file;
     next->reload = running->reload;
     next->reload_data = running->reload_data;
@@ -92,7 +93,8 @@ void moil_settings_keep(moil_runtime_options *next, const moil_runtime_options *
 #define AT(field) offsetof(moil_runtime_options, field)
 
 /* The strings of the struct, but those that moil_settings_keep keeps. */
-static const size_t strings[] = {AT(queues), AT(lua_dir), AT(config_json), AT(log_level)};
+static const size_t strings[] = {AT(queues), AT(lua_dir), AT(config_json), AT(log_level),
+                                 AT(beat_file)};
 
 enum { STRINGS = sizeof strings / sizeof strings[0] };
 

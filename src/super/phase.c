@@ -42,8 +42,11 @@ static void announce(struct super *s)
 {
     MOIL_CRASH_POINT("super.ready");
     int n = moil_generation_count(s, serving_number(s));
+    char workers[32] = "the schedule alone";
+    if (!s->options->alone)
+        snprintf(workers, sizeof workers, "%d worker%s", n, plural(n));
     const char *more = s->options->ready_line;
-    log_info("ready: %d worker%s%s%s", n, plural(n), more ? ", " : "", more ? more : "");
+    log_info("ready: %s%s%s", workers, more ? ", " : "", more ? more : "");
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
@@ -70,7 +73,9 @@ static void resume(struct super *s)
 
 static void add_worker(struct super *s)
 {
-    if (moil_generation_add_worker(s, moil_generation_in(&s->generations, GENERATION_SERVING)))
+    if (s->options->alone)
+        log_warning("this node runs the schedule alone: it has no workers");
+    else if (moil_generation_add_worker(s, moil_generation_in(&s->generations, GENERATION_SERVING)))
         log_info("one worker more: %d", moil_generation_count(s, serving_number(s)));
     else
         log_warning("no more than %d workers are possible", SUPER_WORKERS_MAX);
@@ -79,6 +84,10 @@ static void add_worker(struct super *s)
 static void remove_worker(struct super *s)
 {
     int number = serving_number(s);
+    if (s->options->alone) {
+        log_warning("this node runs the schedule alone: it has no workers");
+        return;
+    }
     if (moil_generation_count(s, number) <= 1) {
         log_warning("the last worker stays: stop the node with SIGTERM");
         return;

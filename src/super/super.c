@@ -323,7 +323,7 @@ static int open_super(struct super *s)
         return STATUS_FAILED;
     }
     s->children.pulse = s->pulse.pulse;
-    if (o->plan.workers < 1 || o->plan.workers > SUPER_WORKERS_MAX) {
+    if (o->plan.workers < (o->alone ? 0 : 1) || o->plan.workers > SUPER_WORKERS_MAX) {
         log_error("the number of workers is 1 to %d, not %d", SUPER_WORKERS_MAX, o->plan.workers);
         return STATUS_USAGE;
     }

@@ -19,12 +19,12 @@ enum {
     SUPER_WORKERS_MAX = 256,   /* of one generation */
     SUPER_GENERATIONS_MAX = 6, /* one serves, one starts, four drain */
     SUPER_SLOTS_MAX = SUPER_WORKERS_MAX * SUPER_GENERATIONS_MAX,
-    SUPER_RESULT_MAX = 1 << 20, /* bytes of the check child's result */
+    SUPER_RESULT_MAX = 16 << 20, /* bytes of the check child's result */
 };
 
 /* What the check child tells the supervisor of the generation to be. */
 struct plan {
-    int workers;             /* 1 … SUPER_WORKERS_MAX */
+    int workers;             /* 1 … SUPER_WORKERS_MAX; 0 where the agent is alone */
     int shutdown_timeout_ms; /* warm shutdown: then the workers are killed */
     int tasks;               /* for the log */
     int log_level;           /* enum log_level; -1: as it is */
@@ -85,6 +85,7 @@ struct super_options {
     const char *pidfile;      /* NULL: none */
     bool burst;               /* a worker that exits with 0 is not started again, unless it has
                                  retired; all gone: done */
+    bool alone;               /* the agent alone: no workers, ever */
     bool watch;               /* reload when one of the paths changes that the last check named */
     const char *embedded_dir; /* not NULL: run and watch a private redis-server in this folder */
     const char *ready_line;   /* logged behind "ready: 2 workers", when all are; NULL: nothing */

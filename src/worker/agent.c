@@ -47,6 +47,7 @@ static void link_up(void *data)
     moil_sweeper_start(a);
     moil_recoverer_start(a);
     moil_reliever_start(a);
+    moil_scheduler_start(a);
 }
 
 static void waiting_up(void *data)
@@ -60,6 +61,7 @@ static void link_down(void *data, int err)
     struct agent *a = data;
     a->promoting = false;
     a->up_since_us = 0;
+    moil_scheduler_stop(a);
     if (a->stopping)
         ev_break(a->loop, EVBREAK_ALL);
 }
@@ -76,7 +78,8 @@ int moil_agent_init(struct agent *a, struct ev_loop *loop, const struct agent_op
         moil_link_new(loop, options->url, &(struct link_hooks){.on_up = waiting_up, .data = a});
     if (!a->link || !a->waiting)
         return MOIL_ENOMEM;
-    return moil_broker_init(&a->broker, a->link, options->ns, CALL_TIMEOUT_MS);
+    int err = moil_broker_init(&a->broker, a->link, options->ns, CALL_TIMEOUT_MS);
+    return err ? err : moil_scheduler_init(a);
 }
 
 void moil_agent_fini(struct agent *a)
@@ -90,6 +93,7 @@ void moil_agent_fini(struct agent *a)
     moil_link_free(a->link);
     moil_link_free(a->waiting);
     moil_reliever_fini(a); /* its calls ended with the link */
+    moil_scheduler_fini(a);
     moil_broker_fini(&a->broker);
     moil_buffer_fini(&a->text);
 }
@@ -138,6 +142,7 @@ void moil_agent_leave_if_free(struct agent *a)
 void moil_agent_stop(struct agent *a)
 {
     a->stopping = true;
+    moil_scheduler_stop(a);
     MOIL_CRASH_POINT("agent.stopping");
     if (moil_link_state(a->link) == LINK_UP) {
         say_good_bye(a);

@@ -8,10 +8,10 @@
  *   reliever.c   what a stuck worker has reserved
  *   watchdog.c   how the node's workers do
  *   redis_check.c  a look at the server's INFO, with warnings
+ *   scheduler.c  beat: the entries of a beat file, and those added at run time
  *
  * Each part is given the agent and starts anew with each connection, but the watchdog, which needs
- * none. Beat and control commands will
- * be parts too. */
+ * none. */
 #ifndef MOIL_WORKER_AGENT_H
 #define MOIL_WORKER_AGENT_H
 
@@ -37,6 +37,7 @@ struct agent_options {
     struct pulse *pulse; /* a sign of life for the supervisor; NULL: nobody minds */
     int word_fd; /* what the supervisor says of deaths (super/child.h), non-blocking; -1: nobody
                     says anything */
+    bool alone;  /* the node has no workers, ever */
     void (*on_ready)(void *data);
     void *data;
 };
@@ -44,6 +45,7 @@ struct agent_options {
 struct lease_seen;
 struct watch;
 struct recovery;
+struct scheduler;
 
 struct agent {
     struct agent_options options;
@@ -59,8 +61,10 @@ struct agent {
     ev_timer promote; /* when the next delayed job is due */
     ev_timer sweep;
     ev_timer watchdog;
+    struct scheduler *scheduler;
     bool promoting;     /* a promote script is under way … */
-    bool promote_again; /* … and a tick came meanwhile */
+    int64_t promote_us; /* … since then (monotonic) */
+    bool promote_again; /* … and a token came meanwhile */
     ev_io words;
     ev_timer leases;             /* looks at the other nodes' leases */
     struct buffer word;          /* the part of a line that has come */
@@ -98,6 +102,16 @@ void moil_reliever_fini(struct agent *a);
 void moil_agent_leave_if_free(struct agent *a); /* for the recoverer: a recovery has ended */
 void moil_watchdog_start(struct agent *a);      /* once, with the agent */
 void moil_redis_check(struct agent *a);         /* once: asks INFO, and warns of what it sees */
+int moil_scheduler_init(struct agent *a);       /* 0 or MOIL_ENOMEM */
+void moil_scheduler_fini(struct agent *a);
+void moil_scheduler_start(struct agent *a);
+void moil_scheduler_stop(struct agent *a); /* also when the link is down */
+/* What a reply to what was sent then (monotonic) told: Redis's time, and the version of the entries
+ * that were added. */
+void moil_scheduler_hear(struct agent *a, int64_t sent_us, int64_t redis_us, int64_t version);
+/* JSON texts: the beat file's entries (beat/config.h), and the plain data of the config file;
+ * empty: there is none. */
+void moil_scheduler_set_file(struct agent *a, struct slice schedule, struct slice config);
 
 enum { MOIL_HEALTH_WHY = 96 };
 

@@ -103,7 +103,7 @@ static bool is_young(const struct agent *a)
         ready += is_ready;
         starting += !is_ready && atomic_load(&p->pid) != 0;
     }
-    return ready == 0 || starting > 0;
+    return (ready == 0 && !a->options.alone) || starting > 0;
 }
 
 static void heartbeat_cb(struct ev_loop *loop, ev_timer *timer, int events)

@@ -3,6 +3,7 @@
  * Its timer is set to the earliest due time, which each promote tells; a token on the `tick` list
  * says that an earlier one came. Any number of agents may do this at once: the script moves each
  * job once. */
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "worker/agent.h"
@@ -29,6 +30,9 @@ static void promoted(void *data, int err, const struct reply *reply)
     MOIL_CRASH_POINT_IF(!err && moil_reply_integer(moil_reply_at(reply, 0)) > 0, "agent.promoted");
     bool again = a->promote_again || err == MOIL_ENOSCRIPT;
     a->promoting = a->promote_again = false;
+    if (!err)
+        moil_scheduler_hear(a, a->promote_us, moil_reply_integer(moil_reply_at(reply, 4)),
+                            moil_reply_integer(moil_reply_at(reply, 3)));
     if (again || (!err && moil_reply_integer(moil_reply_at(reply, 0)) >= MOIL_BATCH_MAX))
         promote(a);
     else
@@ -44,6 +48,7 @@ static void promote(struct agent *a)
     moil_args_clear(&a->broker.args);
     moil_args_int(&a->broker.args, MOIL_BATCH_MAX);
     MOIL_CRASH_POINT("agent.promoting");
+    a->promote_us = moil_clock_monotonic_us();
     a->promoting = moil_broker_eval(&a->broker, SCRIPT_PROMOTE, promoted, a) == 0;
 }
 
