@@ -112,7 +112,7 @@ describe("moil", function()
     usage_error("%-%-concurrency is no option of `moil call`; it belongs to worker dev", "call",
       "t", "--concurrency=2")
     usage_error('%-%-concurrency: "0" is not a whole number from 1 to 100000', "worker", "-c", "0")
-    usage_error("unknown option %-%-beat", "worker", "--beat", "b.lua")
+    usage_error("%-%-beat is no option of `moil beat`", "beat", "b.lua", "--beat", "b.lua")
     usage_error("%-%-watch is no option of `moil call`; it belongs to worker dev", "call", "t",
       "--watch")
   end)

@@ -89,7 +89,7 @@ describe("options", function()
   end)
 
   it("refuse what is not built yet", function()
-    for _, option in ipairs { "--beat", "--depends-on" } do
+    for _, option in ipairs { "--depends-on" } do
       for _, command in ipairs { "worker", "call", "dev", "revoke" } do
         assert.matches("unknown option", refused(command, { option, "x" }))
       end

@@ -10,7 +10,7 @@
 --           it is in a C call), "long" (all run until the death), "half" (all run half a second)
 -- scene     "node" (a node with work), "evict" (another node vanished before), "fence" (its worker
 --           is declared dead while it lives), "late" (the same, and it goes on when another node
---           has run its jobs), "client"
+--           has run its jobs), "beat" (a node with a schedule), "client"
 -- ordered   jobs must first run in the order of their enqueueing
 -- charged   one job was on the CPU, and is charged with a crash
 
@@ -47,6 +47,9 @@ add("agent.told agent.condemned agent.recovering agent.recovered", { load = "die
 add("agent.seized agent.relieved", { load = "stuck" })
 add("agent.evicting agent.evicted", { scene = "evict", load = "long" })
 add("agent.stopping agent.leaving agent.left", { signal = "TERM" })
+
+-- A tick: the same entry's next scheduler goes on.
+add("beat.ticking beat.written beat.fired", { scene = "beat", load = "none", count = 5 })
 
 -- The supervisor takes its children with it: another node gives the jobs back.
 add("super.checking super.checked super.agent_forked super.ready", {})

@@ -31,6 +31,7 @@ moil.task("parent", function(i)
   note(i)
   return moil.send("mark", { "child" }):get { timeout = 30 }
 end)
+moil.task("tock", { bind = true }, function(self) note(self.id) end)
 moil.task("die", function(i)
   note(i)
   if is_first "died" then
@@ -55,6 +56,10 @@ moil.task("stuck", function(i)
   os.execute "for i in $(seq 500); do [ -e mark ] && break; sleep 0.02; done"
   return i
 end)
+]]
+
+local BEAT <const> = [[
+return { schedule = { grid = { task = "tock", every = 0.1, catch_up = "all" } } }
 ]]
 
 local WORK <const> = { "mark", "nap", "spin", "fail", "again", "ignored", "parent" }
@@ -102,6 +107,7 @@ local function open(point)
   self.redis:call("SELECT", tostring(used))
   self.tasks = support.write(dir .. "/tasks.lua", TASKS)
   self.ids, self.kinds = {}, {}
+  self.beat = point.scene == "beat" and support.write(dir .. "/beat.lua", BEAT) or nil
   return self
 end
 
@@ -133,6 +139,7 @@ function run:node(armed)
     "worker", self.tasks, "-w", "1", "-c", "32", "--shutdown-timeout", "10",
     -- Two nodes that live must not take each other for gone, however slow the machine is.
     "--lease", point.scene == "late" and "5" or "1",
+    self.beat and "--beat", self.beat,
   }
   self.nodes[#self.nodes + 1] = node
   return node
@@ -337,6 +344,30 @@ function scenes.client(self)
   assert.equal(0, call(false).code)
   self:await_ends()
   assert.same({ "mark-1" }, self:notes())
+  self:leave(node)
+end
+
+-- The ticks of an entry go on where the scheduler died: each due time once, none left out.
+function scenes.beat(self)
+  local armed = self:node(true)
+  self:await_death()
+  local before = self:call("LLEN", "beat_history")
+  await(function() return "more ticks\n" .. self:report() end, function()
+    return self:call("LLEN", "beat_history") >= before + 10
+  end)
+  armed:kill("TERM")
+  await(function() return "the node's end\n" .. self:report() end, has_ended(armed))
+  local last
+  for _, line in ipairs(self:call("LRANGE", "beat_history", "0", "-1")) do
+    local due, id = line:match("^(%d+) %d+ (%S+) fired grid$")
+    assert.equal(last and last - 100 or tonumber(due), tonumber(due), line)
+    last = tonumber(due)
+    table.insert(self.ids, 1, id)
+    self.kinds[id] = "tock"
+  end
+  self.beat = nil
+  local node = self:node(false) -- for what was enqueued last
+  self:await_ends()
   self:leave(node)
 end
 

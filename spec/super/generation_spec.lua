@@ -76,7 +76,7 @@ describe("a new generation", function()
   end
 
   it("is not begun when the check fails, loops or crashes", function()
-    for _, script in ipairs { "exit:6", "loop", "raise:11", "write:1100000" } do
+    for _, script in ipairs { "exit:6", "loop", "raise:11", "write:17000000" } do
       local path = flag()
       local node = start_ready { check = "given:" .. path .. "," .. script }
       support.write(path, "")

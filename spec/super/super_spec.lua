@@ -76,10 +76,10 @@ describe("start", function()
     assert.is_nil(node:stderr():find("took more", 1, true))
   end)
 
-  it("refuses a result over 1 MB", function()
-    local node = start { check = "write:1100000" }
+  it("refuses a result over 16 MB", function()
+    local node = start { check = "write:17000000" }
     assert.equal(6, (node:wait(BY)))
-    assert.matches("over 1 MB", node:stderr())
+    assert.matches("over 16 MB", node:stderr())
   end)
 
   it("refuses a number of workers that it has no pages for", function()

@@ -27,6 +27,16 @@ static void print_tasks(const json_t *tasks, bool json)
     }
 }
 
+static void print_warnings(const json_t *warnings)
+{
+    size_t i;
+    json_t *line;
+    json_array_foreach(warnings, i, line)
+    {
+        moil_complain("%s", json_string_value(line));
+    }
+}
+
 static enum exit_status check(const struct runtime *r, bool json)
 {
     char errstr[1024] = "";
@@ -38,6 +48,7 @@ static enum exit_status check(const struct runtime *r, bool json)
     }
     json_t *found = text ? json_loads(text, JSON_ALLOW_NUL, NULL) : NULL;
     const json_t *tasks = json_object_get(found, "tasks");
+    print_warnings(json_object_get(found, "warnings"));
     enum exit_status status = STATUS_DONE;
     if (json_array_size(tasks) == 0) {
         moil_complain("no task is registered there (a task is registered by moil.task(name, fn))");

@@ -54,6 +54,7 @@ enum exit_status moil_cmd_pause(const struct options *o);
 enum exit_status moil_cmd_resume(const struct options *o);
 enum exit_status moil_cmd_inspect(const struct options *o);
 enum exit_status moil_cmd_dead(const struct options *o);
+enum exit_status moil_cmd_beat(const struct options *o);
 enum exit_status moil_cmd_check(const struct options *o);
 
 #endif

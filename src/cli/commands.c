@@ -19,6 +19,13 @@ const struct command_row moil_commands[] = {
      "run jobs on an embedded Redis, for development",
      "`moil worker` with one worker process and a private redis-server in .moil/, unless told\n"
      "otherwise. The other commands find it there when they are run in the same folder.\n"},
+    {"beat", CMD_BEAT, moil_cmd_beat, "FILE, or: next FILE",
+     "run a schedule, or show what it brings",
+     "Runs the entries of FILE, a Lua file that returns { schedule = { … } }, and those that were\n"
+     "added at run time; any number may do so, each run happens once. Signals as for `moil "
+     "worker`.\n"
+     "\n"
+     "  next FILE   the coming runs of FILE, in order; runs nothing, needs no Redis\n"},
     {"call", CMD_CALL, moil_cmd_call, "TASK [ARG]...",
      "enqueue a job, and print its id or its result",
      "Each ARG is taken as JSON where it is JSON, else as a string:\n"

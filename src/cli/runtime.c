@@ -10,10 +10,11 @@
 #include "cli/complaint.h"
 
 #define DEFAULT_PATH "tasks"
+#define DEFAULT_BEAT "beat.lua"
 
 static enum exit_status take_paths(struct runtime *r, const struct options *o)
 {
-    size_t count = o->operand_count;
+    size_t count = o->command == CMD_BEAT ? 0 : o->operand_count;
     r->paths = calloc(count + 2, sizeof *r->paths);
     if (!r->paths) {
         moil_complain("out of memory");
@@ -26,7 +27,13 @@ static enum exit_status take_paths(struct runtime *r, const struct options *o)
                                        strerror(errno));
         }
     }
+    if (o->beat && access(o->beat, R_OK) < 0) {
+        return moil_complain_usage("cannot read the beat file %s: %s", o->beat, strerror(errno));
+    }
     if (count > 0) {
+        return STATUS_DONE;
+    }
+    if (o->command == CMD_BEAT) {
         return STATUS_DONE;
     }
     r->paths[0] = DEFAULT_PATH;
@@ -42,6 +49,14 @@ static long said(long v)
     return v > 0 ? v : 0;
 }
 
+static const char *beat_file(const struct options *o)
+{
+    if (o->command == CMD_BEAT) {
+        return o->operands[0];
+    }
+    return o->beat || o->command != CMD_DEV ? o->beat : DEFAULT_BEAT;
+}
+
 /* But for the paths, and what reloading needs. */
 static moil_runtime_options translate(const struct options *o)
 {
@@ -54,6 +69,9 @@ static moil_runtime_options translate(const struct options *o)
         .pidfile = o->pidfile,
         .lua_dir = o->lua_dir,
         .config_json = o->config_json,
+        .beat_file = beat_file(o),
+        .beat_optional = o->command == CMD_DEV && !o->beat,
+        .beat_only = o->command == CMD_BEAT,
         .workers = (int)said(o->workers),
         .concurrency = (int)said(o->concurrency),
         .burst = o->burst,

@@ -214,6 +214,8 @@ const char *moil_command_name(enum command command)
         return "dead";
     case CMD_CHECK:
         return "check";
+    case CMD_BEAT:
+        return "beat";
     case CMD_ALL:
         break;
     }

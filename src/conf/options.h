@@ -25,7 +25,8 @@ enum command {
     CMD_DEAD = 1 << 9,
     CMD_CHECK = 1 << 10,
     CMD_RESCHEDULE = 1 << 11,
-    CMD_ALL = (1 << 12) - 1,
+    CMD_BEAT = 1 << 12,
+    CMD_ALL = (1 << 13) - 1,
 };
 
 /* Numbers: where nothing was said and the table has no default, -1 (a negative value is never
@@ -42,7 +43,7 @@ struct options {
     double deadline;
     long max_payload;
     /* worker, dev, check */
-    char *queues, *name, *pidfile, *lua_dir;
+    char *queues, *name, *pidfile, *lua_dir, *beat;
     long workers, concurrency, memory_limit, max_memory, max_tasks;
     double shutdown_timeout, lease, result_ttl, time_limit, soft_time_limit;
     bool burst, watch;
@@ -52,6 +53,9 @@ struct options {
     double timeout, countdown, expires, eta, call_result_ttl; /* eta: seconds since the epoch;
         expires: the same, or less than MOIL_EPOCH_FROM: seconds from now */
     long priority, repeat, limit, offset;
+    /* beat */
+    double from; /* seconds since the epoch */
+    long count;
     /* from the config file: {"routes": …, "task_defaults": …} for the Lua side; NULL: none */
     char *config_json;
     /* what is not an option, in order; the strings are borrowed from argv */

@@ -2,15 +2,12 @@
  * parsing, --help and docs/options.md follow. Knows nothing of where values come from. */
 #include "conf/table.h"
 
-#include <string.h>
-
-#include "conf/suggest.h"
-
 #define AT(field) .offset = offsetof(struct options, field)
 #define COUNT(a)  (sizeof(a) / sizeof *(a))
 
 enum {
     RUNTIME = CMD_WORKER | CMD_DEV,
+    NODE = RUNTIME | CMD_BEAT,
     CLIENTS = CMD_CALL | CMD_RESULT | CMD_REVOKE | CMD_RESCHEDULE | CMD_PURGE | CMD_PAUSE |
               CMD_RESUME | CMD_INSPECT | CMD_DEAD,
 };
@@ -211,7 +208,7 @@ const struct option_row moil_option_rows[] = {
      .arg = "S",
      AT(lease),
      .type = OPTION_SECONDS,
-     .commands = RUNTIME,
+     .commands = NODE,
      .min = 1,
      .max = 3600,
      .initial = "15",
@@ -235,7 +232,7 @@ const struct option_row moil_option_rows[] = {
      .arg = "NAME",
      AT(name),
      .type = OPTION_NAME,
-     .commands = RUNTIME,
+     .commands = NODE,
      .initial_note = "host name and process id",
      .env = "MOIL_NAME",
      .key = "name",
@@ -245,7 +242,7 @@ const struct option_row moil_option_rows[] = {
      .arg = "FILE",
      AT(pidfile),
      .type = OPTION_STRING,
-     .commands = RUNTIME,
+     .commands = NODE,
      .env = "MOIL_PIDFILE",
      .key = "pidfile",
      .fixed = true,
@@ -254,7 +251,7 @@ const struct option_row moil_option_rows[] = {
      .arg = "FILE",
      AT(log_file),
      .type = OPTION_STRING,
-     .commands = RUNTIME,
+     .commands = NODE,
      .initial_note = "standard error",
      .env = "MOIL_LOG_FILE",
      .key = "log_file",
@@ -263,12 +260,21 @@ const struct option_row moil_option_rows[] = {
     {.name = "watch",
      AT(watch),
      .type = OPTION_BOOL,
-     .commands = RUNTIME,
+     .commands = NODE,
      .initial_note = "for `dev`: always",
      .env = "MOIL_WATCH",
      .key = "watch",
      .fixed = true,
-     .help = "reload when a script or the config file changes"},
+     .help = "reload when a script, the beat file or the config file changes"},
+    {.name = "beat",
+     .arg = "FILE",
+     AT(beat),
+     .type = OPTION_STRING,
+     .commands = RUNTIME | CMD_CHECK,
+     .initial_note = "none; for `dev`: `beat.lua` where there is one",
+     .env = "MOIL_BEAT",
+     .key = "beat",
+     .help = "run the schedule in that file too"},
     {.name = "lua-dir",
      .arg = "DIR",
      AT(lua_dir),
@@ -420,65 +426,24 @@ const struct option_row moil_option_rows[] = {
      .type = OPTION_NAME,
      .commands = CMD_DEAD,
      .help = "every job of one task"},
+    {.name = "count",
+     .flag = 'n',
+     .arg = "N",
+     AT(count),
+     .type = OPTION_INT,
+     .commands = CMD_BEAT,
+     .min = 1,
+     .max = 1e6,
+     .initial = "10",
+     .help = "next: so many of the coming runs"},
+    {.name = "from",
+     .arg = "TIME",
+     AT(from),
+     .type = OPTION_INSTANT,
+     .commands = CMD_BEAT,
+     .initial_note = "now",
+     .help =
+         "next: the runs after that time: 2030-01-01T09:00:00+08:00, or seconds since the epoch"},
 };
 
 const size_t moil_option_count = COUNT(moil_option_rows);
-
-const struct option_row *moil_option_by_name(struct slice name, unsigned commands)
-{
-    for (size_t i = 0; i < moil_option_count; i++) {
-        const struct option_row *row = &moil_option_rows[i];
-        if ((row->commands & commands) && slice_is(name, row->name)) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
-const struct option_row *moil_option_by_flag(char flag, unsigned commands)
-{
-    for (size_t i = 0; i < moil_option_count; i++) {
-        const struct option_row *row = &moil_option_rows[i];
-        if ((row->commands & commands) && row->flag != 0 && row->flag == flag) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
-const struct option_row *moil_option_by_key(const char *key)
-{
-    for (size_t i = 0; i < moil_option_count; i++) {
-        const struct option_row *row = &moil_option_rows[i];
-        if (row->key && strcmp(row->key, key) == 0) {
-            return row;
-        }
-    }
-    return NULL;
-}
-
-const char *moil_option_nearest(const char *wrong, unsigned commands)
-{
-    const char *names[COUNT(moil_option_rows)] = {NULL};
-    size_t count = 0;
-    for (size_t i = 0; i < moil_option_count; i++) {
-        if (moil_option_rows[i].commands & commands) {
-            names[count++] = moil_option_rows[i].name;
-        }
-    }
-    return moil_nearest_name(wrong, names, count);
-}
-
-const char *moil_option_nearest_key(const char *wrong)
-{
-    const char *keys[COUNT(moil_option_rows) + 2];
-    size_t count = 0;
-    for (size_t i = 0; i < moil_option_count; i++) {
-        if (moil_option_rows[i].key) {
-            keys[count++] = moil_option_rows[i].key;
-        }
-    }
-    keys[count++] = "routes";
-    keys[count++] = "task_defaults";
-    return moil_nearest_name(wrong, keys, count);
-}

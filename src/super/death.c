@@ -134,7 +134,7 @@ static void check_died(struct super *s, struct child *check, pid_t pid, int wait
         return;
     }
     if (!fits)
-        log_error("the tasks are too many: what the check found is over 1 MB");
+        log_error("the tasks and entries are too many: what the check found is over 16 MB");
     else if (too_long)
         took_too_long(moil_board_plan(s->children.board)->loading);
     else if (WIFSIGNALED(wait_status))
