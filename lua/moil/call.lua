@@ -89,6 +89,24 @@ function call.describe(name, args, given)
   return spec
 end
 
+-- Options of tasks that hold for each run of an entry too.
+local FOR_ENTRIES <const> = { "priority", "at_front", "headers", "expires", "max_deliveries" }
+
+---Puts into an entry of the schedule what its task's options say, where they are known here and it
+---says nothing itself.
+---@param entry table       plain data
+function call.fill_entry(entry)
+  local name = entry.task
+  if type(name) ~= "string" then return end
+  local task = registered[name] or NONE
+  for _, option in ipairs(FOR_ENTRIES) do
+    entry[option] = pick(option, entry, task)
+  end
+  if entry.queue == nil then
+    entry.queue = task.queue or config.route(name) or config.task_defaults.queue
+  end
+end
+
 ---Enqueues one job.
 ---@param name string
 ---@param args table

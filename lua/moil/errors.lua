@@ -18,7 +18,7 @@ local errors = {}
 errors.codes = {
   "BadArgument", "BadMessage", "DependencyFailed", "Expired", "MemoryLimitExceeded",
   "RedisUnavailable", "Revoked", "SoftTimeLimitExceeded", "TaskNotRegistered", "TimeLimitExceeded",
-  "Timeout", "TooLarge", "UnknownJob", "WorkerLost",
+  "Timeout", "TooLarge", "UnknownEntry", "UnknownJob", "WorkerLost",
 }
 
 ---What a name of a task, queue, state or job is.

@@ -1,5 +1,6 @@
 -- moil: what `require "moil"` gives, the same inside a worker and in a plain Lua program.
 
+local beat = require "moil.beat"
 local call = require "moil.call"
 local core = require "moil.core"
 local errors = require "moil.errors"
@@ -7,6 +8,7 @@ local result = require "moil.result"
 local signature = require "moil.signature"
 
 local moil = {
+  beat = beat,
   task = require "moil.task",
   retry = require "moil.retry",
   log = require "moil.log",
@@ -63,15 +65,44 @@ function moil.result(id)
   return result.new(id)
 end
 
----Gives a waiting job another time: see result:reschedule.
+-- Runs fn(id) for a job; what it raises as it knows no such job is left out.
+local function with_job(fn, id, ...)
+  local answer = table.pack(pcall(fn, id, ...))
+  if answer[1] then return true, table.unpack(answer, 2, answer.n) end
+  local err = answer[2]
+  if type(err) ~= "table" or err.code ~= "UnknownJob" then error(err, 0) end
+  return false, err
+end
+
+---Cancels an entry of run time by its name, or a job by its id: what has not started never runs.
 ---@param id string
+---@return boolean          false: the job has started, or ended, already. Raises UnknownJob
+---  moil.cancel(add:schedule(0, { 4, 4 }, { repeats = 5, interval = 10 }).id)
+function moil.cancel(id)
+  local handle = result.new(id)
+  local removed = core.beat_remove(id, nil, nil, true)
+  if removed == "1" then return true end
+  local is_job, state = with_job(handle.revoke, handle)
+  if is_job then return state == "REVOKED" end
+  if removed == "2" then
+    errors.bad("beat entry \"%s\" is one of a file: take it out there, or moil.beat.pause it", id)
+  end
+  return error(state, 0)
+end
+
+---Gives a waiting job, or an entry of run time, another time: see result:reschedule.
+---@param id string         of the job, or the entry's name
 ---@param when moil.Point   a number below 1e9: seconds from now
----@return string?          the state afterwards, or nil, message, "BadState"
+---@return string|boolean|nil the job's state afterwards, or nil, message, "BadState"
 ---@return string? message
 ---@return string? code
 ---  moil.reschedule(id, 60)
 function moil.reschedule(id, when)
-  return result.new(id):reschedule(when)
+  local is_job, first, message, code = with_job(result.reschedule, result.new(id), when)
+  if is_job then return first, message, code end
+  local found = beat.get(id)
+  if found and found.entry then return beat.entry(id):reschedule(when) end
+  return error(first, 0)
 end
 
 ---Which Redis a plain program talks to; without it MOIL_REDIS and the defaults of the command line

@@ -1,5 +1,6 @@
 -- moil.task: registers a function under a name and gives its handle.
 
+local beat = require "moil.beat"
 local call = require "moil.call"
 local config = require "moil.config"
 local core = require "moil.core"
@@ -60,6 +61,30 @@ end
 ---@return moil.Signature
 function handle:si(...)
   return signature.new(self.name, table.pack(...), nil, true)
+end
+
+---Enqueues a job each time that a cron expression says, under the name of an entry: calling it
+---again with the same is harmless.
+---@param expr string       "0 12 * * *"
+---@param name string       for moil.cancel, moil.beat.pause, `moil beat list`
+---@param args? table       positional arguments
+---@param given? moil.EntryFields
+---@return moil.Entry
+---  report:cron("0 12 * * *", "noon", { "all" }, { timezone = "Asia/Shanghai" })
+function handle:cron(expr, name, args, given)
+  return beat.cron(self.name, expr, name, args, given)
+end
+
+---Enqueues a job later, or several times: `repeats` times (without it for ever) every `interval`
+---seconds, the first of them then.
+---@param when moil.Point   a number below 1e9: seconds from now
+---@param args? table       positional arguments
+---@param given? table      repeats, interval, name, and the options of a call or an entry
+---@return moil.Result|moil.Entry an entry where it repeats, whose name (or id) moil.cancel takes
+---  add:schedule(60, { 4, 4 })
+---  add:schedule("2030-01-01T09:00:00+08:00", { 4, 4 }, { repeats = 5, interval = 10 })
+function handle:schedule(when, args, given)
+  return beat.schedule(self.name, when, args, given)
 end
 
 -- before_start is composed in once, so that a task without one costs nothing.

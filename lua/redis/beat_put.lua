@@ -4,12 +4,19 @@
 -- since: the due time that it has come to, ms since the epoch; "-": now, so that what falls due
 -- from here on runs. A changed entry keeps how often it ran and its last job.
 -- Returns the outcome and the entry's version (0: there is none): "added", "changed", "same" (this
--- very text is there: nothing happens, so that a repeat after a lost reply is harmless), "clash"
--- (not what was expected: nothing happens), "full" (there are 100,000).
+-- very text is there: it goes on as it does, so that a repeat after a lost reply is harmless; only
+-- the pause is as told), "clash" (not what was expected: nothing happens), "full" (there are
+-- 100,000).
 local name, text, expected, paused, since = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local old = call("HGET", ns .. "beat", name)
 local old_version, old_text = (old or ""):match("^(%d+) (.*)$")
+local state = beat_state(name)
 if old_text == text then
+  if state and paused ~= "-" and paused ~= state.paused then
+    state.paused = paused
+    write_beat_state(name, state)
+    beat_changed()
+  end
   return { "same", old_version }
 elseif expected ~= "*" and expected ~= (old_version or "") then
   return { "clash", old_version or "0" }
@@ -17,7 +24,6 @@ elseif not old and call("HLEN", ns .. "beat") >= 100000 then
   return { "full", "0" }
 end
 local now = string.format("%.0f", now_ms())
-local state = beat_state(name)
 if not state or not old then
   state = { runs = 0, paused = "0", id = "-", first = now, timing = "-" }
 end

@@ -1,7 +1,7 @@
 -- tick: a due time of a beat entry: compares and enqueues in one step, so that it happens once,
 -- whoever of many schedulers comes first.
 -- ARGV: name, seen, due, version, action, overlap "1" | "0", max_runs (0: any), final "1" | "0",
--- then for "fire": id, J record; for "seen": paused "1" | "0", timing; for "anew": nothing, timing
+-- then for "fire": id, J record, "1" for in front; for "seen": paused "1" | "0", timing; for "anew": nothing, timing
 -- seen: the LAST_DUE that the caller knows, or "-" (never seen). due: ms since the epoch. version:
 -- of the run-time entry that the caller knows, or "-" for an entry of a file. final: nothing falls
 -- due after this. timing: what tells a file entry's timing from another, without space; "-" for one
@@ -54,7 +54,7 @@ local function enqueue(id, record)
     local queue, level = place_of(record)
     tally(queue, "enqueued", 1)
     write_tallies()
-    push(queue, level, { id }, false)
+    push(queue, level, { id }, ARGV[11] == "1")
   end
 end
 

@@ -1,3 +1,4 @@
+local client = require "spec.support.client"
 local site = require "spec.support.site"
 local support = require "spec.support"
 
@@ -26,36 +27,6 @@ local QUEUES <const>, ACTIVE <const>, SCHEDULED <const>, DEAD <const> = 0, 1, 2,
 local NODES <const>, REGISTERED <const> = 4, 5
 
 local here, c
-
--- One client: c(command, word…) → status, sentence, what it gave, progress.
-local function client(url, ...)
-  local process = support.spawn({ support.build .. "/spec/client_probe", url, ... },
-    { stdin = "pipe", stdout = "pipe" })
-  local self = {}
-  function self.ask(...)
-    process:write(table.concat({ ... }, "\t") .. "\n")
-  end
-  function self.answer(seconds)
-    local progress = {}
-    while true do
-      local line = process:read_until("^([^\n]*)\n", seconds or 20, "stdout")
-      local state, meta = line:match("^progress\t(%S+)\t(.*)$")
-      if not state then
-        local status, sentence, given = line:match("^(%-?%d+)\t([^\t]*)\t(.*)$")
-        return math.tointeger(status), sentence, given, progress
-      end
-      progress[#progress + 1] = state .. " " .. meta
-    end
-  end
-  function self.close()
-    process:close_stdin()
-    return process:wait(10)
-  end
-  return setmetatable(self, { __call = function(_, ...)
-    self.ask(...)
-    return self.answer()
-  end })
-end
 
 setup(function()
   here = site.open { tasks = TASKS, args = { "-w", "1", "--name", "the-node" } }

@@ -22,7 +22,8 @@ describe("tick", function()
     local id = f.id or "job-" .. count
     local reply = w:eval("tick", name, seen, due, f.version or "-", action, f.overlap or 1,
       f.max_runs or 0, f.final or 0, action == "seen" and (f.paused or 0) or id,
-      action == "fire" and world.record { queue = f.queue } or f.timing or "-")
+      action == "fire" and world.record { queue = f.queue } or f.timing or "-",
+      f.front or 0)
     local state = { last = reply[2], runs = reply[3], paused = reply[4], id = reply[5],
       first = reply[6], timing = reply[8] }
     return reply[1], state, reply[7]
@@ -50,6 +51,12 @@ describe("tick", function()
       { state.last, state.runs, state.paused, state.id })
     assert.is_true(math.abs(w:now_ms() - now // 1000) < 10000)
     assert.same({ "job-2" }, w:fetch(10, { "q" }))
+  end)
+
+  it("enqueues in front where that is wanted", function()
+    w:enqueue("default", 5, { "a" })
+    tick("e", "-", 1000, { front = 1, id = "b" })
+    assert.same({ "b", "a" }, w:fetch(10))
   end)
 
   it("lets one of two schedulers fire, and tells the other where things are", function()

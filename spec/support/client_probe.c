@@ -163,6 +163,29 @@ static void look(const char *name, char **w, int n)
     }
 }
 
+static void beat(const char *name, char **w)
+{
+    char *json = NULL;
+    const char *first = or_null(w[0]);
+    if (strcmp(name, "beat_put") == 0) {
+        answer(moil_beat_put(client, first, or_null(w[1])), "");
+    } else if (strcmp(name, "beat_change") == 0) {
+        answer(moil_beat_change(client, first, or_null(w[1])), "");
+    } else if (strcmp(name, "beat_remove") == 0) {
+        answer(moil_beat_remove(client, first), "");
+    } else if (strcmp(name, "beat_pause") == 0) {
+        answer(moil_beat_pause(client, first, atoi(w[1])), "");
+    } else if (strcmp(name, "beat_list") == 0) {
+        int status = moil_beat_list(client, &json);
+        answer_json(status, json);
+    } else if (strcmp(name, "beat_history") == 0) {
+        int status = moil_beat_history(client, first, strtoul(w[1], NULL, 10), &json);
+        answer_json(status, json);
+    } else {
+        answer(-999, "no such command");
+    }
+}
+
 static void steer(const char *name, char **w)
 {
     char state[201] = "";
@@ -218,6 +241,8 @@ static void serve(char *line)
         wait_for(or_null(w[0]), atof(w[1]), n > 3 ? atoi(w[2]) : -1);
     } else if (strcmp(words[0], "job") == 0 || strcmp(words[0], "view") == 0) {
         look(words[0], w, n - 1);
+    } else if (strncmp(words[0], "beat_", 5) == 0) {
+        beat(words[0], w);
     } else {
         steer(words[0], w);
     }

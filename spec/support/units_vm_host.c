@@ -152,6 +152,22 @@ static enum vm_answer host_sleep(void *data, struct vm_call *call, double second
     return ask(vm, call, "sleep");
 }
 
+static enum vm_answer host_beat(void *data, struct vm_call *call, const struct vm_beat *beat)
+{
+    static const char *const verbs[] = {"put", "remove", "pause", "list", "history", "next"};
+    struct test_vm *vm = data;
+
+    lua_newtable(vm->L);
+    units_set_slice(vm->L, "verb", slice_str(verbs[beat->verb]));
+    units_set_slice(vm->L, "name", beat->name);
+    units_set_slice(vm->L, "text", beat->text);
+    units_set_slice(vm->L, "expect", beat->expect);
+    units_set_bool(vm->L, "flag", beat->flag);
+    units_set_number(vm->L, "from", beat->from_s);
+    units_set_int(vm->L, "limit", (lua_Integer)beat->limit);
+    return ask(vm, call, "beat");
+}
+
 static enum vm_answer host_spawn(void *data, struct vm_call *call, const struct vm_spawn *spawn)
 {
     struct test_vm *vm = data;
@@ -196,6 +212,7 @@ struct vm_host units_vm_host(struct test_vm *vm, size_t max_payload)
         .wait = host_wait,
         .query = host_query,
         .sleep = host_sleep,
+        .beat = host_beat,
         .spawn = host_spawn,
         .update_state = host_update_state,
         .connect = host_connect,

@@ -5,6 +5,7 @@
  *   wait.c       results out
  *   inspect.c    looking
  *   audit.c      checking
+ *   beat.c       entries of the schedule
  *   steer.c      revoke, reschedule, purge, pause, the dead set
  *
  * A client has its own libev loop, which runs only inside its calls. lua_module.c uses this header
@@ -19,6 +20,7 @@
 #include "api/moil.h"
 #include "queue/broker.h"
 #include "queue/inbox.h"
+#include "vm/host.h"
 
 enum { MOIL_PAYLOAD_DEFAULT = 1024 * 1024, MOIL_RESULT_TTL_DEFAULT_S = 86400 };
 
@@ -81,6 +83,10 @@ int moil_client_status(int err);
 
 /* Enqueues what is valid already; sets created. A status. */
 int moil_client_submit(struct moil_client *c, struct submission *subs, size_t count);
+
+/* What is asked of the beat entries; the answer is appended as JSON text (worker/beat_request.h). A
+ * status. */
+int moil_client_beat(struct moil_client *c, const struct vm_beat *ask, struct buffer *out);
 
 /* Waits for the end of a job or, with on_progress, tells custom states. *record: a copy of the R
  * record, owned by the caller. */

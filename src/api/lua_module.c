@@ -177,6 +177,22 @@ static enum vm_answer host_query(void *data, struct vm_call *call, const struct 
     return status < 0 ? fail(call, c, status) : VM_READY;
 }
 
+static enum vm_answer host_beat(void *data, struct vm_call *call, const struct vm_beat *ask)
+{
+    struct moil_client *c = client_of(data, call);
+    struct buffer json;
+    if (!c)
+        return VM_READY;
+    moil_buffer_init(&json);
+    int status = moil_client_beat(c, ask, &json);
+    if (status)
+        fail(call, c, status);
+    else
+        moil_call_add_string(call, moil_buffer_slice(&json));
+    moil_buffer_fini(&json);
+    return VM_READY;
+}
+
 /* --- without Redis ---------------------------------------------------------------------------- */
 
 static enum vm_answer host_sleep(void *data, struct vm_call *call, double seconds)
@@ -253,6 +269,7 @@ int luaopen_moil_core(lua_State *L)
                                  .wait = host_wait,
                                  .query = host_query,
                                  .sleep = host_sleep,
+                                 .beat = host_beat,
                                  .spawn = host_spawn,
                                  .update_state = host_update_state,
                                  .connect = host_connect,

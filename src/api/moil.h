@@ -181,6 +181,44 @@ MOIL_API int moil_dead_delete(moil_client *client, const char *id, const char *t
  * code. */
 MOIL_API int moil_is_served(moil_client *client, const char *queue);
 
+/* --- beat ------------------------------------------------------------------------------------- */
+
+/* Entries of run time: jobs that every scheduler of the namespace (`moil worker`, `moil beat`)
+ * enqueues when they are due. An entry is a JSON object, as in a beat file (docs/scheduling.md):
+ * {"task", one of "every", "cron", "solar" and "at", "args", "queue", …}. A name is 1 to 200
+ * printable characters without space; an entry has at most 64 KB, and there are at most 100,000.
+ *
+ * An entry of a beat file can be paused and resumed too, once a scheduler has seen it. */
+
+/* Adds an entry, or puts it in the place of the one of that name. 1: it was added; 2: it was
+ * changed, and goes on from now; 0: this very entry is there already, and goes on as it does.
+ * MOIL_STATUS_INVALID names the entry and the field that is wrong. */
+MOIL_API int moil_beat_put(moil_client *client, const char *name, const char *json);
+
+/* Changes fields of an entry of run time: those in the object; null takes one away. 1, or 0 when it
+ * was so already; MOIL_STATUS_UNKNOWN: there is none; MOIL_STATUS_STATE: it is one of a file. */
+MOIL_API int moil_beat_change(moil_client *client, const char *name, const char *json);
+
+/* Takes an entry of run time away; jobs that it has enqueued stay. 1; 2: it is one of a file, and
+ * what was known of it is dropped: a scheduler that has it in its file begins anew;
+ * MOIL_STATUS_UNKNOWN. */
+MOIL_API int moil_beat_remove(moil_client *client, const char *name);
+
+/* Pauses an entry, or (0) resumes it: what falls due meanwhile is passed over. 1, or 0 when it was
+ * so already; MOIL_STATUS_UNKNOWN. */
+MOIL_API int moil_beat_pause(moil_client *client, const char *name, int paused);
+
+/* All entries that schedulers know, by name: [{"name", "source": "run time" or "file", "task",
+ * "when", "next_at", "last_due_at", "last_id", "runs", "paused", "first_at", "version", "entry"}],
+ * times in seconds since the epoch; of a file's entry "task", "when", "next_at" and "entry" are not
+ * known to Redis. *json: moil_free. */
+MOIL_API int moil_beat_list(moil_client *client, char **json);
+
+/* The last ticks, of one entry or (NULL) of all, the newest first, at most `limit` (0: all that are
+ * kept, 1,000): [{"name", "due_at", "fired_at", "outcome": "fired", "skipped_overlap" or
+ * "skipped_late", "id"}]. *json: moil_free. */
+MOIL_API int moil_beat_history(moil_client *client, const char *name, size_t limit, char **json);
+
 /* --- runtime ---------------------------------------------------------------------------------- */
 
 typedef struct moil_runtime_options {

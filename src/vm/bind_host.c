@@ -10,8 +10,7 @@
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-/* The call to fill. Raises where the caller could not wait for an answer. */
-static struct vm_call *begin(lua_State *L, struct bind *bind)
+struct vm_call *moil_bind_begin(lua_State *L, struct bind *bind)
 {
     struct run *run = moil_bind_run(L, bind);
     struct vm_call *call = run ? &run->call : &bind->call;
@@ -29,7 +28,7 @@ static struct vm_call *begin(lua_State *L, struct bind *bind)
     return call;
 }
 
-static int push_answers(lua_State *L, int status, lua_KContext ctx)
+int moil_bind_answers(lua_State *L, int status, lua_KContext ctx)
 {
     const struct vm_call *call = (const struct vm_call *)ctx;
 
@@ -40,8 +39,7 @@ static int push_answers(lua_State *L, int status, lua_KContext ctx)
     return moil_call_push(call, L);
 }
 
-/* Goes on with k when the answer is there. */
-static int finish_with(lua_State *L, struct vm_call *call, enum vm_answer answer, lua_KFunction k)
+int moil_bind_finish(lua_State *L, struct vm_call *call, enum vm_answer answer, lua_KFunction k)
 {
     if (answer == VM_READY) {
         return k(L, LUA_OK, (lua_KContext)call);
@@ -52,7 +50,7 @@ static int finish_with(lua_State *L, struct vm_call *call, enum vm_answer answer
 
 static int finish(lua_State *L, struct vm_call *call, enum vm_answer answer)
 {
-    return finish_with(L, call, answer, push_answers);
+    return moil_bind_finish(L, call, answer, moil_bind_answers);
 }
 
 static struct slice check_slice(lua_State *L, int arg)
@@ -88,7 +86,7 @@ static int push_created(lua_State *L, int status, lua_KContext ctx)
     size_t count = moil_call_answer_count(call);
 
     if (call->failed) {
-        return push_answers(L, status, ctx);
+        return moil_bind_answers(L, status, ctx);
     }
     lua_createtable(L, (int)count, 0); /* list */
     for (size_t i = 0; i < count; i++) {
@@ -101,7 +99,7 @@ static int push_created(lua_State *L, int status, lua_KContext ctx)
 static int core_enqueue(lua_State *L)
 {
     struct bind *bind = moil_bind_of(L);
-    struct vm_call *call = begin(L, bind);
+    struct vm_call *call = moil_bind_begin(L, bind);
     size_t count;
 
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -128,8 +126,8 @@ static int core_enqueue(lua_State *L)
     for (size_t i = 0; i < count; i++) {
         moil_submission_settle(call, &call->subs[i]);
     }
-    return finish_with(L, call, bind->host.enqueue(bind->host.data, call, call->subs, count),
-                       push_created);
+    return moil_bind_finish(L, call, bind->host.enqueue(bind->host.data, call, call->subs, count),
+                            push_created);
 }
 
 /* --- wait(id, timeout, progress, seen) -> state, JSON text (, seen) --------------------------- */
@@ -137,7 +135,7 @@ static int core_enqueue(lua_State *L)
 static int core_wait(lua_State *L)
 {
     struct bind *bind = moil_bind_of(L);
-    struct vm_call *call = begin(L, bind);
+    struct vm_call *call = moil_bind_begin(L, bind);
     struct vm_wait wait = {.timeout_s = luaL_optnumber(L, 2, -1), .progress = lua_toboolean(L, 3)};
 
     wait.id = moil_call_put(call, check_slice(L, 1));
@@ -156,7 +154,7 @@ static int core_wait(lua_State *L)
 static int query(lua_State *L, struct vm_question question)
 {
     struct bind *bind = moil_bind_of(L);
-    struct vm_call *call = begin(L, bind);
+    struct vm_call *call = moil_bind_begin(L, bind);
 
     question.id = put_last(call, check_slice(L, 1));
     check_memory(L, call);
@@ -195,7 +193,7 @@ static int core_delete(lua_State *L)
 static int core_sleep(lua_State *L)
 {
     struct bind *bind = moil_bind_of(L);
-    struct vm_call *call = begin(L, bind);
+    struct vm_call *call = moil_bind_begin(L, bind);
 
     return finish(L, call, bind->host.sleep(bind->host.data, call, luaL_checknumber(L, 1)));
 }
@@ -234,7 +232,7 @@ static const char *const *put_argv(lua_State *L, struct vm_call *call, size_t co
 static int core_spawn(lua_State *L)
 {
     struct bind *bind = moil_bind_of(L);
-    struct vm_call *call = begin(L, bind);
+    struct vm_call *call = moil_bind_begin(L, bind);
     struct vm_spawn spawn = {.timeout_s = luaL_checknumber(L, 3),
                              .max_output = (size_t)luaL_checkinteger(L, 4)};
     const char *const *argv;
@@ -257,7 +255,7 @@ static int core_spawn(lua_State *L)
 static int core_update_state(lua_State *L)
 {
     struct bind *bind = moil_bind_of(L);
-    struct vm_call *call = begin(L, bind);
+    struct vm_call *call = moil_bind_begin(L, bind);
     struct slice state = moil_call_put(call, check_slice(L, 1));
     size_t from = call->request.len;
     struct slice meta;
@@ -284,7 +282,7 @@ static int core_connect(lua_State *L)
         return moil_bind_raise(L, "BadArgument",
                                "moil.connect: a worker uses the Redis that it was started with");
     }
-    call = begin(L, bind);
+    call = moil_bind_begin(L, bind);
     url = put_last(call, check_slice(L, 1));
     check_memory(L, call);
     return finish(L, call, bind->host.connect(bind->host.data, call, url));

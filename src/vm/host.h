@@ -53,6 +53,27 @@ struct vm_spawn {
     const char *cwd;         /* NULL: unchanged */
 };
 
+enum vm_beat_verb {
+    VM_BEAT_PUT,
+    VM_BEAT_REMOVE,
+    VM_BEAT_PAUSE,
+    VM_BEAT_LIST,
+    VM_BEAT_HISTORY,
+    VM_BEAT_NEXT,
+};
+
+/* What is asked of the beat entries (worker/beat_request.h). */
+struct vm_beat {
+    enum vm_beat_verb verb;
+    struct slice name;   /* of list: that one; empty: all. Of history: its ticks; empty: all */
+    struct slice text;   /* put, next: the entry, a JSON object. list: the cursor, "0" at first */
+    struct slice expect; /* put: "*" anything, "" nothing may be there, or a version */
+    bool flag;           /* put: it begins with its first due time, however long ago; remove: of run
+                            time alone; pause: paused, else resumed */
+    double from_s;       /* next: after that time, since the epoch; < 0: now */
+    int64_t limit;       /* next, history: how many */
+};
+
 struct vm_host {
     void *data;         /* first argument of each function */
     size_t max_payload; /* bytes of one job's arguments and options, and of one result; 0: 1 MB */
@@ -66,6 +87,8 @@ struct vm_host {
     enum vm_answer (*wait)(void *data, struct vm_call *call, const struct vm_wait *wait);
     enum vm_answer (*query)(void *data, struct vm_call *call, const struct vm_question *question);
     enum vm_answer (*sleep)(void *data, struct vm_call *call, double seconds);
+    /* Answers one JSON text. */
+    enum vm_answer (*beat)(void *data, struct vm_call *call, const struct vm_beat *ask);
     /* Answers exit code (or nil), signal (or nil), stdout, stderr, timed_out, truncated. */
     enum vm_answer (*spawn)(void *data, struct vm_call *call, const struct vm_spawn *spawn);
     /* For the job now running: its state and meta (JSON text). Answers nothing. */

@@ -151,6 +151,14 @@ struct run *moil_bind_run(lua_State *L, const struct bind *bind);
 /* Raises {code, message, where}. */
 int moil_bind_raise(lua_State *L, const char *code, const char *message);
 
+/* The call to fill. Raises where the caller could not wait for an answer. [-0, +0, v] */
+struct vm_call *moil_bind_begin(lua_State *L, struct bind *bind);
+
+/* Goes on with k, of a function that asks the host, when the answer is there; k raises where the
+ * call has failed, as moil_bind_answers does, which returns the answers as they are. */
+int moil_bind_finish(lua_State *L, struct vm_call *call, enum vm_answer answer, lua_KFunction k);
+int moil_bind_answers(lua_State *L, int status, lua_KContext ctx);
+
 /* Appends the value at idx, or raises what is wrong with it. [-0, +0, v] */
 void moil_bind_encode(lua_State *L, int idx, struct json_sink *to);
 
@@ -163,6 +171,7 @@ void moil_bind_push_where(lua_State *L, const struct bind *bind);
 
 /* Functions of the other files; all take the bind as first upvalue. */
 extern const luaL_Reg moil_bind_host_functions[];  /* bind_host.c: what asks the host */
+extern const luaL_Reg moil_bind_beat_functions[];  /* bind_beat.c: what asks for beat entries */
 extern const luaL_Reg moil_bind_job_functions[];   /* bind_job.c: what belongs to the running job */
 extern const luaL_Reg moil_bind_plain_functions[]; /* bind_plain.c: neither */
 extern const luaL_Reg moil_task_functions[];       /* task.c: in a vm only */

@@ -35,6 +35,12 @@ static enum vm_answer check_sleep(void *data, struct vm_call *call, double secon
     return refuse(call);
 }
 
+static enum vm_answer check_beat(void *data, struct vm_call *call, const struct vm_beat *ask)
+{
+    (void)data, (void)ask;
+    return refuse(call);
+}
+
 static enum vm_answer check_spawn(void *data, struct vm_call *call, const struct vm_spawn *spawn)
 {
     (void)data, (void)spawn;
@@ -61,6 +67,7 @@ struct vm_host moil_host_of_check(void)
         .wait = check_wait,
         .query = check_query,
         .sleep = check_sleep,
+        .beat = check_beat,
         .spawn = check_spawn,
         .update_state = check_update_state,
         .connect = check_connect,

@@ -329,6 +329,7 @@ struct vm_host moil_host_of(struct worker *w)
         .wait = host_wait,
         .query = host_query,
         .sleep = host_sleep,
+        .beat = moil_host_beat,
         .spawn = host_spawn,
         .update_state = host_update_state,
         .connect = host_connect,

@@ -13,6 +13,9 @@ struct vm_host moil_host_of(struct worker *w);
 /* The table for the check child: whatever needs Redis or a job fails with a clear error. */
 struct vm_host moil_host_of_check(void);
 
+/* host_beat.c: the table's `beat`. */
+enum vm_answer moil_host_beat(void *data, struct vm_call *call, const struct vm_beat *ask);
+
 /* The delivery goes: what it waits for is given up. */
 void moil_host_abandon(struct delivery *d);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "worker/beat_request.h"
 #include "worker/delivery.h"
 #include "worker/worker.h"
 
@@ -37,6 +38,9 @@ void moil_operation_free(struct operation *op)
 {
     if (op->delivery)
         op->delivery->operation = NULL;
+    if (op->beat)
+        moil_beat_request_fini(op->beat);
+    free(op->beat);
     free(op->subs);
     free(op);
 }

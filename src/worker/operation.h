@@ -12,6 +12,7 @@
 #include "queue/inbox.h"
 #include "vm/host.h"
 
+struct beat_request;
 struct worker;
 
 struct operation {
@@ -25,6 +26,7 @@ struct operation {
     ev_timer timer;
     struct program *program;
     struct vm_question question;
+    struct beat_request *beat; /* ours */
     bool wants_progress;
     size_t count;
     struct submission *subs;  /* of an enqueue: own copy */

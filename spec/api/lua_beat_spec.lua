@@ -1,0 +1,131 @@
+-- moil.beat in a plain Lua program and inside of a job, on a real Redis. What is due is the
+-- scheduler's (spec/worker): here entries come and go.
+
+local site = require "spec.support.site"
+local support = require "spec.support"
+
+-- The same code in both: it gets moil and a handle, and returns what it saw.
+local CODE <const> = [[
+local moil, add = ...
+local seen = {}
+local function see(...)
+  for i = 1, select("#", ...) do seen[#seen + 1] = tostring((select(i, ...))) end
+end
+local function code(fn, ...)
+  local ok, err = pcall(fn, ...)
+  see(ok, err.code, err.message)
+end
+local prefix = moil.current() and "job" or "program"
+local noon = prefix .. ".noon"
+see(add:cron("0 12 * * *", noon, { 1, 2 }, { timezone = "Asia/Tokyo" }).created)
+see(add:cron("0 12 * * *", noon, { 1, 2 }, { timezone = "Asia/Tokyo" }).created)
+local info = moil.beat.get(noon)
+see(info.task, info.when, info.source, info.runs, info.paused, info.next_at % 86400)
+see(moil.beat.next(noon, { n = 2, from = 1893456000 })[2])
+see(moil.beat.pause(noon), moil.beat.pause(noon), moil.beat.get(noon).next_at)
+see(moil.beat.resume(noon), moil.beat.resume(noon))
+see(moil.beat.change(noon, { every = 0.5 }), moil.beat.change(noon, { every = 0.5 }))
+see(moil.beat.get(noon).when, #moil.beat.list() >= 1, #moil.beat.history(noon))
+see(moil.reschedule(noon, "2040-01-01T00:00:00Z"), moil.beat.get(noon).next_at)
+local e = add:schedule(3600, { 1, 1 }, { repeats = 3, interval = 10 })
+see(e:info().when, e:info().entry.max_runs, moil.cancel(e.id), e:cancel())
+local once = moil.beat.add(prefix .. ".once", { task = "add", at = "2035-01-01T00:00:00Z" })
+see(once:reschedule "2036-01-01T00:00:00Z", once:info().next_at, once:cancel())
+local r = add:schedule(3600, { 1, 1 })
+see(r:state(), moil.cancel(r.id), r:state(), moil.cancel(r.id))
+see(add:schedule(0, { 3, 4 }):get { timeout = 20 })
+see(moil.beat.remove(noon), moil.beat.remove(noon))
+code(moil.beat.pause, noon)
+code(moil.beat.change, noon, { every = 1 })
+code(moil.cancel, noon)
+code(moil.reschedule, noon, 1)
+code(moil.beat.add, noon, { task = "add", cron = "0 0 30 2 *" })
+code(moil.beat.add, noon, { task = "add", evry = 5 })
+code(moil.beat.add, noon, { task = "add", every = 5, args = { ("x"):rep(70000) } })
+code(moil.beat.next, { task = "add", every = 5 }, { n = 20000 })
+return seen
+]]
+
+local EXPECTED <const> = {
+  "true", "false",
+  "add", "cron 0 12 * * *", "run time", "0", "false", "10800.0",
+  "1893553200.0",
+  "true", "false", "nil",
+  "true", "false",
+  "true", "false",
+  "every 0.5 s", "true", "0",
+  "true", "2208988800.0",
+  "every 10 s", "3", "true", "false",
+  "true", "2082758400.0", "true",
+  "SCHEDULED", "true", "REVOKED", "true",
+  "7",
+  "true", "false",
+  "false", "UnknownEntry", 'no beat entry "NOON": none of run time is called so, and no scheduler '
+    .. "has seen one of a file",
+  "false", "UnknownEntry", 'no beat entry "NOON": none of run time is called so, and no scheduler '
+    .. "has seen one of a file",
+  "false", "UnknownJob", "~no job under this id",
+  "false", "UnknownJob", "~no job under this id",
+  "false", "BadArgument", '~^beat entry "NOON": cron: .*never',
+  "false", "BadArgument", 'beat entry "NOON": unknown field "evry", did you mean "every"?',
+  "false", "TooLarge", '~^beat entry "NOON": %d+ bytes, at most 65536 are taken$',
+  "false", "BadArgument", "~^the next runs: 1 to 10000 of them",
+}
+
+local function check(seen, noon)
+  assert.equal(#EXPECTED, #seen, table.concat(seen, "\n"))
+  for i, wanted in ipairs(EXPECTED) do
+    local is_pattern = wanted:find("^~") ~= nil
+    local name = is_pattern and noon:gsub("%.", "%%.") or noon
+    wanted = wanted:gsub("NOON", function() return name end)
+    if is_pattern then
+      assert.matches(wanted:sub(2), seen[i])
+    else
+      assert.equal(wanted, seen[i], "value " .. i)
+    end
+  end
+end
+
+describe("moil.beat", function()
+  local here
+
+  setup(function()
+    here = site.open { args = { "-w", "1" }, tasks = [==[
+      local moil = require "moil"
+      local add = moil.task("add", function(x, y) return x + y end)
+      moil.task("all", function(code) return assert(load(code))(moil, add) end)
+    ]==] }
+  end)
+
+  it("works in a plain program", function()
+    local dir = support.tempdir()
+    support.write(dir .. "/code.lua", CODE)
+    support.write(dir .. "/script.lua", [[
+      local moil = require "moil"
+      local add = moil.task("add", function(x, y) return x + y end)
+      local seen = assert(loadfile(arg[1]))(moil, add)
+      print((moil.json.encode(seen)))
+    ]])
+    local out = support.lua { dir .. "/script.lua", dir .. "/code.lua", redis = here.redis }
+    assert.equal(0, out.code, out.stderr)
+    check(support.json_decode(out.stdout), "program.noon")
+  end)
+
+  it("works inside of a job", function()
+    local out = support.moil { "call", "all", CODE, "--wait", redis = here.redis }
+    assert.equal(0, out.code, out.stderr)
+    check(support.json_decode(out.stdout), "job.noon")
+  end)
+
+  it("cannot be asked while files are loaded", function()
+    local dir = support.tempdir()
+    support.write(dir .. "/t.lua", [[
+      local moil = require "moil"
+      moil.task("t", function() end)
+      moil.beat.add("e", { task = "t", every = 5 })
+    ]])
+    local out = support.moil { "check", dir .. "/t.lua", redis = here.redis }
+    assert.equal(6, out.code)
+    assert.matches("t.lua:3: ", out.stderr)
+  end)
+end)
