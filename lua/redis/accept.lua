@@ -18,7 +18,9 @@ if count ~= 0 then
   end
   list, at = cmsgpack.unpack(call("LINDEX", staged, 0)), 1
 end
-local batch, why = read_batch(list, at)
+local engine = linker()
+local batches = unfolder(engine)
+local batch, why = batches.read(list, at)
 if not batch or batch.ids[1] ~= ARGV[2] then
   return { err = why or "ERR moil: a workflow begins with the job that has its id" }
 end
@@ -27,17 +29,14 @@ for i = 1, #batch.deps, 2 do
     return { err = "UNKNOWN dep " .. batch.deps[i] }
   end
 end
-local clash = clash_in(batch)
+local clash = batches.clash(batch)
 if clash then
-  return { err = "ERR moil: the id " .. batch.ids[clash] .. " is in use" }
+  return { err = "ERR moil: the id " .. clash .. " is in use" }
 end
-local engine = linker()
 if count ~= 0 then
-  adopt(token, batch, engine)
+  batches.adopt(token, batch)
 else
-  hold_deps(batch)
-  unfold(batch, engine)
-  link_deps(batch, engine)
+  batches.take_all(batch)
 end
 engine.run()
 write_tallies()

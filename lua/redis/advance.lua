@@ -4,17 +4,17 @@
 -- Returns 1 where there is more to do, else 0. Any number of agents and clients may ask.
 -- Begins with a removal, so that Redis lets it through over maxmemory.
 local advancing, engine = ns .. "advancing", linker()
+local batches = unfolder(engine)
 
 local function unfold_next(token)
   local rest = ns .. "accepted:" .. token
   local packed = call("LPOP", rest)
-  local batch = packed and read_batch(cmsgpack.unpack(packed), 1)
+  local batch = packed and batches.read(cmsgpack.unpack(packed), 1)
   if batch then
-    unfold(batch, engine)
-    link_deps(batch, engine)
+    batches.take(batch)
   end
   if call("EXISTS", rest) == 1 then
-    engine.work("a " .. token)
+    engine.put_off("a " .. token)
   end
 end
 

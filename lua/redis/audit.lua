@@ -1,8 +1,8 @@
 -- audit: the counters of all queues beside what the structures hold, all at one moment. Reads only;
 -- its time grows with the number of queues and workers, not with that of jobs.
 -- Returns how many are delayed, dead, in flight (recovery's included) and deferred; the fences
--- (name, count, ...); a line for each key of a wrong type; then for each queue: name, entries in its lists, its
--- counters (name, count, ...).
+-- (name, count, ...); a line for each key of a wrong type; then for each queue: name, entries in
+-- its lists, its counters (name, count, ...).
 local function held_by(incarnation)
   return look(0, "SCARD", ns .. "inflight:" .. incarnation)
 end

@@ -10,7 +10,7 @@ if not record then
 end
 local engine = linker()
 if record:byte(1) == 82 then
-  engine.add({ id = id, state = mode_of_end(record), record = record })
+  engine.add({ id = id, state = record:find("^R1 SUCCESS ") and "S" or "F", record = record })
   if call("ZREM", ns .. "dead", id) == 1 then
     tally(queue_of_outcome(record), "dead", -1)
     tally(queue_of_outcome(record), "deleted", 1)
@@ -30,7 +30,7 @@ else
   mark_stale(id, record, "deleted")
 end
 if record:byte(1) ~= 82 then
-  engine.gone(id, "deleted")
+  engine.ended({ id }, "deleted")
 end
 call("HDEL", jobs, id)
 call("DEL", ns .. "members:" .. id, ns .. "workflow:" .. id)

@@ -5,7 +5,9 @@
 -- lost: 1. Errors, before anything has changed: a damaged batch, an id in use.
 -- The batch's jobs with a link to the group are its new members, in their order.
 local group = ARGV[1]
-local batch, why = read_batch(ARGV, 2)
+local engine = linker()
+local batches = unfolder(engine)
+local batch, why = batches.read(ARGV, 2)
 if not batch then
   return { err = why }
 end
@@ -16,9 +18,9 @@ local open = call("HGET", ns .. "deferred", group)
 if not open then
   return { 0, 0 }
 end
-local clash = clash_in(batch)
+local clash = batches.clash(batch)
 if clash then
-  return { err = "ERR moil: the id " .. batch.ids[clash] .. " is in use" }
+  return { err = "ERR moil: the id " .. clash .. " is in use" }
 end
 local members = {}
 for i, id in ipairs(batch.ids) do
@@ -33,8 +35,7 @@ if #members > 0 then
   call("HSET", ns .. "deferred", group, string.format("%d", n + #members) .. due)
   call("RPUSH", ns .. "members:" .. group, unpack(members))
 end
-local engine = linker()
-unfold(batch, engine)
+batches.take_all(batch)
 engine.run()
 write_tallies()
 return { 1, call("EXISTS", ns .. "advancing") }

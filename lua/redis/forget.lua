@@ -12,7 +12,7 @@ call("HDEL", jobs, ARGV[1])
 call("DEL", ns .. "members:" .. ARGV[1], ns .. "workflow:" .. ARGV[1])
 if call("HEXISTS", ns .. "links", ARGV[1]) == 1 then
   local engine = linker()
-  engine.add({ id = ARGV[1], state = mode_of_end(record), record = record })
+  engine.add({ id = ARGV[1], state = record:find("^R1 SUCCESS ") and "S" or "F", record = record })
   engine.run()
 end
 if call("ZREM", ns .. "dead", ARGV[1]) == 1 then

@@ -1,10 +1,10 @@
 -- list: jobs in one place, a page at a time. Reads only.
--- ARGV: place "pending" | "inflight" | "delayed" | "deferred", queue (of pending; else ""), offset, limit
--- (1-250)
+-- ARGV: place "pending" | "inflight" | "delayed" | "deferred", queue (of pending; else ""), offset,
+-- limit (1-250)
 -- Returns for each job: id, record, then by place: "" | its note in `running` and the incarnation
--- joined by "\n\n" | due (ms) | how many ends it waits for. The order is that of running for pending
--- and delayed, none for deferred and for inflight, to which belongs what recovery has still to give
--- back.
+-- joined by "\n\n" | due (ms) | how many ends it waits for. The order is that of running for
+-- pending and delayed, none for deferred and for inflight, to which belongs what recovery has still
+-- to give back.
 local place, queue, offset, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local answer = {}
 
@@ -34,9 +34,10 @@ elseif place == "pending" then
     end
   end
 elseif place == "deferred" then
-  local seen, cursor, found = 0, "0", nil
+  local seen, cursor = 0, "0"
   repeat
-    cursor, found = unpack(call("HSCAN", ns .. "deferred", cursor, "COUNT", 1000))
+    local next_cursor, found = unpack(call("HSCAN", ns .. "deferred", cursor, "COUNT", 1000))
+    cursor = next_cursor
     for i = 1, #found, 2 do
       if seen >= offset and seen < offset + limit then
         add(found[i], found[i + 1]:match("^%d*"))

@@ -198,7 +198,8 @@ end
 
 -- Records that end at a minute; `sweep` collects them.
 local function expire_at(minute, ids)
-  if minute ~= "0" and call("RPUSH", ns .. "expire:" .. minute, unpack(ids)) == #ids then
+  if minute ~= "0" and #ids > 0
+    and call("RPUSH", ns .. "expire:" .. minute, unpack(ids)) == #ids then
     call("ZADD", ns .. "expiries", minute, minute)
   end
 end

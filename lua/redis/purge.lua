@@ -12,7 +12,7 @@ for level in (call("HGET", ns .. "queues", queue) or "r"):sub(2):gmatch("%d") do
       local record = call("HGET", jobs, id)
       if not unmark_stale(queue, level, id) and record and record:byte(1) ~= 82 then
         if engine then
-          engine.gone(id, "purged")
+          engine.ended({ id }, "purged")
         end
         call("HDEL", jobs, id)
         notify_end(id, "U", "")

@@ -1,7 +1,7 @@
 -- queues: their lengths, for people and monitors. Reads only.
--- Returns delayed, dead, in flight, deferred, then for each queue: name, state ("r" or "p" and its levels),
--- pending, and the record of the job that is next in line ("" when empty). Or an error that names
--- the first key of a wrong type.
+-- Returns delayed, dead, in flight, deferred, then for each queue: name, state ("r" or "p" and its
+-- levels), pending, and the record of the job that is next in line ("" when empty). Or an error
+-- that names the first key of a wrong type.
 local inflight = 0
 for _, incarnation in ipairs(look({}, "HKEYS", ns .. "workers")) do
   inflight = inflight + look(0, "SCARD", ns .. "inflight:" .. incarnation)

@@ -1,10 +1,10 @@
 -- reschedule: delayed or pending -> delayed, due at another time.
 -- ARGV: id, milliseconds, "+" where they are from now or "" where they are since the epoch
--- Returns the job's state afterwards: "SCHEDULED"; "DEFERRED" where it waits for other jobs, and then
--- until that time at least; or "RETRY" where a retry waits; "STARTED" when a
--- worker holds it, an ended job's own state: then nothing has changed; nil when unknown. The entry
--- of a pending one stays in the queue's list until the fetch that meets it (`stale` counts it). One
--- whose record names no queue stays where it is, "PENDING", for a worker to bury it.
+-- Returns the job's state afterwards: "SCHEDULED"; "DEFERRED" where it waits for other jobs, and
+-- then until that time at least; or "RETRY" where a retry waits; "STARTED" when a worker holds it,
+-- an ended job's own state: then nothing has changed; nil when unknown. The entry of a pending one
+-- stays in the queue's list until the fetch that meets it (`stale` counts it). One whose record
+-- names no queue stays where it is, "PENDING", for a worker to bury it.
 -- Begins with a removal, so that Redis lets it through over maxmemory.
 local id, due = ARGV[1], due_of(ARGV[3] .. ARGV[2], now_ms())
 if not due then

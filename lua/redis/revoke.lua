@@ -36,15 +36,9 @@ local minute = tostring(math.ceil((now / 1000 + ARGV[3]) / 60))
 local ended = outcome_of(record, "REVOKED", value, now, minute, "")
 call("HSET", jobs, id, ended)
 local engine = linker()
-local text = call("HGET", ns .. "links", id)
-if not (text and engine.is_held(text)) then
-  expire_at(minute, { id })
-end
+expire_at(minute, engine.ended({ id }, "REVOKED", { ended }))
 notify_end(id, "F", ended)
-if text then
-  engine.add({ id = id, state = "F", record = ended, kept = true, links = text })
-end
-if record:find("^J1 %S+ %S+ %S+ %S+ %S+ %S+ moil%.group ") then
+if engine.is_group(record) then
   call("HDEL", ns .. "faults", id)
   engine.work("x 0 " .. id)
 end

@@ -8,8 +8,8 @@
 --   dead:    id, record ...             failed for good, kept for replay
 --   retry:   id, delay_ms, record ...   its new J record, due after the delay
 --   requeue: id, queue, level ...       handed back unstarted, to the front of its level
---   replaced: id, token ...             goes on as what was staged under the token, in which the job
---                                       itself comes first
+--   replaced: id, token ...             goes on as what was staged under the token, in which the
+--                                       job itself comes first
 -- State and queue are what the jobs are counted under; the records name the same.
 -- Returns how many were settled. Error: FENCED, and then nothing has changed.
 -- doubt: not all of them may be in flight with the incarnation any more, as the batch was sent
@@ -85,28 +85,6 @@ local function take(ids)
   return left
 end
 
--- Tells the engine of the ends of jobs that have links; returns the ids whose results nobody holds.
--- records: nil where nothing is kept of them.
-local function follow(ids, state, records)
-  local free, texts = ids, call("HMGET", ns .. "links", unpack(ids))
-  for i, id in ipairs(ids) do
-    local text = texts[i]
-    if not text then
-      if free ~= ids then
-        free[#free + 1] = id
-      end
-    else
-      if records and engine.is_held(text) then
-        free = free == ids and { unpack(ids, 1, i - 1) } or free
-      elseif free ~= ids then
-        free[#free + 1] = id
-      end
-      engine.ended(id, state, records and records[i], text)
-    end
-  end
-  return free
-end
-
 local function count(queue, place, by)
   tally(queue, "inflight", -by)
   if place then
@@ -121,7 +99,7 @@ for _ = 1, next_count() do
   at = last + 1
   if #ids > 0 then
     if engine then
-      follow(ids, state)
+      engine.ended(ids, state)
     end
     call("HDEL", jobs, unpack(ids))
     tell(ids, "U")
@@ -152,10 +130,7 @@ for _ = 1, next_count() do
     end
   end
   if #ids > 0 then
-    local free = engine and follow(ids, state, records) or ids
-    if #free > 0 then
-      expire_at(minute, free)
-    end
+    expire_at(minute, engine and engine.ended(ids, state, records) or ids)
     tell(ids, "F", records)
     count(queue, state, #ids)
   end
@@ -170,7 +145,7 @@ for _ = 1, next_count() do
     call("ZADD", ns .. "dead", now, id)
     tell({ id }, "F", { record })
     if engine then
-      follow({ id }, "FAILURE", { record })
+      engine.ended({ id }, "FAILURE", { record })
     end
     count(queue_of_outcome(record), "dead", 1)
   end
@@ -213,36 +188,7 @@ for _ = 1, next_count() do
   end
 end
 
--- A job goes on as the workflow that was staged under a token.
-local function replace(id, token)
-  local record = call("HGET", jobs, id) or ""
-  local packed = call("LINDEX", ns .. "staged:" .. token, 0)
-  local batch = packed and read_batch(cmsgpack.unpack(packed), 1)
-  local queue = place_of(record) or "-"
-  engine = engine or linker()
-  if batch and batch.ids[1] == id then
-    local other = place_of(batch.records[1])
-    if other ~= queue then
-      tally(queue, "enqueued", -1)
-      tally(other, "enqueued", 1)
-      tally(queue, "inflight", -1)
-      settled = settled + 1
-    else
-      count(queue, nil, 1)
-    end
-    adopt(token, batch, engine, id)
-    return
-  end
-  now = now or now_ms()
-  local minute = expiry_of(record, now)
-  local ended = outcome_of(record, "FAILURE", error_text("BadMessage",
-    "what it was to be replaced by is gone"), now, minute, "")
-  call("HSET", jobs, id, ended)
-  expire_at(minute, follow({ id }, "FAILURE", { ended }))
-  tell({ id }, "F", { ended })
-  count(queue, "FAILURE", 1)
-end
-
+local batches
 for _ = 1, next_count() or 0 do
   local id, token = ARGV[at], ARGV[at + 1]
   at = at + 2
@@ -250,7 +196,10 @@ for _ = 1, next_count() or 0 do
     if notes then
       call("HDEL", notes, id)
     end
-    replace(id, token)
+    engine = engine or linker()
+    batches = batches or unfolder(engine)
+    batches.replace(id, call("HGET", jobs, id) or "", token)
+    settled = settled + 1
   end
 end
 if engine then

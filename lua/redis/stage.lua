@@ -1,5 +1,5 @@
--- stage: a batch of a workflow that is too large for one call, kept until `accept` or the verdict of
--- a job that it replaces; nobody sees it before. Not accepted, it is gone after 600 s.
+-- stage: a batch of a workflow that is too large for one call, kept until `accept`, or the verdict
+-- of a job that it replaces; nobody sees it before. Not accepted, it is gone after 600 s.
 -- ARGV: token (a new UUID), index (1 and up), then the batch (docs/protocol.md, "Batches")
 -- Returns how many batches are staged. An index that is there already changes nothing, as after a
 -- lost reply. Error: a damaged batch, or those before it are gone.
@@ -10,7 +10,7 @@ if index > count + 1 then
 elseif index <= count then
   return count
 end
-local batch, why = read_batch(ARGV, 3)
+local batch, why = unfolder(nil).read(ARGV, 3)
 if not batch then
   return { err = why }
 end
