@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "cli/age.h"
+#include "cli/chars.h"
 #include "cli/output.h"
 
 enum {
@@ -32,33 +33,6 @@ struct table {
     struct cell *cells; /* row by row */
     size_t row_count;
 };
-
-/* --- characters ------------------------------------------------------------------------------ */
-
-static bool starts_char(char c)
-{
-    return ((unsigned char)c & 0xc0) != 0x80;
-}
-
-static size_t count_chars(const char *s, size_t len)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        n += starts_char(s[i]);
-    }
-    return n;
-}
-
-/* Bytes of the first `chars` characters. */
-static size_t chars_to_bytes(const char *s, size_t len, size_t chars)
-{
-    size_t i = 0;
-    while (i < len && (chars > 0 || !starts_char(s[i]))) {
-        chars -= starts_char(s[i]);
-        i++;
-    }
-    return i;
-}
 
 /* --- cells ----------------------------------------------------------------------------------- */
 
@@ -171,9 +145,9 @@ static void make_cell(struct table *t, size_t column, const json_t *row, struct 
     }
     const char *s = t->text.data ? t->text.data + cell->start : "";
     cell->len = t->text.len - cell->start;
-    cell->chars = count_chars(s, cell->len);
+    cell->chars = moil_chars_count(s, cell->len);
     if (cell->chars > CELL_CHARS_MAX) {
-        t->text.len = cell->start + chars_to_bytes(s, cell->len, CELL_CHARS_MAX - 1);
+        t->text.len = cell->start + moil_chars_bytes(s, cell->len, CELL_CHARS_MAX - 1);
         moil_buffer_add_str(&t->text, "…");
         cell->len = t->text.len - cell->start;
         cell->chars = CELL_CHARS_MAX;
@@ -204,7 +178,8 @@ static void choose_columns(struct table *t, const struct table_column *columns, 
 {
     for (size_t i = 0; i < count && t->column_count < TABLE_COLUMNS_MAX; i++) {
         if (is_used(&columns[i], rows)) {
-            t->widths[t->column_count] = count_chars(columns[i].title, strlen(columns[i].title));
+            t->widths[t->column_count] =
+                moil_chars_count(columns[i].title, strlen(columns[i].title));
             t->columns[t->column_count++] = &columns[i];
         }
     }
@@ -246,12 +221,12 @@ static bool is_right_aligned(enum cell_kind kind)
 static void print_cell(const struct table *t, size_t column, const char *s, size_t len)
 {
     size_t width = t->widths[column];
-    size_t chars = count_chars(s, len);
+    size_t chars = moil_chars_count(s, len);
     bool right = is_right_aligned(t->columns[column]->kind);
     bool last = column + 1 == t->column_count;
     const char *cut = "";
     if (chars > width) {
-        len = chars_to_bytes(s, len, width - 1);
+        len = moil_chars_bytes(s, len, width - 1);
         chars = width;
         cut = "…";
     }
