@@ -1,5 +1,6 @@
 -- gather: a page of the members of a group, with what came of them. Reads only.
--- ARGV: the group's id, from (0 is the first), limit (1-250), "v" or "s" (no values)
+-- ARGV: the group's id, from (0 is the first), limit (1-250), "v", "s" (no values) or "t" (for
+-- people: the names of the tasks in their place, and the states as `inspect` tells them)
 -- Returns nil where there is no such group, else how many members it has, how many ends it still
 -- waits for, then for each: id, state, value (JSON). States: an ended job's own; PENDING for one
 -- that has not ended; GROUP for a group (ask for its members); UNKNOWN where the record is gone. A
@@ -12,6 +13,13 @@ if total == 0 and not open and call("HEXISTS", jobs, ARGV[1]) == 0 then
 end
 local answer = { total, open and tonumber(open:match("^%d+")) or 0 }
 
+-- Of a member that is a group its own record tells the state, so none is looked up here.
+local function describe(id, record)
+  local task = (record or ""):match("^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%S+) ")
+    or (record or ""):match("^J1 %S+ %S+ %S+ %S+ %S+ %S+ (%S+) ") or ""
+  return task == "moil.group" and "GROUP" or state_of(id, record), task
+end
+
 local function add(id, record)
   local state, task, length, at = (record or ""):match(
     "^R1 (%S+) %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%S+) (%d+) %d+\n()")
@@ -23,6 +31,9 @@ local function add(id, record)
     value = record:sub(at, at + length - 1)
   end
   state = state or (record and record:byte(1) ~= 82 and "PENDING") or "UNKNOWN"
+  if ARGV[4] == "t" then
+    state, value = describe(id, record)
+  end
   for _, word in ipairs({ id, state, value }) do
     answer[#answer + 1] = word
   end

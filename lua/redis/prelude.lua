@@ -168,6 +168,22 @@ local function holder_of(id)
   end
 end
 
+-- The state that `inspect` tells of a job, from its record; UNKNOWN where that is gone.
+local function state_of(id, record)
+  if not record then
+    return "UNKNOWN"
+  elseif record:byte(1) == 82 then
+    return record:match("^R1 (%S+) ") or "FAILURE"
+  elseif call("HEXISTS", ns .. "deferred", id) == 1 then
+    return "DEFERRED"
+  elseif call("ZSCORE", ns .. "delayed", id) then
+    return record:find("^J1 %S+ %d 0 ") and "SCHEDULED" or "RETRY"
+  elseif holder_of(id) then
+    return (call("HGET", ns .. "running", id) or "STARTED"):match("^%S+")
+  end
+  return "PENDING"
+end
+
 -- A list entry whose job ended as it waited stays until it is met, as removing it would be
 -- O(length). `stale` counts such entries by list and id: the same id may live again behind them,
 -- and must not be taken for them. Tells under which queue the job ended, as `ending`; an entry

@@ -9,22 +9,6 @@ if total == 0 then
   return nil
 end
 local answer = { total }
-
-local function state_of(id, record)
-  if not record then
-    return "UNKNOWN"
-  elseif record:byte(1) == 82 then
-    return record:match("^R1 (%S+) ") or "FAILURE"
-  elseif call("HEXISTS", ns .. "deferred", id) == 1 then
-    return "DEFERRED"
-  elseif call("ZSCORE", ns .. "delayed", id) then
-    return record:find("^J1 %S+ %d 0 ") and "SCHEDULED" or "RETRY"
-  elseif holder_of(id) then
-    return (call("HGET", ns .. "running", id) or "STARTED"):match("^%S+")
-  end
-  return "PENDING"
-end
-
 for _, line in ipairs(call("LRANGE", key, from, from + ARGV[3] - 1)) do
   local id = line:match("^%S+")
   answer[#answer + 1] = line
