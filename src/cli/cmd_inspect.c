@@ -1,4 +1,5 @@
-/* `moil inspect VIEW`, `moil inspect audit` and `moil inspect job ID`. */
+/* `moil inspect VIEW`, `moil inspect audit`, `moil inspect job ID` and `moil inspect workflow ID`.
+ */
 #include <stdint.h>
 #include <string.h>
 
@@ -8,13 +9,19 @@
 #include "cli/job_text.h"
 #include "cli/output.h"
 #include "cli/views.h"
+#include "cli/workflow.h"
 #include "conf/suggest.h"
 
-/* In the order of enum moil_view; the last two are none of them. */
-static const char *const names[] = {"queues", "active",     "scheduled", "dead",
-                                    "nodes",  "registered", "audit",     "job"};
+/* In the order of enum moil_view; the last three are none of them. */
+static const char *const names[] = {"queues",     "active", "scheduled", "dead",    "nodes",
+                                    "registered", "audit",  "job",       "workflow"};
 
-enum { NAMES = sizeof names / sizeof *names, AUDIT = NAMES - 2, JOB = NAMES - 1 };
+enum {
+    NAMES = sizeof names / sizeof *names,
+    AUDIT = NAMES - 3,
+    JOB = NAMES - 2,
+    WORKFLOW = NAMES - 1
+};
 
 static enum exit_status print_job(const struct options *o, moil_client *client)
 {
@@ -50,7 +57,7 @@ static enum exit_status refuse_name(const char *name)
     }
     return moil_complain_usage(
         "cannot inspect \"%s\": it is one of active, queues, scheduled, dead, "
-        "nodes, registered, audit, or job ID",
+        "nodes, registered, audit, job ID, or workflow ID",
         name);
 }
 
@@ -59,11 +66,29 @@ static enum exit_status print(const struct options *o, moil_client *client, size
     switch (name) {
     case JOB:
         return print_job(o, client);
+    case WORKFLOW:
+        return moil_workflow_print(o, client);
     case AUDIT:
         return moil_audit_print(o, client);
     default:
         return moil_view_print(o, client, (moil_view)name);
     }
+}
+
+static enum exit_status check(const struct options *o, size_t name)
+{
+    enum exit_status status;
+    if (name == JOB || name == WORKFLOW) {
+        status = moil_check_operands(o, 2, 2, name == JOB ? "the job's id" : "the workflow's id");
+    } else {
+        status = moil_check_operands(o, 1, 1, "what to inspect");
+    }
+    if (status == STATUS_DONE && o->dot && name != WORKFLOW) {
+        status = moil_complain_usage("--dot goes with: moil inspect workflow ID");
+    } else if (status == STATUS_DONE && o->dot && o->json) {
+        status = moil_complain_usage("--dot and --json do not go together");
+    }
+    return status;
 }
 
 enum exit_status moil_cmd_inspect(const struct options *o)
@@ -77,8 +102,7 @@ enum exit_status moil_cmd_inspect(const struct options *o)
     if (name == NAMES) {
         return refuse_name(o->operands[0]);
     }
-    status = name == JOB ? moil_check_operands(o, 2, 2, "the job's id")
-                         : moil_check_operands(o, 1, 1, "what to inspect");
+    status = check(o, name);
     if (status == STATUS_DONE) {
         status = moil_connection_open(o, &client);
     }

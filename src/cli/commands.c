@@ -52,12 +52,12 @@ const struct command_row moil_commands[] = {
     {"purge", CMD_PURGE, moil_cmd_purge, "QUEUE", "drop the jobs that wait in a queue", NULL},
     {"pause", CMD_PAUSE, moil_cmd_pause, "QUEUE", "stop the starting of jobs from a queue", NULL},
     {"resume", CMD_RESUME, moil_cmd_resume, "QUEUE", "end a pause", NULL},
-    {"inspect", CMD_INSPECT, moil_cmd_inspect,
-     "active|queues|scheduled|dead|nodes|registered|audit, or: job ID", "show what is going on",
+    {"inspect", CMD_INSPECT, moil_cmd_inspect, "VIEW, or: job|workflow ID", "show what is going on",
      "  active      jobs that workers hold       scheduled   jobs with a time to come\n"
      "  queues      queues and their lengths     dead        jobs that failed for good\n"
      "  nodes       nodes and their workers      registered  tasks and who serves them\n"
      "  job ID      everything known about a job\n"
+     "  workflow ID a chain, group or chord as a tree, with the state of each job\n"
      "  audit       whether each enqueued job is accounted for; exits with 6 where one is not\n"},
     {"dead", CMD_DEAD, moil_cmd_dead, "list, or: retry|delete [ID]",
      "show, retry or delete jobs that failed for good",

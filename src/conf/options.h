@@ -49,7 +49,7 @@ struct options {
     bool burst, watch;
     /* call, result, … */
     char *kwargs, *queue, *id, *task;
-    bool wait, follow, at_front, terminate, from_stdin, all;
+    bool wait, follow, at_front, terminate, from_stdin, all, dot;
     double timeout, countdown, expires, eta, call_result_ttl; /* eta: seconds since the epoch;
         expires: the same, or less than MOIL_EPOCH_FROM: seconds from now */
     long priority, repeat, limit, offset;

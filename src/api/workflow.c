@@ -1,0 +1,179 @@
+/* workflow.c: looking at workflows. A part of the client (client.h). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/client.h"
+#include "base/error.h"
+#include "queue/message.h"
+#include "queue/tree.h"
+
+/* Failed jobs whose error is looked up: each is a question of its own, and the picture of a large
+ * workflow shows a few. */
+enum { ERRORS_MAX = 100 };
+
+/* What a script is asked. */
+struct question {
+    struct tree *tree;
+    struct tree_node *node; /* the group, or the failed job */
+    struct slice id;
+    size_t from, total;
+    struct buffer *about; /* of an id that is no workflow: what it is */
+};
+
+static void fill_page(struct args *a, void *data)
+{
+    const struct question *q = data;
+    moil_args_slice(a, q->id);
+    moil_args_int(a, (int64_t)q->from);
+    moil_args_int(a, MOIL_BATCH_MAX);
+    if (q->node)
+        moil_args_str(a, "t");
+}
+
+/* A page may be shorter than was asked for; an empty one is the last. */
+static int take_page(void *data, const struct reply *reply)
+{
+    struct question *q = data;
+    size_t words = moil_reply_count(reply), found = q->node ? words / 3 : words / 2;
+    if (moil_reply_type(reply) == REPLY_NIL)
+        return MOIL_STATUS_UNKNOWN;
+    int err = q->node ? moil_tree_take_members(q->tree, q->node, reply, &q->total)
+                      : moil_tree_take_lines(q->tree, reply, &q->total);
+    q->from += found;
+    if (!err && found == 0)
+        q->total = q->from;
+    return err;
+}
+
+static int read_pages(struct moil_client *c, enum script_id script, struct question *q)
+{
+    int status;
+    do {
+        moil_client_begin(c, c->deadline_s);
+        status = moil_client_call(c, script, fill_page, take_page, q);
+    } while (status == 0 && q->from < q->total);
+    if (status == MOIL_STATUS_TOO_LARGE)
+        moil_client_fail(c, status, "the workflow has more than %d jobs", MOIL_TREE_NODES_MAX);
+    return status;
+}
+
+/* The members of each group; of a group that is gone there are none. */
+static int read_groups(struct moil_client *c, struct tree *t)
+{
+    for (struct tree_node *n = t->nodes; n; n = n->hh.next) {
+        struct question q = {.tree = t, .node = n, .id = n->id};
+        int status = n->is_group ? read_pages(c, SCRIPT_GATHER, &q) : 0;
+        if (status && status != MOIL_STATUS_UNKNOWN)
+            return status;
+    }
+    return 0;
+}
+
+static void fill_id(struct args *a, void *data)
+{
+    moil_args_slice(a, ((struct question *)data)->id);
+}
+
+static int take_error(void *data, const struct reply *reply)
+{
+    struct question *q = data;
+    struct outcome_record ended;
+    struct slice record = moil_reply_slice(moil_reply_at(reply, 0));
+    if (moil_record_is_outcome(record) && moil_outcome_decode(record, &ended) == 0)
+        moil_tree_set_error(q->node, ended.value);
+    return 0;
+}
+
+static int read_errors(struct moil_client *c, struct tree *t)
+{
+    size_t count = 0;
+    for (struct tree_node *n = t->nodes; n && count < ERRORS_MAX; n = n->hh.next) {
+        struct question q = {.tree = t, .node = n, .id = n->id};
+        if (n->is_group || !(slice_is(n->state, "FAILURE") || slice_is(n->state, "REVOKED")))
+            continue;
+        count++;
+        moil_client_begin(c, c->deadline_s);
+        int status = moil_client_call(c, SCRIPT_INSPECT, fill_id, take_error, &q);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+/* --- an id that is no workflow's ---------------------------------------------------------------
+ */
+
+/* The string under a key of JSON text, or NULL; free() it. */
+static char *string_in(struct slice json, const char *key)
+{
+    json_t *o = json.n ? json_loadb(json.p, json.n, JSON_ALLOW_NUL, NULL) : NULL;
+    const char *s = json_string_value(json_object_get(o, key));
+    char *copy = s ? strdup(s) : NULL;
+    json_decref(o);
+    return copy;
+}
+
+static int take_job(void *data, const struct reply *reply)
+{
+    struct question *q = data;
+    struct slice record = moil_reply_slice(moil_reply_at(reply, 0));
+    struct job job = {.id = q->id};
+    if (moil_reply_type(reply) == REPLY_NIL)
+        return MOIL_STATUS_UNKNOWN;
+    char *wid = moil_message_decode(record, &job) == 0 ? string_in(job.extra, "workflow_id") : NULL;
+    if (wid)
+        moil_buffer_addf(q->about,
+                         "the job %.*s is a part of the workflow %s: moil inspect workflow %s",
+                         (int)q->id.n, q->id.p, wid, wid);
+    else
+        moil_buffer_addf(q->about, "%.*s is a job alone, no workflow: moil inspect job %.*s",
+                         (int)q->id.n, q->id.p, (int)q->id.n, q->id.p);
+    free(wid);
+    return 0;
+}
+
+/* Returns MOIL_STATUS_UNKNOWN with the sentence, or why that could not be found out. */
+static int tell_what_it_is(struct moil_client *c, struct slice id)
+{
+    struct buffer about;
+    struct question q = {.id = id, .about = &about};
+    moil_buffer_init(&about);
+    moil_client_begin(c, c->deadline_s);
+    int status = moil_client_call(c, SCRIPT_INSPECT, fill_id, take_job, &q);
+    if (status == 0)
+        status = moil_client_fail(c, MOIL_STATUS_UNKNOWN, "%s", moil_buffer_cstr(&about));
+    else if (status == MOIL_STATUS_UNKNOWN)
+        moil_client_fail(c, status,
+                         "no workflow has the id %.*s: it was never enqueued, or has expired",
+                         (int)id.n, id.p);
+    moil_buffer_fini(&about);
+    return status;
+}
+
+int moil_inspect_workflow(moil_client *c, const char *id, char **json)
+{
+    struct tree tree;
+    struct question q = {.tree = &tree, .id = slice_str(id)};
+    char *text = NULL;
+    moil_client_begin(c, c->deadline_s);
+    if (!moil_name_is_valid(q.id))
+        return moil_client_fail(c, MOIL_STATUS_INVALID,
+                                "an id is 1 to 200 printable characters without space");
+    moil_tree_init(&tree);
+    int status = read_pages(c, SCRIPT_WORKFLOW, &q);
+    if (status == MOIL_STATUS_UNKNOWN)
+        status = tell_what_it_is(c, q.id);
+    if (!status)
+        status = read_groups(c, &tree);
+    if (!status)
+        status = read_errors(c, &tree);
+    if (!status) {
+        moil_tree_order(&tree, q.id);
+        text = moil_tree_json(&tree, q.id);
+        status = text ? 0 : moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
+    }
+    moil_tree_fini(&tree);
+    if (!status)
+        *json = text;
+    return status;
+}
