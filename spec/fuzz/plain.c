@@ -14,7 +14,7 @@ static const char *pick_key(uint8_t n)
 {
     if (n < 64)
         return n % 2 ? "routes" : "task_defaults";
-    return moil_option_rows[n % moil_option_count].key;
+    return moil_option_at(n % moil_option_count())->key;
 }
 
 static int read_table(lua_State *L)

@@ -138,10 +138,10 @@ static void push_field(lua_State *L, const struct options *o, const struct optio
 static void push_options(lua_State *L, const struct options *o, enum command command)
 {
     lua_newtable(L);
-    for (size_t i = 0; i < moil_option_count; i++) {
-        if (moil_option_rows[i].commands & command) {
-            push_field(L, o, &moil_option_rows[i]);
-            lua_setfield(L, -2, moil_option_rows[i].name);
+    for (size_t i = 0; i < moil_option_count(); i++) {
+        if (moil_option_at(i)->commands & command) {
+            push_field(L, o, moil_option_at(i));
+            lua_setfield(L, -2, moil_option_at(i)->name);
         }
     }
     set_string(L, "config_json", o->config_json);
@@ -168,9 +168,9 @@ static enum command find_command(lua_State *L, int arg)
 
 static void clear_environment(void)
 {
-    for (size_t i = 0; i < moil_option_count; i++) {
-        if (moil_option_rows[i].env) {
-            unsetenv(moil_option_rows[i].env);
+    for (size_t i = 0; i < moil_option_count(); i++) {
+        if (moil_option_at(i)->env) {
+            unsetenv(moil_option_at(i)->env);
         }
     }
 }

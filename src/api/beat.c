@@ -71,13 +71,15 @@ static const char *const outcomes[] = {"same", "added", "changed", "clash"};
 enum { CLASH = 3 };
 
 /* The index of the outcome, or a status. */
-static int put(struct moil_client *c, const char *name, const char *text, const char *expect)
+static int put(struct moil_client *c, const char *name, const char *text, const char *expect,
+               bool from_start)
 {
     int status;
     struct vm_beat ask = {.verb = VM_BEAT_PUT,
                           .name = slice_str(name ? name : ""),
                           .text = slice_str(text ? text : ""),
-                          .expect = slice_str(expect)};
+                          .expect = slice_str(expect),
+                          .flag = from_start};
     json_t *answer = ask_json(c, &ask, &status);
     const char *outcome = json_string_value(json_object_get(answer, "outcome"));
     if (!status)
@@ -94,7 +96,12 @@ static int put(struct moil_client *c, const char *name, const char *text, const 
 
 int moil_beat_put(moil_client *c, const char *name, const char *json)
 {
-    return put(c, name, json, "*");
+    return put(c, name, json, "*", false);
+}
+
+int moil_beat_begin(moil_client *c, const char *name, const char *json)
+{
+    return put(c, name, json, "*", true);
 }
 
 /* The entry of that name as it is listed; NULL with the status set. */
@@ -146,7 +153,7 @@ static int change(struct moil_client *c, const char *name, json_t *fields)
              (long long)json_integer_value(json_object_get(listed, "version")));
     merge(entry, fields);
     char *text = json_dumps(entry, JSON_COMPACT);
-    status = text ? put(c, name, text, version)
+    status = text ? put(c, name, text, version, false)
                   : moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
     free(text);
     json_decref(listed);

@@ -206,6 +206,10 @@ MOIL_API int moil_is_served(moil_client *client, const char *queue);
  * MOIL_STATUS_INVALID names the entry and the field that is wrong. */
 MOIL_API int moil_beat_put(moil_client *client, const char *name, const char *json);
 
+/* The same of an entry that begins with its first due time, also where that has passed by now; with
+ * "start", "every" and "max_runs" it repeats a job so many times. */
+MOIL_API int moil_beat_begin(moil_client *client, const char *name, const char *json);
+
 /* Changes fields of an entry of run time: those in the object; null takes one away. 1, or 0 when it
  * was so already; MOIL_STATUS_UNKNOWN: there is none; MOIL_STATUS_STATE: it is one of a file. */
 MOIL_API int moil_beat_change(moil_client *client, const char *name, const char *json);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/beat_verbs.h"
 #include "cli/complaint.h"
 #include "cli/output.h"
 #include "cli/runtime.h"
@@ -71,6 +72,12 @@ static const struct {
     const char *name;
     enum exit_status (*run)(const struct options *o);
 } verbs[] = {
+    {"add", moil_beat_verb_add},
+    {"remove", moil_beat_verb_remove},
+    {"pause", moil_beat_verb_pause},
+    {"resume", moil_beat_verb_resume},
+    {"list", moil_beat_verb_list},
+    {"history", moil_beat_verb_history},
     {"next", next},
 };
 
@@ -104,10 +111,13 @@ enum exit_status moil_cmd_beat(const struct options *o)
     if (status != STATUS_DONE) {
         return status;
     }
-    for (size_t i = 0; i < VERBS; i++) {
+    if (strcmp(o->operands[0], "add") != 0) {
+        status = moil_beat_refuse_fields(o);
+    }
+    for (size_t i = 0; i < VERBS && status == STATUS_DONE; i++) {
         if (strcmp(o->operands[0], verbs[i].name) == 0) {
             return verbs[i].run(o);
         }
     }
-    return run_file(o);
+    return status == STATUS_DONE ? run_file(o) : status;
 }

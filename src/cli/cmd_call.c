@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/job.h"
 #include "cli/arguments.h"
 #include "cli/batch.h"
+#include "cli/beat_entry.h"
 #include "cli/complaint.h"
 #include "cli/connection.h"
 #include "cli/lines.h"
@@ -44,6 +46,21 @@ static enum exit_status check_stdin(const struct options *o)
     return STATUS_DONE;
 }
 
+static enum exit_status check_interval(const struct options *o)
+{
+    const char *what = o->wait || o->follow ? "--wait and --follow"
+                       : o->from_stdin      ? "--stdin"
+                       : o->expires >= 0    ? "--expires"
+                                            : NULL;
+    if (o->repeat < 2) {
+        return moil_complain_usage("--interval goes with --repeat N (for ever: moil beat add)");
+    }
+    return what ? moil_complain_usage("--interval does not go with %s: the jobs come one by one, "
+                                      "as an entry of the schedule",
+                                      what)
+                : STATUS_DONE;
+}
+
 static enum exit_status check(const struct options *o)
 {
     char why[MESSAGE_BYTES];
@@ -63,7 +80,10 @@ static enum exit_status check(const struct options *o)
         return moil_complain_usage("--eta is long past: it is seconds since the epoch (for a delay "
                                    "there is --countdown)");
     }
-    if (o->id && o->repeat > 1) {
+    if (o->interval >= 0 && (status = check_interval(o)) != STATUS_DONE) {
+        return status;
+    }
+    if (o->id && o->repeat > 1 && o->interval < 0) {
         return moil_complain_usage(
             "--id and --repeat do not go together: there is one job of an id");
     }
@@ -261,11 +281,64 @@ static enum exit_status wait_for_all(struct call *c)
     return first_failure;
 }
 
+/* --repeat with --interval: an entry of the schedule, which does it where this program is gone. */
+static enum exit_status fill_entry(const struct options *o, json_t *entry)
+{
+    char why[MESSAGE_BYTES];
+    struct buffer args;
+    double start = o->eta >= 0
+                       ? o->eta
+                       : (double)moil_clock_wall_us() / 1e6 + (o->countdown > 0 ? o->countdown : 0);
+    json_object_set_new(entry, "task", json_string(o->operands[0]));
+    json_object_set_new(entry, "every", moil_beat_entry_number(o->interval));
+    json_object_set_new(entry, "start", json_real(start));
+    json_object_set_new(entry, "max_runs", json_integer(o->repeat));
+    if (o->call_result_ttl >= 0) {
+        json_object_set_new(entry, "result_ttl", moil_beat_entry_number(o->call_result_ttl));
+    }
+    moil_beat_entry_add_call(entry, o, o->operands[0]);
+    moil_buffer_init(&args);
+    enum exit_status status = STATUS_DONE;
+    if (moil_arguments_add(&args, o->operands + 1, o->operand_count - 1, why, sizeof why) < 0) {
+        status = moil_complain_usage("%s", why);
+    } else {
+        json_object_set_new(entry, "args", json_loadb(args.data, args.len, JSON_ALLOW_NUL, NULL));
+    }
+    moil_buffer_fini(&args);
+    return status == STATUS_DONE ? moil_beat_entry_add_json(entry, "kwargs", o->kwargs, '{')
+                                 : status;
+}
+
+static enum exit_status repeat(const struct options *o)
+{
+    char id[MOIL_ID_LEN + 1];
+    int rc = 0;
+    json_t *entry = json_object();
+    enum exit_status status = fill_entry(o, entry);
+    moil_id_new(id);
+    const char *name = o->id ? o->id : id;
+    if (status == STATUS_DONE) {
+        status = moil_beat_entry_put(o, name, entry, 1, &rc);
+    }
+    if (status == STATUS_DONE && o->json) {
+        json_t *row = json_pack("{s:s, s:b}", "id", name, "created", rc == 1);
+        moil_output_json(row);
+        json_decref(row);
+    } else if (status == STATUS_DONE) {
+        printf("%s\n", name);
+    }
+    json_decref(entry);
+    return status;
+}
+
 enum exit_status moil_cmd_call(const struct options *o)
 {
     struct call c = {.o = o};
     bool wait = o->wait || o->follow;
     enum exit_status status = check(o);
+    if (status == STATUS_DONE && o->interval >= 0) {
+        return repeat(o);
+    }
     if (status == STATUS_DONE) {
         status = moil_connection_open(o, &c.client);
     }

@@ -19,13 +19,21 @@ const struct command_row moil_commands[] = {
      "run jobs on an embedded Redis, for development",
      "`moil worker` with one worker process and a private redis-server in .moil/, unless told\n"
      "otherwise. The other commands find it there when they are run in the same folder.\n"},
-    {"beat", CMD_BEAT, moil_cmd_beat, "FILE, or: next FILE",
-     "run a schedule, or show what it brings",
+    {"beat", CMD_BEAT, moil_cmd_beat,
+     "FILE, or: next FILE, list, history [NAME], add|remove|pause|resume NAME",
+     "run a schedule, show what it brings, or change it",
      "Runs the entries of FILE, a Lua file that returns { schedule = { … } }, and those that were\n"
      "added at run time; any number may do so, each run happens once. Signals as for `moil "
      "worker`.\n"
      "\n"
-     "  next FILE   the coming runs of FILE, in order; runs nothing, needs no Redis\n"},
+     "  next FILE       the coming runs of FILE, in order; runs nothing, needs no Redis\n"
+     "  add NAME        an entry of run time: --task, and one of --every, --cron, --solar and "
+     "--at\n"
+     "  remove NAME     takes it away                     list            all entries\n"
+     "  pause NAME      one of run time or of a file      history [NAME]  the last ticks\n"
+     "  resume NAME     ends the pause\n"
+     "\n"
+     "  moil beat add noon --task report.daily --cron '0 12 * * *' --timezone Asia/Tokyo\n"},
     {"call", CMD_CALL, moil_cmd_call, "TASK [ARG]...",
      "enqueue a job, and print its id or its result",
      "Each ARG is taken as JSON where it is JSON, else as a string:\n"

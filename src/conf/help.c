@@ -68,8 +68,8 @@ static void help_row(struct buffer *out, const struct option_row *row)
 
 static void help_group(enum command command, bool everywhere, struct buffer *out)
 {
-    for (size_t i = 0; i < moil_option_count; i++) {
-        const struct option_row *row = &moil_option_rows[i];
+    for (size_t i = 0; i < moil_option_count(); i++) {
+        const struct option_row *row = moil_option_at(i);
         if ((row->commands & command) && (row->commands == CMD_ALL) == everywhere) {
             help_row(out, row);
         }
@@ -167,8 +167,8 @@ void moil_options_markdown(struct buffer *out)
         "\n"
         "| Option | Meaning | Default | Environment | `moil.lua` | Commands |\n"
         "|---|---|---|---|---|---|\n");
-    for (size_t i = 0; i < moil_option_count; i++) {
-        markdown_row(out, &moil_option_rows[i]);
+    for (size_t i = 0; i < moil_option_count(); i++) {
+        markdown_row(out, moil_option_at(i));
     }
     moil_buffer_add_str(
         out,

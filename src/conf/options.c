@@ -54,8 +54,8 @@ static int apply_flags(struct loader *l)
 /* Only the variables of options that this command knows; an empty one counts as unset. */
 static int apply_environment(struct loader *l)
 {
-    for (size_t i = 0; i < moil_option_count; i++) {
-        const struct option_row *row = &moil_option_rows[i];
+    for (size_t i = 0; i < moil_option_count(); i++) {
+        const struct option_row *row = moil_option_at(i);
         const char *text = row->env ? getenv(row->env) : NULL;
         if (!text || text[0] == '\0' || !(row->commands & l->command)) {
             continue;
@@ -170,8 +170,8 @@ int moil_options_reload(struct options *o, const struct options *before, char *e
 void moil_options_each_fixed_change(const struct options *before, const struct options *after,
                                     void (*fn)(const char *name))
 {
-    for (size_t i = 0; i < moil_option_count; i++) {
-        const struct option_row *row = &moil_option_rows[i];
+    for (size_t i = 0; i < moil_option_count(); i++) {
+        const struct option_row *row = moil_option_at(i);
         if (row->fixed && (row->commands & before->command) &&
             !moil_option_is_same(before, after, row)) {
             fn(row->name);

@@ -52,10 +52,17 @@ struct options {
     bool wait, follow, at_front, terminate, from_stdin, all, dot;
     double timeout, countdown, expires, eta, call_result_ttl; /* eta: seconds since the epoch;
         expires: the same, or less than MOIL_EPOCH_FROM: seconds from now */
+    double interval;
     long priority, repeat, limit, offset;
     /* beat */
     double from; /* seconds since the epoch */
     long count;
+    char *args, *cron, *solar, *at, *timezone, *start, *stop;
+    double every, entry_expires, jitter;
+    long max_runs;
+    int overlap;  /* 0: yes, 1: no */
+    int catch_up; /* 0: one, 1: all, 2: none */
+    bool paused;
     /* from the config file: {"routes": …, "task_defaults": …} for the Lua side; NULL: none */
     char *config_json;
     /* what is not an option, in order; the strings are borrowed from argv */

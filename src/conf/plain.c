@@ -177,7 +177,7 @@ static void read_pair(struct reader *r, json_t *object)
 void moil_plain_read(lua_State *lua, const char *path, struct config_file *out)
 {
     struct reader r = {.lua = lua, .path = path, .out = out};
-    out->settings = calloc(moil_option_count, sizeof *out->settings);
+    out->settings = calloc(moil_option_count(), sizeof *out->settings);
     struct json_box *box = moil_lua_push_box(lua); /* +1 */
     box->json = json_object();
     if (!out->settings || !box->json) {

@@ -40,8 +40,13 @@ struct option_row {
     const char *help;           /* one line, no full stop */
 };
 
-extern const struct option_row moil_option_rows[];
-extern const size_t moil_option_count;
+/* The table, in two parts. */
+extern const struct option_row moil_node_options[], moil_client_options[];
+extern const size_t moil_node_option_count, moil_client_option_count;
+
+/* All of it, by number. */
+size_t moil_option_count(void);
+const struct option_row *moil_option_at(size_t i);
 
 /* NULL when the command has no such option. */
 const struct option_row *moil_option_by_name(struct slice name, unsigned commands);

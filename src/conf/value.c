@@ -306,8 +306,8 @@ int moil_option_set(struct options *o, const struct option_row *row, const char 
 
 int moil_options_set_defaults(struct options *o)
 {
-    for (size_t i = 0; i < moil_option_count; i++) {
-        const struct option_row *row = &moil_option_rows[i];
+    for (size_t i = 0; i < moil_option_count(); i++) {
+        const struct option_row *row = moil_option_at(i);
         if (row->type == OPTION_INT) {
             *(long *)field_of(o, row) = -1;
         } else if (row->type == OPTION_SECONDS || row->type == OPTION_INSTANT ||
@@ -354,9 +354,9 @@ bool moil_option_is_same(const struct options *a, const struct options *b,
 
 void moil_options_free_values(struct options *o)
 {
-    for (size_t i = 0; i < moil_option_count; i++) {
-        if (owns_string(&moil_option_rows[i])) {
-            char **field = field_of(o, &moil_option_rows[i]);
+    for (size_t i = 0; i < moil_option_count(); i++) {
+        if (owns_string(moil_option_at(i))) {
+            char **field = field_of(o, moil_option_at(i));
             free(*field);
             *field = NULL;
         }
