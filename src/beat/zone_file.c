@@ -75,12 +75,15 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* "berlin" means Europe/Berlin, "europe/berlin" too; else the nearest by spelling. */
+/* Whatever the case, "berlin" means Europe/Berlin too; else the nearest by spelling. */
 static const char *nearest(const struct names *names, const char *wrong)
 {
+    for (size_t i = 0; i < names->count; i++)
+        if (strcasecmp(names->all[i], wrong) == 0)
+            return names->all[i];
     for (size_t i = 0; i < names->count; i++) {
         const char *slash = strrchr(names->all[i], '/');
-        if (strcasecmp(names->all[i], wrong) == 0 || (slash && strcasecmp(slash + 1, wrong) == 0))
+        if (slash && strcasecmp(slash + 1, wrong) == 0)
             return names->all[i];
     }
     return moil_nearest_name(wrong, (const char *const *)names->all, names->count);
