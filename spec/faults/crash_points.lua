@@ -7,7 +7,8 @@
 -- signal    what the node gets once its jobs run
 -- load      "work" (each end that a job can have), "die" (the same, with a job that kills its
 --           worker), "hold" (one job runs, the others wait in its worker), "stuck" (the same, and
---           it is in a C call), "long" (all run until the death), "half" (all run half a second)
+--           it is in a C call), "flow" (workflows, and "work"), "long" (all run until the death),
+--           "half" (all run half a second)
 -- scene     "node" (a node with work), "evict" (another node vanished before), "fence" (its worker
 --           is declared dead while it lives), "late" (the same, and it goes on when another node
 --           has run its jobs), "beat" (a node with a schedule), "client"
@@ -34,6 +35,10 @@ add("job.waiting job.sliced job.resumed", { ordered = true, count = 2 })
 add("verdict.ended verdict.dropped verdict.dead verdict.retry", { ordered = true, how = "exit" })
 add("worker.fenced", { scene = "fence", load = "half" })
 add("job.done verdict.ended settle.written", { scene = "late", how = "stop" })
+
+-- Workflows: what was accepted goes on, what was only staged is made again.
+add("graph.staged graph.accepted gather.answered job.gathered verdict.replaced", { load = "flow" })
+add("agent.advancing agent.advanced", { load = "flow" })
 
 -- A worker's end.
 add("worker.stopping worker.idle worker.leave_written worker.left", { signal = "TERM" })

@@ -58,6 +58,39 @@ moil.task("stuck", function(i)
 end)
 ]]
 
+-- Workflows of their own ids, so that a job that runs again makes the same. Of a fan-out to more
+-- jobs than one script takes, the agent has to do a part.
+local FLOWS <const> = [[
+local core = require "moil.core"
+local function node(task, id, args, fields)
+  local made = { task = task, id = id, queue = "default", args = args, n = #args, priority = 5 }
+  for k, v in pairs(fields or {}) do made[k] = v end
+  return made
+end
+moil.task("total", function(list, i) note(i) return #list end)
+moil.task("flow", { bind = true }, function(self, i)
+  note(i)
+  local tail, group, ids = i .. "-tail", i .. "-group", {}
+  local nodes = {
+    node("total", tail, { tail },
+      { open = 1, extra = { gather = group }, links = "u-" .. group .. " " }),
+    node("moil.group", group, {}, { open = 300, links = "nF" .. tail .. " " }),
+  }
+  for k = 1, 300 do
+    ids[k] = i .. "-" .. k
+    nodes[k + 2] = node("mark", ids[k], { ids[k] }, { open = 1, links = "hF" .. group .. " " })
+  end
+  nodes[#nodes + 1] = node("mark", i .. "-head", { "head" }, { links = "NF" .. group .. " " })
+  core.submit { wid = tail, nodes = nodes, members = { { group, ids } } }
+  return moil.result(tail):get { timeout = 60 }
+end)
+moil.task("swap", { bind = true }, function(self, i)
+  note(i)
+  core.stop("replace",
+    core.submit { wid = self.id, stage_only = true, nodes = { node("mark", self.id, { i }) } })
+end)
+]]
+
 local BEAT <const> = [[
 return { schedule = { grid = { task = "tock", every = 0.1, catch_up = "all" } } }
 ]]
@@ -71,6 +104,7 @@ local LOADS <const> = {
   stuck = { { "stuck" }, WORK, WORK },
   long = { { "long", "long", "long", "long", "long", "long" } },
   half = { { "half", "half", "half", "half", "half", "half" } },
+  flow = { { "flow", "swap" }, WORK },
 }
 local ENDS <const> = { fail = "FAILURE", ignored = false } -- the others: SUCCESS
 local AT_ONCE <const> = 6
@@ -105,7 +139,7 @@ local function open(point)
   self.url = server.url .. "?db=" .. used
   self.redis = server:connect()
   self.redis:call("SELECT", tostring(used))
-  self.tasks = support.write(dir .. "/tasks.lua", TASKS)
+  self.tasks = support.write(dir .. "/tasks.lua", TASKS .. FLOWS)
   self.ids, self.kinds = {}, {}
   self.beat = point.scene == "beat" and support.write(dir .. "/beat.lua", BEAT) or nil
   return self
@@ -190,6 +224,7 @@ function run:check_ends()
   for id, record in pairs(self:records()) do
     local state, deliveries = record:match("^R1 (%S+) %S+ %d+ %d+ (%d+)")
     assert.equal(ENDS[self.kinds[id]] or "SUCCESS", state, id)
+    if self.kinds[id] == "flow" then assert.equal("300", record:match("\n(.*)$"), id) end
     if deliveries ~= "1" then
       local excused = lost or self.kinds[id] == "die" or self.point.charged
       assert.is_truthy(excused and deliveries == "2", id .. " was delivered " .. deliveries)
@@ -233,7 +268,8 @@ end
 -- After the last node has left in good order.
 function run:check_rest()
   for _, pattern in ipairs {
-    "queue:*", "inflight:*", "recovering*", "delayed", "running", "workers",
+    "queue:*", "inflight:*", "recovering*", "delayed", "running", "workers", "deferred", "links*",
+    "accepted:*", "advancing", "held", "faults",
   } do
     assert.same({}, self.redis:call("KEYS", "{moil}:" .. pattern), pattern)
   end

@@ -61,6 +61,9 @@ int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)
 int moil_client_refused(struct moil_client *c, int err, const struct reply *reply)
 {
     struct slice text = moil_reply_slice(reply);
+    char why[MOIL_NAME_MAX + 100];
+    if (moil_graph_explain(err, reply, why, sizeof why))
+        return moil_client_fail(c, err, "%s", why);
     switch (err) {
     case MOIL_EFULL:
         return moil_client_fail(

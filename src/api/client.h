@@ -2,6 +2,7 @@
  *
  *   client.c     opening, the loop that makes asynchronous calls blocking, deadlines and errors
  *   enqueue.c    jobs in
+ *   graph.c      workflows in
  *   wait.c       results out
  *   inspect.c    looking
  *   audit.c      checking
@@ -19,6 +20,7 @@
 
 #include "api/moil.h"
 #include "queue/broker.h"
+#include "queue/graph.h"
 #include "queue/inbox.h"
 #include "vm/host.h"
 
@@ -83,6 +85,15 @@ int moil_client_status(int err);
 
 /* Enqueues what is valid already; sets created. A status. */
 int moil_client_submit(struct moil_client *c, struct submission *subs, size_t count);
+
+/* Likewise a workflow. *created (may be NULL): as struct graph_call has it; token: room for an id,
+ * or NULL. */
+int moil_client_submit_graph(struct moil_client *c, const struct graph *graph, bool *created,
+                             char *token);
+
+/* One page of what is known of a workflow; take gets the reply, nil where there is no such. */
+int moil_client_page(struct moil_client *c, enum script_id script, struct slice id, int64_t from,
+                     int64_t limit, const char *what, moil_take_fn *take, void *data);
 
 /* What is asked of the beat entries; the answer is appended as JSON text (worker/beat_request.h). A
  * status. */

@@ -77,6 +77,56 @@ static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct subm
     return VM_READY;
 }
 
+static enum vm_answer host_submit_graph(void *data, struct vm_call *call, const struct graph *graph)
+{
+    struct moil_client *c = client_of(data, call);
+    char token[MOIL_ID_LEN + 1];
+    bool created = false;
+    if (!c)
+        return VM_READY;
+    int status = moil_client_submit_graph(c, graph, &created, token);
+    if (status)
+        return fail(call, c, status);
+    if (graph->aim == GRAPH_STAGE)
+        moil_call_add_string(call, slice_str(token));
+    else
+        moil_call_add_bool(call, created);
+    return VM_READY;
+}
+
+static int take_page(void *data, const struct reply *reply)
+{
+    struct vm_call *call = data;
+    if (moil_reply_type(reply) == REPLY_NIL)
+        return MOIL_STATUS_UNKNOWN;
+    for (size_t i = 0; i < moil_reply_count(reply); i++) {
+        const struct reply *item = moil_reply_at(reply, i);
+        if (moil_reply_type(item) == REPLY_INTEGER)
+            moil_call_add_int(call, moil_reply_integer(item));
+        else
+            moil_call_add_string(call, moil_reply_slice(item));
+    }
+    return 0;
+}
+
+static enum vm_answer host_page(void *data, struct vm_call *call, const struct vm_page *page)
+{
+    struct moil_client *c = client_of(data, call);
+    if (!c)
+        return VM_READY;
+    bool members = page->view == VM_MEMBERS;
+    int status = moil_client_page(c, members ? SCRIPT_GATHER : SCRIPT_WORKFLOW, page->id,
+                                  page->from, page->limit,
+                                  !members       ? NULL
+                                  : page->values ? "v"
+                                                 : "s",
+                                  take_page, call);
+    if (status == MOIL_STATUS_UNKNOWN)
+        moil_client_fail(c, status,
+                         "no such workflow or group: never enqueued, or its results have expired");
+    return status ? fail(call, c, status) : VM_READY;
+}
+
 /* --- waiting ---------------------------------------------------------------------------------- */
 
 /* The first progress that differs from the one seen ends the wait: Lua calls on_message and waits
@@ -266,6 +316,8 @@ int luaopen_moil_core(lua_State *L)
     return moil_bind_open(L, &(struct vm_host){
                                  .data = h,
                                  .enqueue = host_enqueue,
+                                 .submit_graph = host_submit_graph,
+                                 .page = host_page,
                                  .wait = host_wait,
                                  .query = host_query,
                                  .sleep = host_sleep,

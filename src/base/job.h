@@ -41,8 +41,10 @@ struct submission {
     bool delayed;         /* due_ms counts */
     bool due_is_relative; /* due_ms is from Redis's now; else milliseconds since the epoch */
     int64_t due_ms;
-    bool acked;   /* out: Redis has it; sent again, it is left out */
-    bool created; /* out: false when a record with this id was there already */
+    uint32_t open;      /* ends that it waits for, in a workflow; 0: none */
+    struct slice links; /* what its end does to others, each link followed by a space; or empty */
+    bool acked;         /* out: Redis has it; sent again, it is left out */
+    bool created;       /* out: false when a record with this id was there already */
 };
 
 enum job_state {

@@ -12,15 +12,24 @@ static const struct {
     int err;
     bool of_server; /* see moil_fault_is_of_server */
 } faults[] = {
-    {"NOSCRIPT", MOIL_ENOSCRIPT, false},  {"FENCED", MOIL_EFENCED, false},
-    {"OOM", MOIL_EFULL, false},           {"READONLY", MOIL_EREADONLY, true},
+    {"NOSCRIPT", MOIL_ENOSCRIPT, false},
+    {"FENCED", MOIL_EFENCED, false},
+    {"UNKNOWN ", MOIL_EUNKNOWN, false},
+    {"OOM", MOIL_EFULL, false},
+    {"READONLY", MOIL_EREADONLY, true},
     {"UNBLOCKED", MOIL_EREADONLY, true}, /* BLPOP, as the server becomes a replica */
-    {"LOADING", MOIL_ELOADING, true},     {"MASTERDOWN", MOIL_ELOADING, true},
-    {"CLUSTERDOWN", MOIL_ELOADING, true}, {"NOREPLICAS", MOIL_ELOADING, false},
-    {"BUSY ", MOIL_ELOADING, false},      {"TRYAGAIN", MOIL_ELOADING, false},
-    {"NOAUTH", MOIL_EAUTH, false},        {"WRONGPASS", MOIL_EAUTH, false},
-    {"NOPERM", MOIL_EAUTH, false},        {"ERR invalid password", MOIL_EAUTH, false},
-    {"ERR AUTH", MOIL_EAUTH, false},      {"ERR Client sent AUTH", MOIL_EAUTH, false},
+    {"LOADING", MOIL_ELOADING, true},
+    {"MASTERDOWN", MOIL_ELOADING, true},
+    {"CLUSTERDOWN", MOIL_ELOADING, true},
+    {"NOREPLICAS", MOIL_ELOADING, false},
+    {"BUSY ", MOIL_ELOADING, false},
+    {"TRYAGAIN", MOIL_ELOADING, false},
+    {"NOAUTH", MOIL_EAUTH, false},
+    {"WRONGPASS", MOIL_EAUTH, false},
+    {"NOPERM", MOIL_EAUTH, false},
+    {"ERR invalid password", MOIL_EAUTH, false},
+    {"ERR AUTH", MOIL_EAUTH, false},
+    {"ERR Client sent AUTH", MOIL_EAUTH, false},
 };
 
 /* Redis 6.2 wraps what a script's command raised: "ERR Error running script …: @user_script:7: -OOM

@@ -108,14 +108,8 @@ static int core_enqueue(lua_State *L)
         lua_createtable(L, 0, 0); /* list */
         return 1;
     }
-    if (call->sub_cap < count) {
-        struct submission *subs = realloc(call->subs, count * sizeof *subs);
-
-        if (!subs) {
-            return moil_bind_raise(L, "OutOfMemory", "out of memory");
-        }
-        call->subs = subs;
-        call->sub_cap = count;
+    if (!moil_call_reserve(call, count)) {
+        return moil_bind_raise(L, "OutOfMemory", "out of memory");
     }
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1); /* spec */

@@ -31,6 +31,10 @@ void moil_call_fini(struct vm_call *call)
     moil_buffer_fini(&call->request);
     moil_buffer_fini(&call->answers);
     moil_buffer_fini(&call->text);
+    moil_buffer_fini(&call->ids);
+    moil_buffer_fini(&call->members);
+    moil_buffer_fini(&call->lines);
+    moil_buffer_fini(&call->deps);
     free(call->subs);
     call->subs = NULL;
     call->sub_cap = 0;
@@ -50,12 +54,34 @@ void moil_call_clear(struct vm_call *call)
     clear_buffer(&call->request);
     clear_buffer(&call->answers);
     clear_buffer(&call->text);
+    if (call->graph.nodes) {
+        clear_buffer(&call->ids);
+        clear_buffer(&call->members);
+        clear_buffer(&call->lines);
+        clear_buffer(&call->deps);
+        call->graph = (struct graph){0};
+    }
     if (call->sub_cap > KEEP_SUBS) {
         free(call->subs);
         call->subs = NULL;
         call->sub_cap = 0;
     }
     call->failed = false;
+}
+
+bool moil_call_reserve(struct vm_call *call, size_t subs)
+{
+    struct submission *grown;
+
+    if (call->sub_cap >= subs) {
+        return true;
+    }
+    grown = realloc(call->subs, subs * sizeof *grown);
+    if (grown) {
+        call->subs = grown;
+        call->sub_cap = subs;
+    }
+    return grown != NULL;
 }
 
 /* --- the question ----------------------------------------------------------------------------- */

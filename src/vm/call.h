@@ -16,6 +16,8 @@ struct vm_call {
     struct buffer request; /* bytes that the question's slices point into */
     struct submission *subs;
     size_t sub_cap;
+    struct graph graph; /* of workflows; its lists: */
+    struct buffer ids, members, lines, deps;
     struct buffer answers; /* of struct answer */
     struct buffer text;    /* the bytes of the answers' strings */
     bool failed;
@@ -28,6 +30,9 @@ void moil_call_fini(struct vm_call *call);
 
 /* Forgets question and answer; keeps the memory unless it has grown large. */
 void moil_call_clear(struct vm_call *call);
+
+/* Room for that many submissions; false: out of memory. */
+bool moil_call_reserve(struct vm_call *call, size_t subs);
 
 /* Copies bytes into the request. The slice is a place in it until moil_call_settle makes it a slice
  * of bytes, because the request moves as it grows. */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/graph.h"
 #include "base/job.h"
 #include "base/log.h"
 #include "base/slice.h"
@@ -43,6 +44,19 @@ struct vm_wait {
     double timeout_s;  /* < 0: no deadline */
     bool progress;     /* answer custom states too, when they differ from the one seen */
     struct slice seen; /* the third value of the last progress answer; absent: none was seen */
+};
+
+enum vm_view {
+    VM_MEMBERS,  /* of a group: answers total, open, then id, state, value of each */
+    VM_WORKFLOW, /* answers total, then line, state of each */
+};
+
+/* A page of what Redis knows of a workflow. */
+struct vm_page {
+    enum vm_view view;
+    struct slice id;
+    int64_t from, limit;
+    bool values; /* of members: with their results; else "" */
 };
 
 struct vm_spawn {
@@ -82,6 +96,11 @@ struct vm_host {
      * answer. */
     enum vm_answer (*enqueue)(void *data, struct vm_call *call, struct submission *subs,
                               size_t count);
+    /* Answers created or not; of GRAPH_STAGE the token; of GRAPH_EXTEND whether the group had not
+     * ended. Borrowed as above. */
+    enum vm_answer (*submit_graph)(void *data, struct vm_call *call, const struct graph *graph);
+    /* Answers as its view says. */
+    enum vm_answer (*page)(void *data, struct vm_call *call, const struct vm_page *page);
     /* Answers state, value: a final state with its JSON text; or state, value, seen: a progress
      * state with its JSON text (may be empty) and what tells it from later ones; or fails. */
     enum vm_answer (*wait)(void *data, struct vm_call *call, const struct vm_wait *wait);

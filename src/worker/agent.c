@@ -59,7 +59,7 @@ static void link_down(void *data, int err)
 {
     (void)err;
     struct agent *a = data;
-    a->promoting = false;
+    a->promoting = a->advancing = false;
     a->up_since_us = 0;
     moil_scheduler_stop(a);
     if (a->stopping)

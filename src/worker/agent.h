@@ -3,6 +3,7 @@
  *
  *   heartbeat.c  the node's lease and its report
  *   promoter.c   delayed jobs that are due
+ *   advancer.c   what is left to do of workflows
  *   sweeper.c    results past their time, the dead set's bounds
  *   recoverer.c  the jobs of workers that died, and of nodes that vanished
  *   reliever.c   what a stuck worker has reserved
@@ -65,6 +66,7 @@ struct agent {
     bool promoting;     /* a promote script is under way … */
     int64_t promote_us; /* … since then (monotonic) */
     bool promote_again; /* … and a token came meanwhile */
+    bool advancing;     /* an advance script is under way */
     ev_io words;
     ev_timer leases;             /* looks at the other nodes' leases */
     struct buffer word;          /* the part of a line that has come */
@@ -91,6 +93,7 @@ void moil_agent_stop(struct agent *a);
 
 void moil_heartbeat_start(struct agent *a); /* also after each reconnect */
 void moil_promoter_start(struct agent *a);
+void moil_advancer_run(struct agent *a); /* until nothing is left */
 void moil_sweeper_start(struct agent *a);
 void moil_recoverer_start(struct agent *a);
 void moil_recoverer_fini(struct agent *a);

@@ -16,6 +16,19 @@ static enum vm_answer check_enqueue(void *data, struct vm_call *call, struct sub
     return refuse(call);
 }
 
+static enum vm_answer check_submit_graph(void *data, struct vm_call *call,
+                                         const struct graph *graph)
+{
+    (void)data, (void)graph;
+    return refuse(call);
+}
+
+static enum vm_answer check_page(void *data, struct vm_call *call, const struct vm_page *page)
+{
+    (void)data, (void)page;
+    return refuse(call);
+}
+
 static enum vm_answer check_wait(void *data, struct vm_call *call, const struct vm_wait *wait)
 {
     (void)data, (void)wait;
@@ -64,6 +77,8 @@ struct vm_host moil_host_of_check(void)
 {
     return (struct vm_host){
         .enqueue = check_enqueue,
+        .submit_graph = check_submit_graph,
+        .page = check_page,
         .wait = check_wait,
         .query = check_query,
         .sleep = check_sleep,

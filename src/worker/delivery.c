@@ -8,6 +8,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "queue/message.h"
+#include "worker/gatherer.h"
 #include "worker/host.h"
 #include "worker/slicer.h"
 #include "worker/verdict.h"
@@ -214,9 +215,10 @@ void moil_delivery_terminate(struct worker *w, struct slice id)
         return;
     }
     d = find(w->running, id);
-    if (!d || !d->run)
-        return;
-    end_by(d, moil_run_terminate);
+    if (d && d->run)
+        end_by(d, moil_run_terminate);
+    else if (d && d->gathering)
+        moil_verdict_revoked(d);
 }
 
 void moil_delivery_next_turn(struct worker *w)
@@ -224,6 +226,30 @@ void moil_delivery_next_turn(struct worker *w)
     struct delivery *d = w->ready;
     unslice(d);
     run(d);
+}
+
+/* Its function runs; or, where there is an error, only retry policy and hooks do. */
+static void start(struct delivery *d, const struct job *job, struct slice error)
+{
+    struct worker *w = d->worker;
+    d->run = moil_run_new(w->vm, d->task, job, slice_str(w->incarnation), d);
+    if (!d->run) {
+        moil_verdict_requeue(d);
+        return;
+    }
+    set_limits(d);
+    if (error.n)
+        moil_run_condemn(d->run, error);
+    run(d);
+}
+
+void moil_delivery_gathered(struct delivery *d, struct slice args, struct slice error)
+{
+    struct job job = d->job;
+    MOIL_CRASH_POINT("job.gathered");
+    if (!error.n)
+        job.args = args;
+    start(d, &job, error);
 }
 
 void moil_delivery_start(struct worker *w, struct delivery *d)
@@ -244,17 +270,12 @@ void moil_delivery_start(struct worker *w, struct delivery *d)
         moil_verdict_unregistered(d);
         return;
     }
-    d->run = moil_run_new(w->vm, d->task, &d->job, slice_str(w->incarnation), d);
-    if (!d->run) {
-        moil_verdict_requeue(d);
-        return;
-    }
     if (d->task->blocking)
         w->alone = d;
-    set_limits(d);
-    if (d->job.verdict.n)
-        moil_run_condemn(d->run, d->job.verdict);
-    run(d);
+    if (d->job.verdict.n || !d->envelope.gather[0])
+        start(d, &d->job, d->job.verdict);
+    else if (!moil_gatherer_start(d))
+        moil_verdict_requeue(d);
 }
 
 void moil_delivery_resume(struct delivery *d)
@@ -276,6 +297,7 @@ void moil_delivery_free(struct delivery *d)
         w->reserved_count--;
     }
     moil_host_abandon(d);
+    moil_gatherer_abandon(d);
     if (w->alone == d)
         w->alone = NULL;
     if (d->sliced)

@@ -13,6 +13,7 @@
 
 struct worker;
 struct operation;
+struct gathering;
 
 /* The note in `running` that Redis has of a job. */
 enum note_state {
@@ -30,6 +31,7 @@ struct delivery {
     struct task *task;
     struct run *run;             /* NULL until it starts */
     struct operation *operation; /* what the run waits for (host.c); NULL: nothing */
+    struct gathering *gathering; /* of its first argument (gatherer.c); NULL: it wants none */
     struct envelope envelope;    /* the part of job.extra that the worker itself obeys */
     uint64_t claim;              /* its serial in the page; 0: it is ours alone */
     int64_t started_us;          /* wall clock; 0: not started */
@@ -52,6 +54,10 @@ bool moil_delivery_claim(struct delivery *d);
 /* Starts the next reserved job, unless the agent has it. It may end at once, and be settled and
  * gone when this returns. */
 void moil_delivery_start(struct worker *w, struct delivery *d);
+
+/* For gatherer.c: starts the job with these arguments, or, where there is an error, as one that
+ * has failed with it. Both are borrowed: the arguments until it ends. */
+void moil_delivery_gathered(struct delivery *d, struct slice args, struct slice error);
 
 /* The next of those whose turn was over goes on. */
 void moil_delivery_next_turn(struct worker *w);

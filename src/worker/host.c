@@ -326,6 +326,8 @@ struct vm_host moil_host_of(struct worker *w)
         .data = w,
         .max_payload = w->options.max_payload,
         .enqueue = host_enqueue,
+        .submit_graph = moil_host_submit_graph,
+        .page = moil_host_page,
         .wait = host_wait,
         .query = host_query,
         .sleep = host_sleep,

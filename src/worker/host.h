@@ -10,6 +10,10 @@ struct delivery;
 /* The table for a worker's vm. */
 struct vm_host moil_host_of(struct worker *w);
 
+/* host_graph.c's part of it. */
+enum vm_answer moil_host_submit_graph(void *data, struct vm_call *call, const struct graph *graph);
+enum vm_answer moil_host_page(void *data, struct vm_call *call, const struct vm_page *page);
+
 /* The table for the check child: whatever needs Redis or a job fails with a clear error. */
 struct vm_host moil_host_of_check(void);
 

@@ -41,6 +41,7 @@ void moil_operation_free(struct operation *op)
     if (op->beat)
         moil_beat_request_fini(op->beat);
     free(op->beat);
+    moil_graph_end(&op->graph);
     free(op->subs);
     free(op);
 }

@@ -9,6 +9,7 @@
 #include <ev.h>
 
 #include "net/reply.h"
+#include "queue/graph.h"
 #include "queue/inbox.h"
 #include "vm/host.h"
 
@@ -32,6 +33,8 @@ struct operation {
     struct submission *subs;  /* of an enqueue: own copy */
     struct slice seen;        /* of a wait: the progress it has seen */
     struct slice state, meta; /* of update_state */
+    struct graph_call graph;  /* of a workflow */
+    struct vm_page page;
 };
 
 /* NULL with the call failed. */

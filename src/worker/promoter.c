@@ -28,6 +28,8 @@ static void promoted(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
     MOIL_CRASH_POINT_IF(!err && moil_reply_integer(moil_reply_at(reply, 0)) > 0, "agent.promoted");
+    if (!err && moil_reply_integer(moil_reply_at(reply, 2)) > 0)
+        moil_advancer_run(a);
     bool again = a->promote_again || err == MOIL_ENOSCRIPT;
     a->promoting = a->promote_again = false;
     if (!err)

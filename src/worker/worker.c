@@ -197,17 +197,6 @@ static void go_on(struct worker *w)
         ev_idle_stop(w->loop, &w->busy);
 }
 
-/* In a burst: an older generation may give jobs back yet. When it is gone, they are looked for once
- * more. */
-static bool is_held(struct worker *w)
-{
-    bool hold = atomic_load(&w->options.page->hold), over = w->held && !hold;
-    w->held = hold;
-    if (over)
-        moil_fetcher_wake(&w->fetcher);
-    return hold || over;
-}
-
 static void stop_when_over(struct worker *w)
 {
     const struct fetcher *f = &w->fetcher;
@@ -217,7 +206,8 @@ static void stop_when_over(struct worker *w)
      * gives it back. */
     if (f->lost && moil_link_state(w->link) == LINK_UP)
         idle = false;
-    if (w->options.burst && w->state == WORKER_SERVING && idle && f->drained && !is_held(w))
+    if (w->options.burst && w->state == WORKER_SERVING &&
+        moil_burst_is_over(&w->burst, idle && f->drained))
         w->state = WORKER_STOPPING;
     if (w->state == WORKER_STOPPING && idle) {
         MOIL_CRASH_POINT("worker.idle");
@@ -372,10 +362,10 @@ int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker
     w->loop = loop;
     w->state = WORKER_JOINING;
     w->quiet = options->quiet;
-    w->held = atomic_load(&options->page->hold);
     moil_buffer_init(&w->text);
     moil_buffer_init(&w->error);
     moil_fetcher_init(&w->fetcher, w);
+    moil_burst_init(&w->burst, w);
     moil_dispute_init(&w->dispute, w);
     moil_settler_init(&w->settler, w);
     moil_lifetime_init(&w->lifetime, w);

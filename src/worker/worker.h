@@ -2,13 +2,15 @@
  * share.
  *
  *   worker.c    life: start, quiet, stop; the turn of the loop
+ *   burst.c     when a worker of --burst may end
  *   dispute.c   reserved jobs that the agent took from it
  *   fetcher.c   how many jobs to ask for, when, and the wake-ups
  *   delivery.c  one fetched job from its bytes to its run
+ *   gatherer.c  the results of a group, for the job that gets them
  *   verdict.c   what becomes of a job that ended
  *   drain.c     what a stopping worker does with jobs that have not started
  *   settler.c   verdicts to Redis, in batches, until they are acknowledged
- *   host.c      what the Lua side asks for (vm/host.h)
+ *   host.c      what the Lua side asks for (vm/host.h); host_graph.c: of workflows
  *   slicer.c    the timer that ends a job's turn
  *   lifetime.c  when the process has served long enough
  *   program.c   child programs of moil.run
@@ -28,6 +30,7 @@
 #include "queue/broker.h"
 #include "queue/inbox.h"
 #include "vm/vm.h"
+#include "worker/burst.h"
 #include "worker/dispute.h"
 #include "worker/fetcher.h"
 #include "worker/lifetime.h"
@@ -77,7 +80,6 @@ struct worker {
     bool quiet;          /* was told to be; also while it joins */
     bool cold;           /* running jobs go back too */
     bool leaves_unheard; /* Redis was away as it wanted to leave: it goes after a second */
-    bool held;           /* a burst is not over, though there is nothing to do (page.h) */
     int64_t stopped_us;  /* monotonic; when it was told to stop */
     char incarnation[MOIL_ID_LEN + 1];
     struct vm *vm;
@@ -87,6 +89,7 @@ struct worker {
     unsigned links;       /* how many times the link came up */
     struct inbox inbox;
     struct fetcher fetcher;
+    struct burst burst;
     struct dispute dispute;
     struct settler settler;
     struct lifetime lifetime;
