@@ -126,6 +126,21 @@ describe("a cron expression", function()
     end
   end)
 
+  it("means what docs/scheduling.md says", function()
+    local page, count = support.read("docs/scheduling.md"), 0
+    for text, first in page:gmatch("\n| `([^`\n]+)` | [^|\n]* | `(2%d%d%d%-[^`\n]+)` |") do
+      assert.same({ first }, following(text, "2026-01-01 00:00", 1), text)
+      count = count + 1
+    end
+    assert.equal(12, count)
+    for nickname, fields in page:gmatch("\n| `(@%l+)`[^|\n]* | `([^`\n]+)` |") do
+      assert.same(following(fields, "2026-03-01 00:00", 5),
+        following(nickname, "2026-03-01 00:00", 5), nickname)
+      count = count + 1
+    end
+    assert.equal(17, count)
+  end)
+
   it("may wait long", function()
     assert.same({ "2028-02-29 00:00:00" }, following("0 0 29 2 *", "2026-03-01 00:00", 1))
     assert.same({ "2104-02-29 00:00:00" }, following("0 0 29 2 *", "2096-02-29 00:00", 1))

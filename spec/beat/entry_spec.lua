@@ -150,6 +150,18 @@ describe("an entry", function()
       wrong { soft_time_limit = 6, time_limit = 5 })
   end)
 
+  it("is refused in the words of docs/scheduling.md", function()
+    local page = support.read("docs/scheduling.md")
+    for _, fields in ipairs {
+      { cron = "0 24 * * *" }, { cron = "0 0 30 2 *" }, { every = 1, timezone = "Asia/Shanghia" },
+      { every = 1, catchup = "one" },
+    } do
+      fields.task = "t"
+      local message = refusal(fields, "noon")
+      assert.is_not_nil(page:find("\n" .. message .. "\n", 1, true), message)
+    end
+  end)
+
   it("is refused where it is no object, or its name no name", function()
     assert.equal('beat entry "e": it must be a table of fields (a JSON object)', refusal "[]")
     assert.is_not_nil(refusal("{"):find('^beat entry "e": it is no JSON: '))
