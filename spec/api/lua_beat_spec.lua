@@ -1,5 +1,5 @@
--- moil.beat in a plain Lua program and inside of a job, on a real Redis. What is due is the
--- scheduler's (spec/worker): here entries come and go.
+-- moil.beat in a plain Lua program and inside of a job, on a real Redis: entries come, are run by a
+-- node, and go. When they are due is the scheduler's (spec/worker).
 
 local site = require "spec.support.site"
 local support = require "spec.support"
@@ -115,6 +115,56 @@ describe("moil.beat", function()
     local out = support.moil { "call", "all", CODE, "--wait", redis = here.redis }
     assert.equal(0, out.code, out.stderr)
     check(support.json_decode(out.stdout), "job.noon")
+  end)
+
+  -- Runs a program and gives what it prints.
+  local function program(code)
+    local dir = support.tempdir()
+    support.write(dir .. "/script.lua", code)
+    local out = support.lua { dir .. "/script.lua", redis = here.redis, timeout = 60 }
+    assert.equal(0, out.code, out.stderr)
+    return out.stdout
+  end
+
+  it("repeats a job so many times, and is gone then", function()
+    assert.equal("3\tnil\t3\tfired\t7\n", program [[
+      local moil = require "moil"
+      local add = moil.task("add", function(x, y) return x + y end)
+      local e = add:schedule(0, { 3, 4 }, { repeats = 3, interval = 0.2, name = "thrice" })
+      local deadline = os.time() + 30
+      while moil.beat.get(e.id) and os.time() < deadline do moil.sleep(0.02) end
+      local ticks = moil.beat.history(e.id)
+      local ids, last = {}, nil
+      for _, tick in ipairs(ticks) do
+        ids[tick.id] = true
+        last = moil.result(tick.id):get { timeout = 10 }
+      end
+      local distinct = 0
+      for _ in pairs(ids) do distinct = distinct + 1 end
+      print(#ticks, moil.beat.get(e.id), distinct, ticks[1].outcome, last)
+    ]])
+  end)
+
+  it("stops repeating when it is cancelled, and goes on after a pause", function()
+    assert.equal("true\ttrue\ttrue\n", program [[
+      local moil = require "moil"
+      local add = moil.task("add", function(x, y) return x + y end)
+      local e = add:cron("* * * * * *", "each-second", { 1, 1 })
+      local other = add:cron("* * * * * *", "each-second-too", { 1, 1 })
+      local function wait_for(entry, runs)
+        local deadline = os.time() + 30
+        while entry:info().runs < runs and os.time() < deadline do moil.sleep(0.02) end
+        return entry:info().runs
+      end
+      local first = wait_for(e, 1)
+      e:pause()
+      local paused = e:info().runs
+      wait_for(other, other:info().runs + 2)
+      local still = e:info().runs == paused
+      e:resume()
+      local resumed = wait_for(e, paused + 1) > paused
+      print(first >= 1, still, resumed and moil.cancel(e.name) and other:cancel())
+    ]])
   end)
 
   it("cannot be asked while files are loaded", function()
