@@ -12,6 +12,7 @@
 local function mover(s)
   local deferred, links, held = ns .. "deferred", ns .. "links", ns .. "held"
   local targets, order = {}, {}
+  local lane, lane_order = {}, {}
   local written, fresh, runs, delays = {}, {}, {}, {}
   local groups_held, now = {}, nil
   local m = {}
@@ -31,21 +32,41 @@ local function mover(s)
 
   function m.target(id)
     local t = targets[id]
-    if not t then
-      t = { id = id, ends = 0, front = "" }
+    if not t and lane[id] then
+      t = { id = id, ends = 1, front = lane[id] .. ",", due = "", verdict = false }
+      targets[id], lane[id] = t, false
+      order[#order + 1] = id
+    elseif not t then
+      t = { id = id, ends = 0, front = "", due = "", verdict = false } -- of one size from here on
       targets[id] = t
       order[#order + 1] = id
     end
     return t
   end
 
+  -- One end for a target that gets its value: the lane of chains, for which no table is made.
+  function m.pass(id, value)
+    if lane[id] == nil and not targets[id] then
+      lane[id] = value
+      lane_order[#lane_order + 1] = id
+    else
+      local t = m.target(id)
+      t.ends, t.front = t.ends + 1, t.front .. value .. ","
+    end
+  end
+
   -- Whether one of these links holds the result of the job that they are of.
   function m.is_held(text)
-    local group = text:match("^h.(%S+)") or text:match(" h.(%S+)")
+    local group
+    if text:byte(1) == 104 then
+      group = text:match("^h.(%S+)")
+    elseif text:find(" h", 1, true) then
+      group = text:match(" h.(%S+)")
+    end
     if group and groups_held[group] == nil then
       groups_held[group] = call("HGET", held, "members " .. group) == "g"
     end
-    return group ~= nil and groups_held[group]
+    return group and groups_held[group] or false
   end
 
   -- Ids by the minutes of their results, to the lists of those minutes.
@@ -106,38 +127,52 @@ local function mover(s)
       .. "(%S+)"), value = m.error_text("Ignored", "what it was a callback for did not happen") }
   end
 
-  -- The record with JSON values, each followed by a comma, in front of its arguments.
+  -- Queue and level of a J record, nil where it is damaged, and the record with JSON values, each
+  -- followed by a comma, in front of its arguments.
   local function splice(record, front)
-    local head, length, tail, at =
-      record:match("^(J1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ )(%d+)( %d+ %d+\n)()")
-    local inner = head and record:match("^%s*%[%s*()", at)
-    if not inner or inner >= at + length then
-      return record
+    local head, queue, level, length, tail, at =
+      record:match("^(J1 (%S+) (%d) %S+ %S+ %S+ %S+ %S+ )(%d+)( %d+ %d+\n)()")
+    if not head then
+      return nil
+    elseif front == "" then
+      return queue, level, record
+    end
+    local bracket, inner = record:byte(at, at + 1)
+    if bracket == 91 and inner and inner > 32 then
+      inner = at + 1
+    else
+      inner = record:match("^%s*%[%s*()", at)
+      if not inner then
+        return nil
+      end
     end
     if record:byte(inner) == 93 then
       front = front:sub(1, -2)
     end
-    local size = length + #front - (inner - at) + 1
-    return head .. string.format("%d", size) .. tail .. "[" .. front .. record:sub(inner)
+    length = string.format("%d", length + #front - (inner - at) + 1)
+    return queue, level, head .. length .. tail .. "[" .. front .. record:sub(inner)
   end
 
-  -- A job that waits no more goes to its queue, or becomes delayed; `due` as in `deferred`. The
-  -- caller takes it off where it was.
+  -- A job that waits no more goes to its queue, or becomes delayed; `due` as in `deferred`. Returns
+  -- those that go with it, of which so many as its `deferred` says were counted there. The caller
+  -- takes it off where it was.
   function m.start(id, queue, level, due)
-    if due ~= "" and due ~= "f" then
-      tally(queue, "delayed", 1)
-      delays[#delays + 1] = due:byte(1) == 43 and m.clock() + due or due
-      delays[#delays + 1] = id
-      return
-    end
-    local name = queue .. " " .. level .. due
+    local is_delayed = due ~= "" and due ~= "f"
+    local name = is_delayed and queue or queue .. " " .. level .. due
     local run = runs[name]
     if not run then
-      run = { queue = queue, level = level, front = due == "f" }
+      run = { queue = queue, level = level, front = due == "f", deferred = 0 }
       runs[name] = run
       runs[#runs + 1] = run
     end
-    run[#run + 1] = id
+    if is_delayed then
+      tally(queue, "delayed", 1)
+      delays[#delays + 1] = due:byte(1) == 43 and m.clock() + due or due
+      delays[#delays + 1] = id
+    else
+      run[#run + 1] = id
+    end
+    return run
   end
 
   -- Writes down what was begun; the links of what has just ended are followed next. A result that
@@ -147,10 +182,13 @@ local function mover(s)
       call("HSET", jobs, unpack(written))
     end
     for _, run in ipairs(runs) do
+      tally(run.queue, "deferred", -run.deferred)
       if run.front then
         tally(run.queue, "stale", -drop_stale(run.queue, run.level, run))
       end
-      push(run.queue, run.level, run, run.front)
+      if #run > 0 then
+        push(run.queue, run.level, run, run.front)
+      end
     end
     if #delays > 0 then
       delay(delays)
@@ -199,34 +237,74 @@ local function mover(s)
     end
   end
 
-  local function move(t, record)
-    local queue, level = place_of(record)
-    local verdict = t.verdict
-    if verdict == "run" and queue then
-      tally(queue, "deferred", -1)
-      m.start(t.id, queue, level, t.due)
-    elseif verdict == "run" then
-      m.finish(t.id, record, "FAILURE", m.error_text("BadMessage", "the record is damaged"),
+  -- What goes in front of its arguments goes there; with `due` it starts. False: it was damaged.
+  local function move_on(id, record, front, due)
+    local queue, level, spliced = splice(record, front)
+    if not queue then
+      m.finish(id, record, "FAILURE", m.error_text("BadMessage", "the record is damaged"),
         "deferred")
-    elseif verdict == "D" then
-      drop(t.id, record)
-    elseif verdict then
-      m.finish(t.id, record, verdict, verdict == "SUCCESS" and "null" or t.fault, "deferred")
+      return false
     end
-    if t.front ~= "" and (verdict == "run" or not verdict) then
-      written[#written + 1] = t.id
-      written[#written + 1] = splice(record, t.front)
+    if front ~= "" then
+      written[#written + 1] = id
+      written[#written + 1] = spliced
     end
+    if due then
+      local run = m.start(id, queue, level, due)
+      run.deferred = run.deferred + 1
+    end
+    return true
+  end
+
+  local function move(t, record)
+    local verdict = t.verdict
+    if verdict == "D" then
+      return drop(t.id, record)
+    elseif verdict and verdict ~= "run" then
+      return m.finish(t.id, record, verdict, verdict == "SUCCESS" and "null" or t.fault, "deferred")
+    end
+    if not move_on(t.id, record, t.front, verdict and t.due) and not verdict then
+      call("HDEL", deferred, t.id)
+    end
+  end
+
+  -- The lane's: those that waited for this end alone start; the others become targets.
+  local function apply_lane()
+    local ids, gone = lane_order, {}
+    lane_order = {}
+    for i, open in ipairs(call("HMGET", deferred, unpack(ids))) do
+      local id = ids[i]
+      if open == "1" and lane[id] then
+        gone[#gone + 1] = id
+      elseif open then
+        m.target(id)
+      end
+    end
+    if #gone > 0 then
+      call("HDEL", deferred, unpack(gone))
+      for i, record in ipairs(call("HMGET", jobs, unpack(gone))) do
+        if record and record:byte(1) ~= 82 then
+          move_on(gone[i], record, lane[gone[i]] .. ",", "")
+        end
+      end
+    end
+    lane = {}
   end
 
   -- All targets at once. One that is not deferred (any more) takes no notice.
   function m.apply()
+    if #lane_order > 0 then
+      apply_lane()
+    end
     if #order == 0 then
-      return
+      return m.write()
     end
     local opens, changed, gone, moved = call("HMGET", deferred, unpack(order)), {}, {}, {}
     for i, id in ipairs(order) do
-      local t, open, due = targets[id], (opens[i] or ""):match("^(%d+) ?(.*)$")
+      local t, open, due = targets[id], opens[i], ""
+      if open and open ~= "1" then
+        open, due = open:match("^(%d+) ?(.*)$")
+      end
       if open then
         open = open - t.ends
         t.due, t.verdict = due, judge(t, open)
@@ -258,7 +336,7 @@ local function mover(s)
 
   -- Whether there are targets.
   function m.has_targets()
-    return #order > 0
+    return #order > 0 or #lane_order > 0
   end
 
   return m

@@ -30,13 +30,25 @@ local function linker()
     return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
   end
 
+  -- VALUE of an R record. Mostly no BODY follows it.
+  local function value_in(record)
+    local line = record:find("\n", 1, true) or #record
+    local last, before = record:byte(line - 2, line - 1)
+    local value
+    if last == 32 and before == 48 then
+      value = record:sub(line + 1)
+    else
+      local size = record:sub(1, line):match(" (%d+) %d+\n$")
+      value = size and record:sub(line + 1, line + size) or ""
+    end
+    return value ~= "" and value or "null"
+  end
+
   -- Result or error of a job that ended, as JSON.
   local function value_of(e)
     if not e.value then
-      local task, size, at = e.record:match(
-        "^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%S+) (%d+) %d+\n()")
-      e.task = task
-      e.value = at and size ~= "0" and e.record:sub(at, at + size - 1) or "null"
+      e.task = e.record:match("^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%S+) ")
+      e.value = value_in(e.record)
     end
     return e.value
   end
@@ -321,11 +333,16 @@ local function linker()
   -- is kept, and then its J record is still there.
   local function ended(id, state, record, text)
     local mode = text:byte(1)
-    if (mode == 109 or mode == 104) and state == "SUCCESS" and s.left > 0
+    local is_member = mode == 109 or mode == 104
+    if state == "SUCCESS" and s.left > 0 and (is_member or (mode == 115 and record))
       and text:find(" ", 1, true) == #text then
-      local t = m.target(text:sub(3, -2))
       s.left, done[#done + 1] = s.left - 1, id
-      t.policy, t.ends = text:sub(2, 2), t.ends + 1
+      if is_member then
+        local t = m.target(text:sub(3, -2))
+        t.policy, t.ends = text:sub(2, 2), t.ends + 1
+      else
+        m.pass(text:sub(3, -2), value_in(record))
+      end
       return
     end
     local e = { id = id, state = state == "SUCCESS" and "S" or "F", record = record,
