@@ -89,7 +89,8 @@ local function linker()
 
   local function call_back(e, mode, id)
     local t = m.target(id)
-    if e.state ~= (mode == "e" and "F" or "S") then
+    local wanted = (mode == "e" or mode == "i") and "F" or "S"
+    if e.state ~= wanted then
       t.drop = true
       return
     end
@@ -160,7 +161,7 @@ local function linker()
       join_group(e, policy, id)
     elseif mode == "s" or mode == "n" or mode == "d" then
       release(e, mode, policy, id)
-    elseif mode == "e" or mode == "l" or mode == "c" then
+    elseif mode == "e" or mode == "i" or mode == "l" or mode == "c" then
       call_back(e, mode, id)
     elseif mode == "S" or mode == "N" then
       fan_out(e, mode:lower(), policy, id, 0)
@@ -256,6 +257,9 @@ local function linker()
       s.works[#s.works + 1] = string.format("u %d ", from + 100) .. id
     else
       call("HDEL", held, mark)
+      if call("TTL", ns .. "members:" .. id) < 0 then
+        call("EXPIRE", ns .. "members:" .. id, 86400)
+      end
     end
   end
 
@@ -389,10 +393,10 @@ local function linker()
     items[#items + 1] = item
   end
 
-  -- All members of a group have ended, as there are none.
-  function self.close_group(id)
+  -- One end for a job that no link brings; for a group, by this policy.
+  function self.end_one(id, policy)
     local t = m.target(id)
-    t.policy, t.ends = "A", 1
+    t.policy, t.ends = policy, t.ends + 1
   end
 
   -- Does all of it, or as much as a script may; returns whether there is room for more. The caller

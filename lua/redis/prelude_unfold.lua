@@ -11,7 +11,8 @@ local function unfolder(engine)
   -- Reads a batch from its first entry on. Returns it, or nil and what is wrong with it; changes
   -- nothing.
   function u.read(list, at)
-    local b = { from = list, ids = {}, records = {}, plans = {}, links = {}, lists = {}, deps = {} }
+    local b = { from = list, ids = {}, records = {}, plans = {}, links = {}, lists = {}, deps = {},
+      ready = {} }
     while at <= #list do
       local kind, n = list[at], #b.ids + 1
       local count = (kind == "M" or kind == "W") and tonumber(list[at + 2])
@@ -27,6 +28,9 @@ local function unfolder(engine)
         b.deps[#b.deps + 1] = list[at + 1]
         b.deps[#b.deps + 1] = list[at + 2]
         at = at + 3
+      elseif kind == "G" and at < #list then
+        b.ready[#b.ready + 1] = list[at + 1]
+        at = at + 2
       elseif count and count >= 0 and at + 2 + count <= #list then
         b.lists[#b.lists + 1] = { (kind == "M" and "members:" or "workflow:") .. list[at + 1],
           at + 3, at + 2 + count }
@@ -117,7 +121,7 @@ local function unfolder(engine)
     local open, due = plan:match("^(%d+) ?(.*)$")
     if open == "0" and engine.is_group(record) then
       open, plan = "1", "1"
-      engine.close_group(id)
+      engine.end_one(id, "A")
     end
     if open == "0" then
       engine.start(id, queue, level, due)
@@ -178,6 +182,9 @@ local function unfolder(engine)
   function u.take(batch)
     unfold(batch)
     attach_all(batch)
+    for _, id in ipairs(batch.ready) do
+      engine.end_one(id)
+    end
   end
 
   -- As `take`, for what has no batch after it and none before.
@@ -194,10 +201,16 @@ local function unfolder(engine)
     call("PERSIST", rest)
     call("LPOP", rest)
     hold(first)
-    unfold(first, own)
     if call("EXISTS", rest) == 0 then
+      unfold(first, own)
       return attach_all(first)
     end
+    if first.plans[1]:byte(1) == 48 and not engine.is_group(first.records[1]) then
+      -- Else it might end before what its end leads to is there.
+      first.plans[1] = "1" .. first.plans[1]:sub(2)
+      last = { "G", first.ids[1] }
+    end
+    unfold(first, own)
     for i = 1, #first.deps, 2 do
       last[#last + 1] = "D"
       last[#last + 1] = first.deps[i]
