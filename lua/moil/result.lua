@@ -19,6 +19,9 @@ result.__name = "moil.Result"
 ---@field on_message? fun(message: { id: string, state: string, meta: any }) for each own state
 ---@field propagate? boolean false: a job's error is not raised but returned behind nil
 
+-- What a job may be once it has another time.
+local WAITING <const> = { SCHEDULED = true, RETRY = true, DEFERRED = true }
+
 local FINAL <const> = { SUCCESS = true, FAILURE = true, REVOKED = true }
 
 local get_options = { timeout = true, on_message = true, propagate = true }
@@ -126,7 +129,8 @@ end
 ---Gives the job another time: one that is delayed, waits for a retry or stands in its queue is due
 ---then. What has started stays as it is.
 ---@param when moil.Point   a number below 1e9: seconds from now
----@return string?          "SCHEDULED", or "RETRY" of a job that waits for a retry
+---@return string?          "SCHEDULED", "RETRY" of a job that waits for a retry, "DEFERRED" of one
+---that waits for other jobs: it is due then, but not before those have ended
 ---@return string? message  what it is when that came too late
 ---@return string? code     "BadState"
 ---  r:reschedule(60)
@@ -135,7 +139,7 @@ function result:reschedule(when)
   local countdown, eta, wrong = time.due(when)
   if wrong then errors.bad("result:reschedule: the time %s", wrong) end
   local state = core.reschedule(self.id, countdown, eta)
-  if state == "SCHEDULED" or state == "RETRY" then return state end
+  if WAITING[state] then return state end
   return nil, ("it is too late to reschedule %s: its state is %s"):format(self.id, state),
     "BadState"
 end

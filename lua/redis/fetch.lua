@@ -1,5 +1,6 @@
 -- fetch: pending -> in flight. Takes jobs from the queues in the order given, the highest priority
--- level first.
+-- level first. Where those hold fewer than are wanted, also: delayed -> in flight, for what is due,
+-- as `promote` would put it into an empty list; due jobs of other queues go to theirs.
 -- ARGV: incarnation, want (1-250), queue...
 -- Returns id, record, id, record, ... A record that is no J record of ours is handed over as it is
 -- (the worker buries it); entries of jobs that were revoked or deleted meanwhile are dropped here,
@@ -55,6 +56,51 @@ for i, state in ipairs(states) do
       end
     end
   end
+end
+-- Of jobs that are due, as group_due has found them: those of a queue asked for go in flight.
+local function take_place(place)
+  if not place.rank then
+    push(place.queue, place.level, place, false)
+  else
+    for i = 1, #place do
+      taken[#taken + 1] = place[i]
+      found[#found + 1] = place[i]
+      found[#found + 1] = place.records[i]
+    end
+    tally(place.queue, "inflight", #place)
+  end
+  tally(place.queue, "delayed", -#place)
+end
+
+local function by_rank(a, b)
+  return (a.rank or 0) < (b.rank or 0)
+end
+
+local function take_due()
+  local ids = call("ZRANGEBYSCORE", ns .. "delayed", "-inf", now_ms(), "LIMIT", 0, want)
+  local places, n = group_due(ids, #ids > 0 and call("HMGET", jobs, unpack(ids)) or ids)
+  if n == 0 then
+    return
+  end
+  call("ZREMRANGEBYRANK", ns .. "delayed", 0, n - 1)
+  for _, place in ipairs(places) do
+    for i, state in ipairs(states) do
+      if state and state:byte(1) == 114 and ARGV[i + 2] == place.queue then
+        place.rank = i * 10 - place.level
+      end
+    end
+  end
+  table.sort(places, by_rank)
+  for _, place in ipairs(places) do
+    take_place(place)
+    if n == want and place.rank then -- more may be due: for others
+      wake(place.queue)
+    end
+  end
+end
+
+if want > 0 and not left then
+  take_due()
 end
 if #taken > 0 then
   call("SADD", ns .. "inflight:" .. incarnation, unpack(taken))

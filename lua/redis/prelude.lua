@@ -66,6 +66,7 @@ local function push(queue, level, ids, front)
   if length == #ids and state:byte(1) == 114 then
     wake(queue)
   end
+  return length
 end
 
 -- Removes what these ids left in a list in an earlier life, as they go in front of it now; returns
@@ -118,6 +119,45 @@ local function delay(entries)
   end
 end
 
+-- Queue and priority level of a J record; nil when it is none.
+local function place_of(record)
+  return record:match("^J1 (%S+) (%d) ")
+end
+
+-- Jobs that are due, by place: { queue, level, ids…, records = }, in the order in which the places
+-- come first; and how many jobs those are. Where a record is damaged or missing, `bury(id, record)`
+-- is called, or, without that, those before it are all. Jobs of one place often follow each other:
+-- only where one differs from the last is its header taken apart.
+local function group_due(ids, records, bury)
+  local order, places, place, head = {}, {}, nil, nil
+  for i = 1, #ids do
+    local record = records[i] or ""
+    if not head or record:sub(1, #head) ~= head then
+      local queue, level = place_of(record)
+      if queue then
+        head = "J1 " .. queue .. " " .. level .. " "
+        place = places[head]
+        if not place then
+          place = { queue = queue, level = level, records = {} }
+          places[head] = place
+          order[#order + 1] = place
+        end
+      elseif bury then
+        head, place = nil, nil
+        bury(ids[i], record)
+      else
+        return order, i - 1
+      end
+    end
+    if place then
+      local n = #place + 1
+      place[n] = ids[i]
+      place.records[n] = record
+    end
+  end
+  return order, #ids
+end
+
 -- To the inboxes of those who wait for a job: kind .. id .. "\n" .. text. Kinds: F final record, P
 -- progress, U unknown, K end it (to the worker that holds it). Progress is left out where 64
 -- messages lie unread, and keeps no inbox alive: its reader may be gone.
@@ -140,11 +180,6 @@ local function notify_end(id, kind, text)
     call("HDEL", ns .. "waiters", id)
     notify(owners, kind, id, text)
   end
-end
-
--- Queue and priority level of a J record; nil when it is none.
-local function place_of(record)
-  return record:match("^J1 (%S+) (%d) ")
 end
 
 -- The queue under which an ended job is counted.

@@ -44,8 +44,34 @@ function model:take_out(id)
   remove(list_of(self, job.queue, job.level), id)
 end
 
+-- What is due, the earliest first.
+function model:due()
+  local due = {}
+  for _, id in ipairs(self:ids_in("delayed")) do
+    if self.jobs[id].due <= 1000 then due[#due + 1] = id end
+  end
+  table.sort(due, function(a, b)
+    local x, y = self.jobs[a].due, self.jobs[b].due
+    if x ~= y then return x < y end
+    return a < b
+  end)
+  return due
+end
+
+-- The lists of these queues are empty: due jobs stand in them for a moment.
+function model:fetch_due(worker, want, queues, taken)
+  local due = self:due()
+  for i = 1, math.min(#due, want - #taken) do self:push(due[i]) end
+  self:fetch_pending(worker, want, queues, taken)
+end
+
 function model:fetch(worker, want, queues)
-  local taken = {}
+  local taken = self:fetch_pending(worker, want, queues, {})
+  if #taken < want then self:fetch_due(worker, want, queues, taken) end
+  return taken
+end
+
+function model:fetch_pending(worker, want, queues, taken)
   for _, queue in ipairs(queues) do
     for i = #LEVELS, 1, -1 do
       local list = list_of(self, queue, LEVELS[i])
@@ -115,20 +141,9 @@ function steps.schedule(w, m)
 end
 
 local function move_due(m, limit)
-  local due = m:ids_in("delayed")
-  table.sort(due, function(a, b)
-    local x, y = m.jobs[a].due, m.jobs[b].due
-    if x ~= y then return x < y end
-    return a < b
-  end)
-  local moved = 0
-  for _, id in ipairs(due) do
-    if moved < limit and m.jobs[id].due <= 1000 then
-      m:push(id)
-      moved = moved + 1
-    end
-  end
-  return moved
+  local due = m:due()
+  for i = 1, math.min(#due, limit) do m:push(due[i]) end
+  return math.min(#due, limit)
 end
 
 function steps.promote(w, m)

@@ -67,6 +67,7 @@ struct agent {
     int64_t promote_us; /* … since then (monotonic) */
     bool promote_again; /* … and a token came meanwhile */
     bool advancing;     /* an advance script is under way */
+    bool promote_few;   /* the last one moved many, and the workers took those at once */
     ev_io words;
     ev_timer leases;             /* looks at the other nodes' leases */
     struct buffer word;          /* the part of a line that has come */

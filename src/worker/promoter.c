@@ -11,6 +11,7 @@
 enum {
     POLL_S = 5, /* a lost tick costs that much */
     MARGIN_MS = 5000,
+    FEW = 25, /* while workers take what is due themselves: their share is cheaper */
 };
 
 static void promote(struct agent *a);
@@ -24,6 +25,11 @@ static void arm(struct agent *a, int64_t wait_ms)
     ev_timer_start(a->loop, &a->promote);
 }
 
+static int limit(const struct agent *a)
+{
+    return a->promote_few ? FEW : MOIL_BATCH_MAX;
+}
+
 static void promoted(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
@@ -31,14 +37,17 @@ static void promoted(void *data, int err, const struct reply *reply)
     if (!err && moil_reply_integer(moil_reply_at(reply, 2)) > 0)
         moil_advancer_run(a);
     bool again = a->promote_again || err == MOIL_ENOSCRIPT;
+    int64_t moved = moil_reply_integer(moil_reply_at(reply, 0));
+    int64_t wait_ms = moil_reply_integer(moil_reply_at(reply, 1));
     a->promoting = a->promote_again = false;
+    a->promote_few = !err && moved == limit(a) && wait_ms > 0;
     if (!err)
         moil_scheduler_hear(a, a->promote_us, moil_reply_integer(moil_reply_at(reply, 4)),
                             moil_reply_integer(moil_reply_at(reply, 3)));
-    if (again || (!err && moil_reply_integer(moil_reply_at(reply, 0)) >= MOIL_BATCH_MAX))
+    if (again || (!err && wait_ms == 0))
         promote(a);
     else
-        arm(a, err ? 1000 : moil_reply_integer(moil_reply_at(reply, 1)));
+        arm(a, err ? 1000 : wait_ms);
 }
 
 static void promote(struct agent *a)
@@ -48,7 +57,7 @@ static void promote(struct agent *a)
         return;
     }
     moil_args_clear(&a->broker.args);
-    moil_args_int(&a->broker.args, MOIL_BATCH_MAX);
+    moil_args_int(&a->broker.args, limit(a));
     MOIL_CRASH_POINT("agent.promoting");
     a->promote_us = moil_clock_monotonic_us();
     a->promoting = moil_broker_eval(&a->broker, SCRIPT_PROMOTE, promoted, a) == 0;
