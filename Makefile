@@ -60,7 +60,8 @@ BENCH_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/*.c))
 # What has crash points (base/crash_point.h), once more with the points switched on: $(BUILD)/crash/moil.
 CRASH_SRC := $(shell grep -l MOIL_CRASH_POINT src/*/*.c)
 CRASH_OBJ := $(CRASH_SRC:%.c=$(BUILD)/crash/%.o)
-SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(PROBES) $(BUILD)/crash/moil
+SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(BUILD)/spec/wall_shim.so $(PROBES) \
+                $(BUILD)/crash/moil
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
@@ -137,6 +138,11 @@ $(BUILD)/spec/units.so: $(UNIT_OBJ) $(BUILD)/libmoil.a
 	$(call say,LINK)
 	@mkdir -p $(@D)
 	$(Q)$(lua_module_link)
+
+$(BUILD)/spec/wall_shim.so: $(BUILD)/obj/spec/support/wall_shim.o
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -o $@ $^
 
 $(PROBES): $(BUILD)/spec/%: $(BUILD)/obj/spec/support/%.o $(BUILD)/libmoil.a
 	$(call say,LINK)

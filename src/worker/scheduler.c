@@ -46,24 +46,25 @@ static ev_tstamp due_at(ev_periodic *w, ev_tstamp now)
     return now + (wait_s > IDLE_S ? IDLE_S : wait_s > 0 ? wait_s : 0);
 }
 
-static int64_t wall_less_us(void)
+/* libev's idea of the wall clock, less the monotonic clock: it looks at the wall clock every half
+ * second only, and takes over a step that is small without a word. */
+static int64_t wall_less_us(struct ev_loop *loop)
 {
-    return moil_clock_wall_us() - moil_clock_monotonic_us();
+    ev_now_update(loop);
+    return (int64_t)(ev_now(loop) * 1e6) - moil_clock_monotonic_us();
 }
 
 static void arm(struct scheduler *s)
 {
-    ev_now_update(s->agent->loop);
-    s->wall_less_us = wall_less_us();
+    s->wall_less_us = wall_less_us(s->agent->loop);
     ev_periodic_again(s->agent->loop, &s->due);
 }
 
 static void watch_cb(struct ev_loop *loop, ev_prepare *w, int events)
 {
-    (void)loop;
     (void)events;
     struct scheduler *s = w->data;
-    int64_t step_us = wall_less_us() - s->wall_less_us;
+    int64_t step_us = wall_less_us(loop) - s->wall_less_us;
     if (step_us > STEP_US || step_us < -STEP_US)
         arm(s);
 }
@@ -298,7 +299,6 @@ int moil_scheduler_init(struct agent *a)
     ev_periodic_init(&s->due, due_cb, 0, 0, due_at);
     ev_prepare_init(&s->watch, watch_cb);
     s->due.data = s->watch.data = s;
-    s->wall_less_us = wall_less_us();
     ev_periodic_start(a->loop, &s->due);
     ev_prepare_start(a->loop, &s->watch);
     return moil_timetable_init(&s->table, s);

@@ -26,7 +26,7 @@ struct scheduler {
     struct redis_clock clock;
     ev_periodic due;       /* the first of the agenda */
     ev_prepare watch;      /* for steps of the wall clock, which `due` is kept in */
-    int64_t wall_less_us;  /* the wall clock less the monotonic one when `due` was set */
+    int64_t wall_less_us;  /* libev's wall clock less the monotonic one when `due` was set */
     int64_t stamp_us;      /* of the last job made */
     unsigned ticking;      /* scripts under way */
     struct buffer config;  /* the plain data of the config file: routes for entries without a queue

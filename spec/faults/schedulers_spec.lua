@@ -1,0 +1,201 @@
+local site = require "spec.support.site"
+local support = require "spec.support"
+
+-- Several schedulers of the same entries, while they die, reload, and their clocks are set, and
+-- while Redis forgets its scripts or is full: each due time happens once.
+
+local BY <const> = 60
+
+local TASKS <const> = site.NOTE .. [[
+moil.task("tick", { bind = true, ignore_result = true }, function(self) note(self.id) end)
+]]
+
+local function open(schedule)
+  local here = site.open { tasks = TASKS, idle = true }
+  support.write(here.dir .. "/beat.lua", "return { schedule = {\n" .. schedule .. "} }\n")
+  return here
+end
+
+local function scheduler(here, env)
+  local node = support.start_moil {
+    "beat", here.dir .. "/beat.lua", redis = here.url, cwd = here.dir, env = env,
+  }
+  node:read_until("ready: the schedule alone", BY)
+  return node
+end
+
+local function stop(node)
+  node:kill("TERM")
+  assert.equal(0, (node:wait(BY)), node:report())
+end
+
+local function ticks(here, entry)
+  local found = {}
+  for _, line in ipairs(here.redis:call("LRANGE", "{moil}:beat_history", "0", "-1")) do
+    local due, fired, id, outcome, name = line:match("^(%d+) (%d+) (%S+) (%S+) (.+)$")
+    if name == entry then
+      table.insert(found, 1,
+        { due = tonumber(due), fired = tonumber(fired), id = id, outcome = outcome })
+    end
+  end
+  return found
+end
+
+local function wait_ticks(here, entry, count)
+  return support.wait_until(function()
+    local found = ticks(here, entry)
+    return #found >= count and found
+  end, BY, function() return ("%d ticks of %s"):format(count, entry) end)
+end
+
+local function assert_grid(found, step)
+  for i, tick in ipairs(found) do
+    assert.equal("fired", tick.outcome)
+    assert.is_true(tick.fired >= tick.due)
+    if i > 1 then assert.equal(found[i - 1].due + step, tick.due, "tick " .. i) end
+  end
+end
+
+-- Each id of the ticks has run, and none twice.
+local function assert_runs(here, found)
+  local runs
+  support.wait_until(function()
+    runs = {}
+    for _, id in ipairs(here:notes()) do runs[id] = (runs[id] or 0) + 1 end
+    for _, tick in ipairs(found) do if not runs[tick.id] then return false end end
+    return true
+  end, BY, "the jobs of all ticks")
+  for id, count in pairs(runs) do assert.equal(1, count, id) end
+end
+
+local function agent_of(node)
+  local p = assert(io.popen(("pgrep -P %d"):format(node.pid)))
+  local pid = p:read("n")
+  p:close()
+  return pid
+end
+
+describe("schedulers", function()
+  it("fire each due time once while their agents die and reload", function()
+    local here = open [[
+      grid = { task = "tick", every = 0.05, catch_up = "all" },
+      second = { task = "tick", cron = "* * * * * *", catch_up = "all" },
+    ]]
+    local nodes = { scheduler(here), scheduler(here), scheduler(here) }
+    local worker = here:worker { "-w", "1" }
+    local kills, reloads, count = 0, 0, 0
+    for round = 1, 20 do
+      count = count + 15
+      wait_ticks(here, "grid", count)
+      local pid = agent_of(nodes[round % 3 + 1])
+      if pid and round % 2 == 0 then
+        support.native.kill(pid, support.native.signals.KILL)
+        kills = kills + 1
+      else
+        nodes[round % 3 + 1]:kill("HUP")
+        reloads = reloads + 1
+      end
+    end
+    local found = wait_ticks(here, "grid", count + 20)
+    assert.is_true(kills > 5 and reloads > 5)
+    assert_grid(found, 50)
+    assert_grid(ticks(here, "second"), 1000)
+    for _, node in ipairs(nodes) do stop(node) end
+    assert_runs(here, ticks(here, "grid"))
+    assert_runs(here, ticks(here, "second"))
+    stop(worker)
+  end)
+
+  it("go on where one was killed with all that was its own", function()
+    local here = open [[ grid = { task = "tick", every = 0.1, catch_up = "all" }, ]]
+    for round = 1, 3 do
+      local node = scheduler(here)
+      wait_ticks(here, "grid", round * 10)
+      node:kill("KILL")
+      node:wait(BY)
+    end
+    local node = scheduler(here)
+    assert_grid(wait_ticks(here, "grid", 50), 100)
+    stop(node)
+  end)
+
+  it("begin again when Redis has forgotten its scripts, or was away", function()
+    local here = open [[ grid = { task = "tick", every = 0.1, catch_up = "all" }, ]]
+    local node = scheduler(here)
+    wait_ticks(here, "grid", 5)
+    here.redis:call("SCRIPT", "FLUSH")
+    wait_ticks(here, "grid", 10)
+    here.redis:call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    assert_grid(wait_ticks(here, "grid", 30), 100)
+    stop(node)
+  end)
+
+  it("wait while Redis is full, and say so", function()
+    local here = open [[ grid = { task = "tick", every = 0.1 }, ]]
+    local node = scheduler(here)
+    wait_ticks(here, "grid", 3)
+    here.redis:call("CONFIG", "SET", "maxmemory", "1")
+    node:read_until('beat entry "grid" waits, as Redis refuses its tick: OOM', BY)
+    local count = #ticks(here, "grid")
+    here.redis:call("CONFIG", "SET", "maxmemory", "0")
+    local found = wait_ticks(here, "grid", count + 3)
+    assert.equal(100, found[#found].due - found[#found - 1].due)
+    stop(node)
+  end)
+end)
+
+describe("a scheduler whose wall clock is set", function()
+  local SHIM <const> = support.build .. "/spec/wall_shim.so"
+
+  local function open_clock()
+    local here = open [[
+      grid = { task = "tick", every = 0.1, catch_up = "all" },
+      rare = { task = "tick", every = 2, catch_up = "all" },
+    ]]
+    local path = here.dir .. "/wall"
+    support.write(path, string.pack("i8", 0))
+    local node = scheduler(here, { LD_PRELOAD = SHIM, MOIL_SPEC_WALL = path })
+    return here, node, function(seconds)
+      local f = assert(io.open(path, "r+b")) -- in place: it is mapped
+      f:write(string.pack("i8", math.tointeger(seconds * 1000000)))
+      f:close()
+    end
+  end
+
+  it("goes on as if nothing were, whichever way it jumps", function()
+    local here, node, set = open_clock()
+    local count = 0
+    for _, seconds in ipairs { 3600, -3600, 86400 * 365, -86400 * 365, 0, 1.5, 0, -1.5, 0 } do
+      count = count + 3
+      wait_ticks(here, "grid", count)
+      set(seconds)
+    end
+    set(-7200)
+    wait_ticks(here, "rare", #ticks(here, "rare") + 1)
+    assert_grid(wait_ticks(here, "grid", #ticks(here, "grid") + 3), 100)
+    assert_grid(ticks(here, "rare"), 2000)
+    set(-86400 * 3650) -- and its log shows that the clock is the process's own
+    node:kill("USR1")
+    node:read_until(os.date("!%Y", os.time() - 86400 * 3650) .. "%-[^\n]* state: running", BY)
+    stop(node)
+  end)
+
+  it("is not thrown off by a step too small for libev", function()
+    local here, node, set = open_clock()
+    local late = {}
+    wait_ticks(here, "grid", 3)
+    for i = 1, 7 do
+      local before = #ticks(here, "grid")
+      set(-0.9 * i)
+      local found = wait_ticks(here, "grid", before + 12)
+      late[i] = 0
+      for k = before + 1, before + 12 do
+        late[i] = math.max(late[i], found[k].fired - found[k].due)
+      end
+    end
+    table.sort(late) -- a machine that stands still at times is not what is looked for
+    assert.is_true(late[4] < 450, ("%d ms late as a rule"):format(late[4]))
+    assert_grid(ticks(here, "grid"), 100)
+    stop(node)
+  end)
+end)
