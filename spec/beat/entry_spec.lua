@@ -50,8 +50,8 @@ describe("an entry", function()
   end)
 
   it("keeps numbers and bytes of its arguments as they are", function()
-    local entry = assert(driver.parse(
-      [==[{"task":"t","every":1,"args":[4,4.0,9007199254740993,-0.1,1e300,"a\u0000é",null,{},[]]}]==]))
+    local given = [==[[4,4.0,9007199254740993,-0.1,1e300,"a\u0000é",null,{},[]]]==]
+    local entry = assert(driver.parse('{"task":"t","every":1,"args":' .. given .. "}"))
     local args = entry:fields().args
     assert.is_not_nil(args:find("^%[4,4%.0,9007199254740993,%-0%.1"), args)
     assert.is_not_nil(args:find([==["a\u0000é",null,{},[]]==], 1, true), args)
@@ -123,7 +123,8 @@ describe("an entry", function()
       [a_limit] = { time_limit = { 0, true, "1" }, soft_time_limit = { -1 } },
       ["must be a number of seconds, 0 for none kept, or false for ever"] =
         { result_ttl = { -1, true } },
-      ["must be a policy such as moil.retry.fixed{}, or false for none"] = { retry = { true, 3, {} } },
+      ["must be a policy such as moil.retry.fixed{}, or false for none"] =
+        { retry = { true, 3, {} } },
       ["must be a number of seconds, 0 to 86400"] = { jitter = { -1, 86401, "1" } },
       [an_instant] = { start = { "tomorrow", -1, true, "2030-13-01" }, stop = { "x" } },
       ["does not go with an entry: its schedule says when it runs"] =

@@ -146,8 +146,8 @@ local function has_day(cron, number)
   return by_month or by_week
 end
 
----The local seconds that match, at least `from` and less than `to`, in order; of very many the first
----ones.
+---The local seconds that match, at least `from` and less than `to`, in order; of very many the
+---first ones.
 ---@param text string
 ---@param enough? integer
 ---@return integer[]

@@ -212,7 +212,7 @@ static bool is_workday(const struct item *it)
 
 static bool parse_workday(struct item *it)
 {
-    int day;
+    int day = 0;
     if (!take_value(it, &day) || !take(it, 'W') || !at_end(it))
         return false;
     it->c->workdays |= UINT32_C(1) << day;
@@ -222,7 +222,7 @@ static bool parse_workday(struct item *it)
 /* LD; L alone could mean the week's last day or the month's. */
 static bool parse_last_weekday(struct item *it)
 {
-    int day;
+    int day = 0;
     if (*it->p == '\0')
         return refuse_item(it, "wants a day: 5L is the last Friday of the month");
     if (!take_value(it, &day) || !at_end(it))
@@ -235,7 +235,7 @@ static bool parse_last_weekday(struct item *it)
 static bool parse_weekday(struct item *it)
 {
     const char *begin = it->p;
-    int day, n;
+    int day = 0, n = 0;
     if (*begin == '*')
         return parse_range(it);
     if (!take_value(it, &day))

@@ -182,7 +182,7 @@ static void list_changes(const struct zone_rule *r, int year, struct change out[
 struct zone_span moil_zone_rule_span(const struct zone_rule *r, int64_t instant)
 {
     struct zone_span span = {INT64_MIN, INT64_MAX, r->standard};
-    struct change changes[CHANGES];
+    struct change changes[CHANGES] = {{0, 0}};
     if (!r->has_summer)
         return span;
     int year = moil_date_of(moil_floor_div(instant + r->standard, DAY_S)).year;
