@@ -55,6 +55,14 @@ local function extra_of(name, given, task)
   return extra
 end
 
+---The queue of a task where the call names none.
+---@param name string
+---@return string
+function call.queue_of(name)
+  local task = registered[name]
+  return task and task.queue or config.queue_of(name)
+end
+
 ---The description of a job.
 ---@param name string       the task
 ---@param args table        positional arguments; args.n counts trailing nils
@@ -75,7 +83,7 @@ function call.describe(name, args, given)
     n = math.type(args.n) == "integer" and args.n or #args,
     id = given.id,
     kwargs = given.kwargs,
-    queue = given.queue or task.queue or config.queue_of(name),
+    queue = given.queue or call.queue_of(name),
     priority = pick("priority", given, task),
     at_front = pick("at_front", given, task),
     extra = extra_of(name, given, task),

@@ -1,15 +1,24 @@
 -- moil: what `require "moil"` gives, the same inside a worker and in a plain Lua program.
 
 local beat = require "moil.beat"
-local call = require "moil.call"
+local canvas = require "moil.canvas"
 local core = require "moil.core"
 local errors = require "moil.errors"
+local group_result = require "moil.group_result"
 local result = require "moil.result"
 local signature = require "moil.signature"
 
+if core.register then require "moil.builtin" end
+
 local moil = {
   beat = beat,
-  task = require "moil.task",
+  task = require("moil.task").register,
+  chain = canvas.chain,
+  group = canvas.group,
+  chord = canvas.chord,
+  map = canvas.map,
+  starmap = canvas.starmap,
+  chunks = canvas.chunks,
   retry = require "moil.retry",
   log = require "moil.log",
   run = require "moil.program",
@@ -27,7 +36,7 @@ function moil.send(name, args, options)
   if not core.is_name(name) then
     errors.bad("moil.send: a task's name is %s", errors.NAME)
   end
-  return call.enqueue(name, call.check_args(name, args), options)
+  return signature.enqueue(name, args, options)
 end
 
 ---A call as data.
@@ -48,14 +57,12 @@ function moil.enqueue_many(signatures)
   if type(signatures) ~= "table" then
     errors.bad("moil.enqueue_many: takes a list of signatures")
   end
-  local specs = {}
   for i = 1, #signatures do
     if not signature.is(signatures[i]) then
       errors.bad("moil.enqueue_many: entry %d is no signature (such as add:s(1, 2))", i)
     end
-    specs[i] = signatures[i]:describe()
   end
-  return call.enqueue_all(specs)
+  return signature.enqueue_all(signatures)
 end
 
 ---The handle of a job by its id.
@@ -63,6 +70,13 @@ end
 ---@return moil.Result
 function moil.result(id)
   return result.new(id)
+end
+
+---The handle of a group by its id.
+---@param id string
+---@return moil.GroupResult
+function moil.group_result(id)
+  return group_result.new(id)
 end
 
 -- Runs fn(id) for a job; what it raises as it knows no such job is left out.

@@ -4,8 +4,11 @@
 
 local core = require "moil.core"
 local errors = require "moil.errors"
+local group_result = require "moil.group_result"
 local log = require "moil.log"
 local options = require "moil.options"
+local signature = require "moil.signature"
+local workflow = require "moil.workflow"
 require "moil.config"
 
 ---@class moil.Self
@@ -116,6 +119,35 @@ end
 ---Ends the job here; nothing is kept of it.
 function methods:ignore()
   stop(self, "ignore", { code = "Ignored", message = "ignored by the task" })
+end
+
+-- Where a job runs inline there is no record to put a workflow in the place of.
+local function check_queued(self, who)
+  if self.called_directly then
+    errors.bad("%s: %s was called as a function, without a queue", who, self.task)
+  end
+end
+
+---Ends the job here: the signature (a workflow, too) takes its place. Its end is the job's end, and
+---its value the job's; who waits for the job, and what follows it in a workflow, waits for that.
+---@param with moil.Signature
+---  self:replace(moil.chord({ count:s(1), count:s(2) }, sum:s()))
+function methods:replace(with)
+  signature.check(with, "self:replace: what takes the job's place")
+  check_queued(self, "self:replace")
+  core.stop("replace", workflow.stage(with, self))
+end
+
+---Adds members to the group that the job is a member of.
+---@param ... moil.Signature
+---@return moil.Result[]    of the new members
+---  self:add_to_group(fetch:s(next_page))
+function methods:add_to_group(...)
+  check_queued(self, "self:add_to_group")
+  if not self.group_id then
+    errors.bad("self:add_to_group: this job is in no group")
+  end
+  return group_result.new(self.group_id):add(...)
 end
 
 ---Tells those who wait for the job, and `inspect`, how far it is.

@@ -22,6 +22,16 @@ local retry = require "moil.retry"
 ---@field result_ttl? number|false seconds that the result is kept; 0: not; false: for ever
 ---@field ignore_result? boolean
 ---@field headers? table<string, any> travels with the job; self.headers
+---@field depends_on? string|moil.Result|moil.DependsOn jobs that must have ended first
+---@field link? moil.Signature|moil.Signature[]         run with its result when it has succeeded
+---@field link_error? moil.Signature|moil.Signature[]   run with the error and its id when it failed
+
+---Ids and handles in a list, and what their failure does to the job. It holds too for what comes
+---before the job in a workflow.
+---@class moil.DependsOn
+---@field [integer] string|moil.Result
+---@field allow_failure? boolean it runs all the same
+---@field on_failure? "fail"|"revoke" how it ends then: as FAILURE (when not said) or REVOKED
 
 ---@class moil.TaskOptions
 ---@field bind? boolean          the function gets self first
@@ -145,6 +155,70 @@ end
 local hook = of_type "function"
 local flag = of_type "boolean"
 
+---The name of the metatable of signatures.
+options.SIGNATURE = "moil.Signature"
+
+---@param v any
+---@return boolean
+function options.is_signature(v)
+  local meta = type(v) == "table" and getmetatable(v)
+  return type(meta) == "table" and meta.__name == options.SIGNATURE
+end
+
+local function is_result(v)
+  local meta = type(v) == "table" and getmetatable(v)
+  local kind = type(meta) == "table" and meta.__name
+  return kind == "moil.Result" or kind == "moil.GroupResult"
+end
+
+local function callbacks(v)
+  local wrong = "must be a signature (such as add:s(1, 2)) or a list of them"
+  if options.is_signature(v) then return end
+  if type(v) ~= "table" or getmetatable(v) or #v == 0 then return wrong end
+  for key, entry in pairs(v) do
+    if math.type(key) ~= "integer" or not options.is_signature(entry) then return wrong end
+  end
+end
+
+local DEPENDENCIES_MAX <const> = 1000 -- of one job: what fits into one script with it
+
+-- A field of depends_on that is not an entry of its list.
+local function dependency_field(key, value)
+  if key == "allow_failure" then
+    if type(value) ~= "boolean" then return "allow_failure must be true or false" end
+  elseif key == "on_failure" then
+    if value ~= "fail" and value ~= "revoke" then return 'on_failure must be "fail" or "revoke"' end
+  else
+    return ("has no field '%s' (it has allow_failure and on_failure)"):format(tostring(key))
+  end
+end
+
+local function dependencies(v)
+  if core.is_name(v) or is_result(v) then return end
+  if type(v) ~= "table" or getmetatable(v) then
+    return "must be the id of a job, its handle, or a list of them"
+  elseif #v > DEPENDENCIES_MAX then
+    return "must not have more than 1000 jobs (put them into a group, and wait for that)"
+  end
+  for key, entry in pairs(v) do
+    if math.type(key) ~= "integer" then
+      local wrong = dependency_field(key, entry)
+      if wrong then return wrong end
+    elseif not core.is_name(entry) and not is_result(entry) then
+      return ("must be a list of ids and handles of jobs; entry %d is none"):format(key)
+    end
+  end
+  if v.allow_failure and v.on_failure then
+    return "must not have both allow_failure and on_failure"
+  end
+end
+
+local function member_failure(v)
+  if v ~= "fail" and v ~= "revoke" and v ~= "wait" and v ~= "collect" then
+    return 'must be "fail", "revoke", "wait" or "collect"'
+  end
+end
+
 -- option -> { its check, known to calls, known to tasks }
 local known = {
   at_front = { flag, true, true },
@@ -153,6 +227,7 @@ local known = {
   bind = { flag, false, true },
   blocking = { flag, false, true },
   countdown = { seconds, true, true },
+  depends_on = { dependencies, true, false },
   dont_retry_on = { codes, false, true },
   eta = { point, true, false },
   expires = { expiry, true, true },
@@ -160,6 +235,8 @@ local known = {
   id = { name, true, false },
   ignore_result = { flag, true, true },
   kwargs = { of_type "table", true, false },
+  link = { callbacks, true, false },
+  link_error = { callbacks, true, false },
   memory_limit = { memory, false, true },
   max_deliveries = { deliveries, false, true },
   on_failure = { hook, false, true },
@@ -174,20 +251,16 @@ local known = {
   time_limit = { limit, true, true },
 }
 
--- Promised, not built yet: refused with a line of its own.
-local later = { depends_on = true, link = true, link_error = true }
-
-local for_calls, for_tasks = {}, {}
+local for_calls, for_tasks, for_workflows = {}, {}, { member_failure = true }
 for option, row in pairs(known) do
   for_calls[option] = row[2] or nil
   for_tasks[option] = row[3] or nil
+  for_workflows[option] = row[2] and option ~= "kwargs" or nil
 end
 
 local function check_values(given, allowed, who)
   for option in pairs(given) do
-    if later[option] then
-      errors.bad("%s: %s is not available in this version of moil", who, option)
-    elseif known[option] and not allowed[option] then
+    if known[option] and not allowed[option] then
       errors.bad("%s: %s is an option of %s", who, option,
         allowed == for_calls and "tasks, not of calls" or "calls, not of tasks")
     end
@@ -196,6 +269,33 @@ local function check_values(given, allowed, who)
   for option, value in pairs(given) do
     local wrong = known[option][1](value)
     if wrong then errors.bad("%s: %s %s", who, option, wrong) end
+  end
+end
+
+---Checks the options of a signature, as far as they can be known without its task.
+---@param given moil.CallOptions
+---@param who string        the task's name
+function options.check_values(given, who)
+  check_values(given, for_calls, who)
+end
+
+---Checks the options of a workflow.
+---@param given table
+---@param kind "chain"|"group"|"chord"
+function options.check_workflow(given, kind)
+  if given.kwargs ~= nil then
+    errors.bad("%s: kwargs are for single jobs: give them to its signatures", kind)
+  elseif given.member_failure ~= nil and kind == "chain" then
+    errors.bad("chain: member_failure is an option of groups and chords")
+  end
+  errors.check_known(given, for_workflows, kind)
+  for option, value in pairs(given) do
+    local row = known[option]
+    local wrong = (row and row[1] or member_failure)(value)
+    if wrong then errors.bad("%s: %s %s", kind, option, wrong) end
+  end
+  if given.countdown and given.eta then
+    errors.bad("%s: countdown and eta exclude each other", kind)
   end
 end
 

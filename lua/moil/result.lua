@@ -9,6 +9,7 @@ local time = require "moil.time"
 
 ---@class moil.Result
 ---@field id string
+---@field parent? moil.Result in a chain: what came before it
 ---@field created? boolean  false: a job with this id was there already, and nothing was enqueued
 local result = {}
 result.__index = result
@@ -65,6 +66,19 @@ function result:ready()
   return FINAL[self:state()] ~= nil
 end
 
+---Has it ended well?
+---@return boolean
+function result:successful()
+  return self:state() == "SUCCESS"
+end
+
+---Has it ended otherwise?
+---@return boolean
+function result:failed()
+  local state = self:state()
+  return state == "FAILURE" or state == "REVOKED"
+end
+
 local function check_get(given)
   if type(given) ~= "table" then
     errors.bad("result:get: takes a table such as { timeout = 10 }")
@@ -118,12 +132,35 @@ function result:get(given)
   error(err, 0)
 end
 
----Cancels the job: one that waits never runs.
+-- What only groups have.
+function result.revoke_members() end
+
+-- A job that nobody knows any more is revoked enough.
+local function quietly(question, id, ...)
+  local ok, answer = pcall(question, id, ...)
+  if ok then return answer end
+  if type(answer) ~= "table" or answer.code ~= "UnknownJob" then error(answer, 0) end
+end
+
+---Like revoke, of a part of something larger.
+function result:revoke_quietly(terminate)
+  local handle = self
+  repeat -- dependents first, so that no end starts what is to be revoked
+    handle:revoke_members(terminate, quietly(core.revoke, handle.id, terminate))
+    handle = handle.parent
+  until not handle
+end
+
+---Cancels the job: one that waits never runs. The handle of a workflow cancels all of it.
 ---@param given? { terminate?: boolean } terminate: a running one is stopped
 ---@return string           the state afterwards: "REVOKED", or what it is when that came too late
 function result:revoke(given)
   errors.check_known(given or {}, { terminate = true }, "result:revoke")
-  return core.revoke(self.id, given and given.terminate or false)
+  local terminate = given and given.terminate or false
+  local state = core.revoke(self.id, terminate)
+  self:revoke_members(terminate, state)
+  if self.parent then self.parent:revoke_quietly(terminate) end
+  return state
 end
 
 ---Gives the job another time: one that is delayed, waits for a retry or stands in its queue is due
@@ -148,6 +185,12 @@ end
 ---@return boolean          false: there was none
 function result:forget()
   return core.forget(self.id)
+end
+
+---Like forget, of a part of something larger.
+function result:forget_quietly()
+  if self.forget == result.forget then return quietly(core.forget, self.id) end
+  return self:forget()
 end
 
 ---Removes a job that is not running, wherever it is.

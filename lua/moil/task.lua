@@ -2,12 +2,15 @@
 
 local beat = require "moil.beat"
 local call = require "moil.call"
+local canvas = require "moil.canvas"
 local config = require "moil.config"
 local core = require "moil.core"
 local errors = require "moil.errors"
 local job = require "moil.job"
 local options = require "moil.options"
 local signature = require "moil.signature"
+
+local task = {}
 
 ---@class moil.Task
 ---@field name string
@@ -17,6 +20,7 @@ handle.__index = handle
 handle.__name = "moil.Task"
 
 local private = setmetatable({}, { __mode = "k" }) -- handle -> { fn, options }
+local by_name = {}                                 -- name -> handle
 local where_of = {}                                -- name -> "file:line"
 
 ---Runs the function here and now, without a queue.
@@ -46,7 +50,7 @@ end
 ---@return moil.Result
 ---  add:apply_async({ 4, 4 }, { countdown = 10, queue = "high" })
 function handle:apply_async(args, given)
-  return call.enqueue(self.name, call.check_args(self.name, args), given)
+  return signature.enqueue(self.name, args, given)
 end
 
 ---A signature of it with these arguments.
@@ -87,6 +91,31 @@ function handle:schedule(when, args, given)
   return beat.schedule(self.name, when, args, given)
 end
 
+---A signature of one job that calls it with each item; see moil.map.
+---@param items? any[]      none: what comes before it
+---@return moil.Signature
+---  add_one:map { 1, 2, 3 }
+function handle:map(items)
+  return canvas.map(self, items)
+end
+
+---A signature of one job that calls it with the arguments in each item; see moil.starmap.
+---@param items? any[][]
+---@return moil.Signature
+---  add:starmap { { 1, 1 }, { 2, 2 } }
+function handle:starmap(items)
+  return canvas.starmap(self, items)
+end
+
+---A group of jobs that call it with n items each; see moil.chunks.
+---@param items any[][]
+---@param n integer
+---@return moil.Signature
+---  add:chunks({ { 1, 1 }, { 2, 2 }, { 3, 3 } }, 2)
+function handle:chunks(items, n)
+  return canvas.chunks(self, items, n)
+end
+
 -- before_start is composed in once, so that a task without one costs nothing.
 local function compose(fn, given)
   local before = given.before_start
@@ -123,6 +152,8 @@ end
 local function check(name, given, fn)
   if not core.is_name(name) then
     errors.bad("moil.task: the name (first argument) must be %s", errors.NAME)
+  elseif name:find("^moil%.") then
+    errors.bad("moil.task '%s': names that begin with 'moil.' are those of moil's own tasks", name)
   end
   if type(fn) ~= "function" then
     errors.bad("moil.task '%s': the last argument must be the function", name)
@@ -136,24 +167,46 @@ local function check(name, given, fn)
   end
 end
 
----Registers a task.
----@param name string
----@param given moil.TaskOptions|function options, or the function when there are none
----@param fn? function
----@return moil.Task
----  local add = moil.task("math.add", function(x, y) return x + y end)
-return function(name, given, fn)
-  if fn == nil and type(given) == "function" then
-    given, fn = {}, given
-  end
-  check(name, given, fn)
+local function add(name, given, fn)
   local full = resolve(name, given)
   if core.register then
     core.register(full, compose(fn, full))
   end
   where_of[name] = full.where
   call.know(name, full)
-  local task = setmetatable({ name = name }, handle)
-  private[task] = { fn = fn, options = full }
-  return task
+  local new = setmetatable({ name = name }, handle)
+  private[new] = { fn = fn, options = full }
+  by_name[name] = new
+  return new
 end
+
+---Registers a task.
+---@param name string
+---@param given moil.TaskOptions|function options, or the function when there are none
+---@param fn? function
+---@return moil.Task
+---  local add = moil.task("math.add", function(x, y) return x + y end)
+function task.register(name, given, fn)
+  if fn == nil and type(given) == "function" then
+    given, fn = {}, given
+  end
+  check(name, given, fn)
+  return add(name, given, fn)
+end
+
+---Registers one of moil's own.
+---@param name string       moil.…
+---@param fn function
+---@return moil.Task
+function task.builtin(name, fn)
+  return add(name, {}, fn)
+end
+
+---The handle of a task that is registered here.
+---@param name string
+---@return moil.Task?
+function task.find(name)
+  return by_name[name]
+end
+
+return task

@@ -26,12 +26,29 @@ describe("options", function()
     assert.equal("BadArgument", call_error({ qeue = "x" }).code)
   end)
 
-  it("that are not built yet are refused by a line of their own", function()
-    for _, option in ipairs { "link", "link_error", "depends_on" } do
-      assert.equal("a.task: " .. option .. " is not available in this version of moil",
-        call_error({ [option] = {} }).message)
-      assert.matches(option .. " is not available", task_error({ [option] = {} }).message)
+  it("that tie jobs together are for calls, and hold signatures or jobs", function()
+    for _, option in ipairs { "link", "link_error" } do
+      for _, value in ipairs { {}, 5, "math.add", { 1 }, { task = "x" } } do
+        assert.equal("a.task: " .. option
+          .. " must be a signature (such as add:s(1, 2)) or a list of them",
+          call_error({ [option] = value }).message)
+      end
+      assert.matches(option .. " is an option of calls, not of tasks",
+        task_error({ [option] = {} }).message)
     end
+    local function depends(value) return call_error({ depends_on = value }).message end
+    assert.equal("a.task: depends_on must be the id of a job, its handle, or a list of them",
+      depends(5))
+    assert.matches("must be a list of ids and handles of jobs; entry 2 is none",
+      depends { "a", "b c" })
+    assert.matches('on_failure must be "fail" or "revoke"', depends { "a", on_failure = "x" })
+    assert.matches("allow_failure must be true or false", depends { "a", allow_failure = 1 })
+    assert.matches("has no field 'on_fail'", depends { "a", on_fail = "fail" })
+    assert.matches("must not have both",
+      depends { "a", allow_failure = true, on_failure = "revoke" })
+    local many = {}
+    for i = 1, 1001 do many[i] = "j" .. i end
+    assert.matches("must not have more than 1000 jobs", depends(many))
   end)
 
   it("of tasks are not for calls, nor the other way round", function()

@@ -47,6 +47,12 @@ struct task *moil_vm_task(struct vm *vm, struct slice name)
     return entry ? &entry->task : NULL;
 }
 
+/* The tasks of lua/moil/builtin.lua are in every worker: nobody needs to be told of them. */
+static bool is_builtin(const struct task_entry *entry)
+{
+    return strncmp(entry->name, "moil.", 5) == 0;
+}
+
 static int by_name(const struct task_entry *a, const struct task_entry *b)
 {
     return strcmp(a->name, b->name);
@@ -59,7 +65,7 @@ void moil_vm_each_task(struct vm *vm, bool (*fn)(void *data, struct task *task),
 
     HASH_SORT(vm->tasks, by_name);
     HASH_ITER(hh, vm->tasks, entry, next) {
-        if (!fn(data, &entry->task)) {
+        if (!is_builtin(entry) && !fn(data, &entry->task)) {
             return;
         }
     }

@@ -92,7 +92,8 @@ struct task {
 /* NULL when nobody registered it. Borrowed from the vm; `average_s` is the caller's to write. */
 struct task *moil_vm_task(struct vm *vm, struct slice name);
 
-/* Calls fn for each task, by name; stops when it returns false. */
+/* Calls fn for each task but those of moil itself (moil.…), by name; stops when it returns false.
+ */
 void moil_vm_each_task(struct vm *vm, bool (*fn)(void *data, struct task *task), void *data);
 
 /* --- runs: one job's coroutine ---------------------------------------------------------------- */
