@@ -6,6 +6,10 @@
 --   "list"                                                 name: QUEUE:LEVEL; from its end on, so
 --                                                          that what is fetched meanwhile moves
 --                                                          nothing past the cursor
+--   "deferred"                                             name is ""; ids, each followed by how
+--                                                          many ends it waits for
+--   "links"                                                name is ""; the ids that links lead to,
+--                                                          once for each end
 --   "lists" | "incarnations"                               their names, all at once
 -- Returns the next cursor ("0": that was all); names, or ids: of "jobs" those that must stand in a
 -- list, of "list" those that do; then suspects.
@@ -42,7 +46,7 @@ elseif what == "delayed" or what == "dead" then
   cursor, scanned = unpack(call("ZSCAN", ns .. what, cursor, "COUNT", limit))
 elseif what == "recovering" then
   cursor, scanned = unpack(call("ZSCAN", ns .. "recovering:" .. name, cursor, "COUNT", limit))
-elseif what == "running" or what == "waiters" then
+elseif what == "running" or what == "waiters" or what == "deferred" or what == "links" then
   cursor, scanned = unpack(call("HSCAN", ns .. what, cursor, "COUNT", limit))
 else
   cursor, scanned = unpack(call("HSCAN", jobs, cursor, "COUNT", limit))
@@ -52,6 +56,36 @@ for i = 1, scanned and #scanned or 0, 2 do
   records[#records + 1] = what == "jobs" and scanned[i + 1] or nil
 end
 
+-- Lists what waits for how many ends, or the ends that are to come.
+local function list_ends(id, text)
+  if what == "deferred" then
+    listed[#listed + 1] = id
+    listed[#listed + 1] = text:match("^%d*")
+    return
+  end
+  local function add(mode, target)
+    local is_group = mode == "S" or mode == "N"
+    for _, one in ipairs(is_group and call("LRANGE", ns .. "members:" .. target, 0, 9999)
+      or mode:find("[mhsndeilc]") and { target } or {}) do
+      listed[#listed + 1] = one
+    end
+  end
+  for mode, target in text:gmatch("(.).(%S*) ") do
+    add(mode, target)
+  end
+  if text:sub(-3) == "+- " then
+    for _, link in ipairs(call("LRANGE", ns .. "links:" .. id, 0, 9999)) do
+      add(link:sub(1, 1), link:sub(3))
+    end
+  end
+end
+
+if what == "deferred" or what == "links" then
+  for i = 1, #scanned, 2 do
+    list_ends(scanned[i], scanned[i + 1])
+  end
+end
+
 -- In chunks, as a small hash or set comes whole, whatever the limit.
 local at = 1
 
@@ -59,7 +93,7 @@ local function is_expiring(minute)
   return minute == "0" or not minute or call("ZSCORE", ns .. "expiries", minute)
 end
 
--- How many of delayed set and sets of jobs in flight each of these ids is in.
+-- How many of delayed set, deferred jobs and sets of jobs in flight each of these ids is in.
 local function places_of(chunk)
   local places = {}
   local function add(found)
@@ -70,6 +104,7 @@ local function places_of(chunk)
     end
   end
   add(call("ZMSCORE", ns .. "delayed", unpack(chunk)))
+  add(call("HMGET", ns .. "deferred", unpack(chunk)))
   for _, incarnation in ipairs(incarnations) do
     add(call("SMISMEMBER", ns .. "inflight:" .. incarnation, unpack(chunk)))
     add(call("ZMSCORE", ns .. "recovering:" .. incarnation, unpack(chunk)))
@@ -104,7 +139,7 @@ local function judge(id, record, places)
   elseif what == "dead" then
     return not has_ended(record)
   end
-  if what == "waiters" then
+  if what == "waiters" or what == "links" then
     return not record or has_ended(record)
   end
   return not place_of(record or "") or has_ended(record) or (what == "running" and places == 0)

@@ -69,7 +69,7 @@ describe("moil inspect audit", function()
   end)
 
   it("finds jobs that are missing, wherever they were", function()
-    local nowhere = " is nowhere: not delayed, not in flight, not in q:5"
+    local nowhere = " is nowhere: not delayed, not deferred, not in flight, not in q:5"
     for _, case in ipairs {
       { function() key("LPOP", "queue:q:5") end, "job j4" .. nowhere,
         "queue q: 8 enqueued, but 7 accounted for (-1): 5 in places, 2 ended, 0 discarded" },
@@ -123,7 +123,7 @@ describe("moil inspect audit", function()
     assert.same({
       "job gone has no record, but is waited for",
       "job j2 has ended, but is waited for",
-      "job j4 is nowhere: not delayed, not in flight, not in q:5",
+      "job j4 is nowhere: not delayed, not deferred, not in flight, not in q:5",
       "job j5 is in 2 places: pending in q:5 and pending in q:5",
       "job j6 has a note, but is pending in q:5",
       "job j7 has ended, but its result will never expire",

@@ -132,7 +132,7 @@ end
 
 -- --- workflows -----------------------------------------------------------------------------------
 
--- A batch as `accept` takes it. nodes: {id, plan = "0", links = "", and what world.record takes}, …;
+-- A batch as `accept` takes it. nodes: {id, plan = "0", links = "", and what world.record takes};
 -- members: {group, ids…}, …; deps: {dep, link}, …; lines: {workflow, lines…}, ….
 function world.batch(parts)
   local argv = {}
@@ -408,7 +408,11 @@ local function check_rest(s, found, left)
   for id, record in pairs(s.jobs) do
     local minute = record:match("^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+) ")
     local listed = not minute or minute == "0" or held[id]
-    for _, other in ipairs(s.expire[minute] or {}) do listed = listed or other == id end
+    for later, ids in pairs(not listed and s.expire or {}) do
+      for _, other in ipairs(math.tointeger(later) >= math.tointeger(minute) and ids or {}) do
+        listed = listed or other == id
+      end
+    end
     if not listed then fail("%s ends at minute %s, but is in no bucket", id, minute) end
   end
 end
@@ -472,8 +476,8 @@ function world:balance()
   for i = 7, #reply, 3 do
     local c = pairs_of(reply[i + 2])
     for name in pairs(totals) do totals[name] = totals[name] + math.tointeger(c[name] or 0) end
-    local there = reply[i + 1] - math.tointeger(c.stale or 0) + sum(c, "^delayed$") + sum(c, "^deferred$")
-      + sum(c, "^inflight$") + sum(c, "^dead$")
+    local there = reply[i + 1] - math.tointeger(c.stale or 0) + sum(c, "^delayed$")
+      + sum(c, "^deferred$") + sum(c, "^inflight$") + sum(c, "^dead$")
     local gone = sum(c, "^%u+$") + sum(c, "^purged$") + sum(c, "^deleted$") + sum(c, "^trimmed$")
     if sum(c, "^enqueued$") ~= there + gone then
       fail("%s: %d enqueued, %d in there, %d gone", reply[i], sum(c, "^enqueued$"), there, gone)

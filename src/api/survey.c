@@ -17,10 +17,11 @@ enum {
     TOLD_MAX = 100, /* of what is wrong, the rest is only counted */
 };
 
-/* A job that must stand in a list. */
+/* A job that must stand in a list, or a deferred one, which some ends must be to come for. */
 struct expected {
     UT_hash_handle hh;
     bool seen;
+    int64_t open;
     char id[];
 };
 
@@ -29,6 +30,7 @@ struct survey {
     const char *what, *name; /* of the structure whose page is asked for */
     char cursor[24];
     struct expected *expected;
+    struct expected *deferred;
     struct buffer names;    /* of lists or incarnations, each with its NUL */
     struct buffer suspects; /* id, and its list or "", each with its NUL */
     size_t suspect_count;
@@ -55,10 +57,10 @@ static void suspect(struct survey *s, struct slice id, const char *list)
 
 /* --- pages ------------------------------------------------------------------------------------ */
 
-static void expect(struct survey *s, struct slice id)
+static void expect(struct survey *s, struct expected **table, struct slice id, int64_t open)
 {
     struct expected *e;
-    HASH_FIND(hh, s->expected, id.p, id.n, e);
+    HASH_FIND(hh, *table, id.p, id.n, e);
     if (e)
         return; /* a scan may bring the same twice */
     e = calloc(1, sizeof *e + id.n + 1);
@@ -66,8 +68,9 @@ static void expect(struct survey *s, struct slice id)
         s->failed = true;
         return;
     }
+    e->open = open;
     memcpy(e->id, id.p, id.n);
-    HASH_ADD_KEYPTR(hh, s->expected, e->id, id.n, e);
+    HASH_ADD_KEYPTR(hh, *table, e->id, id.n, e);
     if (!e->hh.tbl) {
         free(e);
         s->failed = true;
@@ -84,6 +87,35 @@ static void meet(struct survey *s, struct slice id)
         e->seen = true;
 }
 
+/* A link leads to it: one of the ends that it waits for is to come. */
+static void lead_to(struct survey *s, struct slice id)
+{
+    struct expected *e;
+    HASH_FIND(hh, s->deferred, id.p, id.n, e);
+    if (e)
+        e->open--;
+}
+
+/* The ids of one page. */
+static void take_listed(struct survey *s, const struct reply *listed)
+{
+    bool are_jobs = strcmp(s->what, "jobs") == 0, is_list = strcmp(s->what, "list") == 0;
+    bool are_deferred = strcmp(s->what, "deferred") == 0;
+    for (size_t i = 0; i < moil_reply_count(listed); i += are_deferred ? 2 : 1) {
+        struct slice id = moil_reply_slice(moil_reply_at(listed, i));
+        if (are_jobs)
+            expect(s, &s->expected, id, 0);
+        else if (is_list)
+            meet(s, id);
+        else if (are_deferred)
+            expect(s, &s->deferred, id, moil_reply_integer(moil_reply_at(listed, i + 1)));
+        else if (strcmp(s->what, "links") == 0)
+            lead_to(s, id);
+        else
+            add_text(&s->names, id);
+    }
+}
+
 static void fill_page(struct args *a, void *data)
 {
     const struct survey *s = data;
@@ -97,23 +129,15 @@ static int take_page(void *data, const struct reply *reply)
 {
     struct survey *s = data;
     struct slice cursor = moil_reply_slice(moil_reply_at(reply, 0));
-    const struct reply *listed = moil_reply_at(reply, 1), *suspects = moil_reply_at(reply, 2);
-    bool are_jobs = strcmp(s->what, "jobs") == 0, is_list = strcmp(s->what, "list") == 0;
+    const struct reply *suspects = moil_reply_at(reply, 2);
     if (cursor.n == 0 || cursor.n >= sizeof s->cursor)
         return MOIL_STATUS_BAD_RECORD;
     memcpy(s->cursor, cursor.p, cursor.n);
     s->cursor[cursor.n] = '\0';
-    for (size_t i = 0; i < moil_reply_count(listed); i++) {
-        struct slice id = moil_reply_slice(moil_reply_at(listed, i));
-        if (are_jobs)
-            expect(s, id);
-        else if (is_list)
-            meet(s, id);
-        else
-            add_text(&s->names, id);
-    }
+    take_listed(s, moil_reply_at(reply, 1));
     for (size_t i = 0; i < moil_reply_count(suspects); i++)
-        suspect(s, moil_reply_slice(moil_reply_at(suspects, i)), is_list ? s->name : "");
+        suspect(s, moil_reply_slice(moil_reply_at(suspects, i)),
+                strcmp(s->what, "list") == 0 ? s->name : "");
     return 0;
 }
 
@@ -145,7 +169,8 @@ static int look_at_each(struct survey *s, const char *names, const char *const *
 
 static int look_at_all(struct survey *s)
 {
-    static const char *const whole[] = {"jobs", "delayed", "dead", "running", "waiters"};
+    static const char *const whole[] = {"jobs",    "delayed",  "dead", "running",
+                                        "waiters", "deferred", "links"};
     int status = 0;
     for (size_t i = 0; i < sizeof whole / sizeof *whole && !status; i++)
         status = look_at(s, whole[i], "");
@@ -166,6 +191,19 @@ static void suspect_unseen(struct survey *s)
         next = e->hh.next;
         if (!e->seen)
             suspect(s, slice_str(e->id), "");
+        free(e);
+    }
+}
+
+/* Those that wait for more ends than are to come, and frees the rest. */
+static void suspect_stranded(struct survey *s)
+{
+    struct expected *e = s->deferred, *next;
+    HASH_CLEAR(hh, s->deferred);
+    for (; e; e = next) {
+        next = e->hh.next;
+        if (e->open > 0)
+            suspect(s, slice_str(e->id), "deferred");
         free(e);
     }
 }
@@ -239,6 +277,7 @@ int moil_survey(struct moil_client *c, struct buffer *differences, int *count)
     moil_buffer_init(&s.suspects);
     int status = look_at_all(&s);
     suspect_unseen(&s);
+    suspect_stranded(&s);
     if (!status && (s.failed || s.names.failed || s.suspects.failed))
         status = moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
     if (!status)

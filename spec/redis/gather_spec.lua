@@ -1,0 +1,67 @@
+-- gather.lua: a page of the members of a group.
+
+local world = require "spec.redis.world"
+
+describe("gather", function()
+  local w
+
+  setup(function() w = world.new() end)
+  teardown(function() w:stop() end)
+  before_each(function() w:reset() end)
+  after_each(function() w:check() end)
+
+  local function group(count)
+    local nodes, members = { { "g", plan = tostring(count), task = "moil.group" } }, { "g" }
+    for i = 1, count do
+      nodes[i + 1] = { "m" .. i, links = "mAg " }
+      members[i + 1] = "m" .. i
+    end
+    w:accept { nodes = nodes, members = { members } }
+  end
+
+  it("tells states and values in the order of the group", function()
+    group(4)
+    assert.same({ "m1", "m2", "m3", "m4" }, w:fetch(4))
+    w:finish("m3", "[3]")
+    w:finish "m1"
+    w:finish("m2", false, { value = '{"code":"E"}' })
+    local expected = { 4, 1, "m1", "UNKNOWN", "", "m2", "FAILURE", '{"code":"E"}',
+      "m3", "SUCCESS", "[3]", "m4", "PENDING", "" }
+    assert.same(expected, w:eval("gather", "g", 0, 250, "v"))
+    for i = 5, #expected, 3 do expected[i] = "" end
+    assert.same(expected, w:eval("gather", "g", 0, 250, "s"))
+    assert.same({ 4, 1, "m2", "FAILURE", '{"code":"E"}', "m3", "SUCCESS", "[3]" },
+      w:eval("gather", "g", 1, 2, "v"))
+    assert.same({ 4, 1 }, w:eval("gather", "g", 4, 250, "v"))
+  end)
+
+  it("names a group among the members", function()
+    w:accept { nodes = { { "g", plan = "2", task = "moil.group" },
+      { "h", plan = "1", task = "moil.group", links = "mFg " }, { "a", links = "mFh " },
+      { "b", links = "mFg " } }, members = { { "g", "h", "b" }, { "h", "a" } } }
+    assert.same({ "h", "GROUP", "" }, { select(3, table.unpack(w:eval("gather", "g", 0, 1, "v"))) })
+    w:run("a", "1")
+    assert.equal("SUCCESS", (w:ended "h"))
+    assert.same({ "h", "GROUP", "" }, { select(3, table.unpack(w:eval("gather", "g", 0, 1, "v"))) })
+  end)
+
+  it("stops a page after a megabyte, and never before its first member", function()
+    group(60)
+    for _, id in ipairs(w:fetch(60)) do
+      w:finish(id, '"' .. ("x"):rep(200000) .. '"')
+    end
+    local from, pages = 0, 0
+    while from < 60 do
+      local reply = w:eval("gather", "g", from, 250, "v")
+      local count = (#reply - 2) // 3
+      assert.is_true(count >= 1 and count < 60)
+      assert.equal("m" .. from + 1, reply[3])
+      from, pages = from + count, pages + 1
+    end
+    assert.is_true(pages >= 3)
+  end)
+
+  it("knows no group that is none", function()
+    assert.is_nil(w:eval("gather", "nobody", 0, 250, "v"))
+  end)
+end)
