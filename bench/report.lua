@@ -189,6 +189,17 @@ local function nap_rows()
     "of 1.5 x ideal + no-ops", over(naps, limit), "<", 1)
 end
 
+local function beat_rows()
+  local p95, most_late = get("beat", "start_p95"), get("beat", "start_max")
+  row("a tick each second: due to start, p95 (ms)", p95, 3, "ms", p95, "<", 10)
+  row("  the latest (ms)", most_late, 3, "ms", most_late, "<", 50)
+  row("  due to enqueued, p95 (ms)", get("beat", "fired_p95"), 3)
+  row("beside 10,000 entries: due to start, p95 (ms)", get("beat_many", "start_p95"), 3)
+  row("  the latest (ms)", get("beat_many", "start_max"), 3)
+  row("  RSS of the agent (MB)", get("beat_many", "rss_mb"), 2)
+  row("  CPU of the node, a second (ms)", get("beat_many", "cpu_ms_per_s"), 3)
+end
+
 local function process_rows()
   local ms, rss, pss = get("first", "ms"), get("idle", "rss_max_mb"), get("idle", "pss_mb")
   local asks = get("idle", "worker_cmds_per_s")
@@ -201,7 +212,8 @@ local function process_rows()
 end
 
 local sections =
-  { redis_rows, drain_rows, hold_rows, enqueue_rows, latency_rows, nap_rows, process_rows }
+  { redis_rows, drain_rows, hold_rows, enqueue_rows, latency_rows, nap_rows, beat_rows,
+    process_rows }
 for _, section in ipairs(sections) do
   section()
   rows[#rows + 1] = {}

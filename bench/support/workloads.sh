@@ -135,6 +135,35 @@ run_idle() {
     clear_all
 }
 
+# --- schedules -------------------------------------------------------------------------------------------
+
+# many_entries N: so many entries over the day, and one that is due each second.
+many_entries() {
+    awk -v n="$1" 'BEGIN {
+        print "return { schedule = {"
+        print "  second = { task = \"bench.noop\", every = 1 },"
+        for (i = 1; i <= n; i++)
+            printf "  [\"%d\"] = { task = \"bench.noop\", cron = \"%d %d * * *\" },\n", i, i % 60, i % 24
+        print "} }"
+    }' >"$dir/beat.lua"
+}
+
+run_beat() {
+    many_entries 0
+    start_idle 1 --beat "$dir/beat.lua"
+    measure beat beat second "$beat_seconds"
+    clear_all
+    many_entries 10000
+    start_idle 1
+    "$build/moil" beat "$dir/beat.lua" --log-level warning >"$dir/beat.log" 2>&1 &
+    monitor=$!
+    sleep 3
+    measure beat_many beat second "$beat_seconds" "$monitor"
+    kill "$monitor" && wait "$monitor" 2>/dev/null || :
+    monitor=""
+    clear_all
+}
+
 run_first() {
     measure first first "$first_runs" "$build/moil" worker -w 2 "$tasks"
     clear_all
