@@ -148,6 +148,18 @@ describe("a schedule", function()
     stop(node)
   end)
 
+  it("alone, warns of tasks that no node registers", function()
+    local here = open()
+    local node = here:worker { "-w", "1" }
+    write(here, [[ odd = { task = "tik", cron = "0 0 1 1 *" },
+      even = { task = "tick", cron = "0 0 1 1 *" }, ]])
+    local alone = scheduler(here)
+    alone:read_until('entry "odd": no node registers a task "tik": did you mean "tick"%?\n', BY)
+    assert.is_nil(alone:stderr():find('entry "even"', 1, true))
+    stop(alone)
+    stop(node)
+  end)
+
   it("is read anew by a reload, and one with an error changes nothing", function()
     local here = open()
     write(here, [[

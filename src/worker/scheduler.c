@@ -201,6 +201,7 @@ static int send_tick(struct scheduler *s, struct planned *p, const struct tick *
         add_record(s, e, tick);
         moil_args_str(a, id);
         moil_args_slice(a, moil_buffer_slice(&s->text));
+        moil_args_str(a, e->at_front ? "1" : "0");
         a->failed = a->failed || s->text.failed;
     } else {
         moil_args_str(a, e->paused ? "1" : "0");
@@ -269,6 +270,8 @@ void moil_scheduler_set_file(struct agent *a, struct slice schedule, struct slic
     moil_buffer_add_slice(&s->config, config);
     if (moil_timetable_set_file(&s->table, schedule, why, sizeof why) != 0)
         log_error("the beat file's entries stay as they were: %s", why); /* the check took them */
+    if (a->options.alone)
+        moil_entry_tasks_look_later(s);
     if (s->ready)
         moil_entry_reader_want(s); /* for the states of those that are new */
 }
@@ -312,6 +315,7 @@ void moil_scheduler_fini(struct agent *a)
     ev_periodic_stop(a->loop, &s->due);
     ev_prepare_stop(a->loop, &s->watch);
     moil_entry_reader_stop(s);
+    moil_entry_tasks_stop(s);
     moil_timetable_fini(&s->table);
     moil_buffer_fini(&s->config);
     moil_buffer_fini(&s->text);

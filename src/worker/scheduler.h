@@ -3,6 +3,7 @@
  *
  *   scheduler.c      waits for the first that is due, and sends its tick
  *   entry_reader.c   what Redis has: the added entries, and how far each has come
+ *   entry_tasks.c    whether somebody registers the entries' tasks
  *   timetable.c      which is due when (pure)
  *   redis_clock.c    Redis's clock, which is the one that counts (pure)
  *
@@ -43,6 +44,7 @@ struct scheduler {
     int64_t began_us;
     ev_timer later; /* the next read, not too soon after the last */
     char cursor[24];
+    ev_timer look; /* entry_tasks.c's */
 };
 
 /* Monotonic and Redis's time, in µs and ms. */
@@ -57,5 +59,10 @@ void moil_scheduler_hear_clock(struct scheduler *s, int64_t sent_us, int64_t red
 void moil_entry_reader_start(struct scheduler *s); /* also after each reconnect */
 void moil_entry_reader_want(struct scheduler *s);
 void moil_entry_reader_stop(struct scheduler *s);
+
+/* Some seconds from now, warns of entries of the file whose task no node registers. For nodes that
+ * load no tasks themselves: elsewhere the check has looked. */
+void moil_entry_tasks_look_later(struct scheduler *s);
+void moil_entry_tasks_stop(struct scheduler *s);
 
 #endif
