@@ -88,12 +88,10 @@ describe("options", function()
       refused("call", { "--concurrency", "2" }))
   end)
 
-  it("refuse what is not built yet", function()
-    for _, option in ipairs { "--depends-on" } do
-      for _, command in ipairs { "worker", "call", "dev", "revoke" } do
-        assert.matches("unknown option", refused(command, { option, "x" }))
-      end
-    end
+  it("take ids as a list, and again", function()
+    assert.equal("a,b,c", load("call", { "--depends-on", "a,b", "--depends-on=c" })["depends-on"])
+    assert.equal('--depends-on: "a,,b" is not a list of ids, with commas between them',
+      refused("call", { "--depends-on", "a,,b" }))
   end)
 
   it("name the option, the value and what is allowed", function()

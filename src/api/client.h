@@ -3,6 +3,7 @@
  *   client.c     opening, the loop that makes asynchronous calls blocking, deadlines and errors
  *   enqueue.c    jobs in
  *   graph.c      workflows in
+ *   depend.c     jobs that wait for others
  *   wait.c       results out
  *   inspect.c    looking
  *   audit.c      checking
@@ -85,6 +86,13 @@ int moil_client_status(int err);
 
 /* Enqueues what is valid already; sets created. A status. */
 int moil_client_submit(struct moil_client *c, struct submission *subs, size_t count);
+
+/* Likewise one that waits for others, which are checked already: depends_on and on_failure of the
+ * job that it was made of. */
+int moil_client_submit_dependent(struct moil_client *c, struct submission *sub,
+                                 const moil_job *job);
+size_t moil_depends_count(const moil_job *job);
+int moil_depends_check(const moil_job *job, char *why, size_t len); /* 0 with one line in why */
 
 /* Likewise a workflow. *created (may be NULL): as struct graph_call has it; token: room for an id,
  * or NULL. */

@@ -150,6 +150,8 @@ static int check_job(struct moil_client *c, const moil_job *job, size_t i)
     if (!is_json(job->kwargs, JSON_OBJECT))
         return bad(c, i, "kwargs must be a JSON object");
     char why[256];
+    if (!moil_depends_check(job, why, sizeof why))
+        return bad(c, i, why);
     if (!moil_job_options_check(job->options, why, sizeof why))
         return bad(c, i, why);
     size_t size = (job->args ? strlen(job->args) : 2) + (job->kwargs ? strlen(job->kwargs) : 0) +
@@ -183,7 +185,7 @@ static void fill_submission(struct submission *s, const moil_job *job, const cha
     };
 }
 
-int moil_enqueue(moil_client *c, const moil_job *jobs, size_t count, moil_enqueued *out)
+static int check_all(struct moil_client *c, const moil_job *jobs, size_t count)
 {
     c->errstr[0] = '\0';
     for (size_t i = 0; i < count; i++) {
@@ -191,9 +193,30 @@ int moil_enqueue(moil_client *c, const moil_job *jobs, size_t count, moil_enqueu
         if (status)
             return status;
     }
+    return 0;
+}
+
+/* Those that wait for others come last: they may wait for these. */
+static int submit(struct moil_client *c, const moil_job *jobs, struct submission *subs,
+                  size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        subs[i].acked = moil_depends_count(&jobs[i]) > 0; /* it is left out */
+    int status = moil_client_submit(c, subs, count);
+    for (size_t i = 0; i < count && !status; i++)
+        if (moil_depends_count(&jobs[i]) > 0)
+            status = moil_client_submit_dependent(c, &subs[i], &jobs[i]);
+    return status;
+}
+
+int moil_enqueue(moil_client *c, const moil_job *jobs, size_t count, moil_enqueued *out)
+{
+    int status = check_all(c, jobs, count);
+    if (status)
+        return status;
     struct submission *subs = malloc((count ? count : 1) * sizeof *subs);
     char(*ids)[MOIL_ID_LEN + 1] = malloc((count ? count : 1) * sizeof *ids);
-    int status = MOIL_STATUS_NOMEM;
+    status = MOIL_STATUS_NOMEM;
     if (subs && ids) {
         for (size_t i = 0; i < count; i++) {
             if (!jobs[i].id)
@@ -202,7 +225,7 @@ int moil_enqueue(moil_client *c, const moil_job *jobs, size_t count, moil_enqueu
             if (out) /* also after a failure: the same ids may be sent again */
                 snprintf(out[i].id, sizeof out[i].id, "%s", subs[i].job.id.p);
         }
-        status = moil_client_submit(c, subs, count);
+        status = submit(c, jobs, subs, count);
         for (size_t i = 0; i < count && out && !status; i++)
             out[i].created = subs[i].created;
     }

@@ -56,7 +56,7 @@ static bool is_later(const json_t *v)
     return false;
 }
 
-static const char later[] = "is not available in this version of moil";
+static const char later[] = "can be said in Lua alone";
 
 /* The names stand apart, as moil_nearest_name takes them so. */
 static const char *const names[] = {
@@ -82,7 +82,7 @@ static const struct {
     {is_id, "must be an id"},
     {is_later, later},
     {is_later, later},
-    {is_later, later},
+    {is_later, "is a field of the job, or --depends-on"},
 };
 
 enum { COUNT = sizeof names / sizeof *names };

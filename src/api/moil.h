@@ -75,6 +75,13 @@ MOIL_API void moil_client_close(moil_client *client); /* NULL is fine */
  */
 MOIL_API const char *moil_client_error(const moil_client *client);
 
+/* What becomes of a job when one that it depends on fails, is revoked or deleted. */
+enum moil_on_failure {
+    MOIL_ON_FAILURE_FAIL = 0, /* it ends as FAILURE, with the code DependencyFailed */
+    MOIL_ON_FAILURE_REVOKE,   /* it ends as REVOKED, likewise */
+    MOIL_ON_FAILURE_ALLOW     /* it runs all the same */
+};
+
 /* One job. Zeroed fields mean their defaults. Everything is borrowed for the call. */
 typedef struct moil_job {
     const char *task;   /* required */
@@ -91,6 +98,10 @@ typedef struct moil_job {
     const char *options; /* JSON object with the rarer options: expires (epoch seconds), result_ttl,
                             ignore_result, time_limit, soft_time_limit, headers, …; NULL: none
                             (docs/protocol.md, "extra") */
+    const char *const *depends_on;   /* ids of jobs that must have ended before, NULL-terminated, at
+                                        most 1,000: it is DEFERRED until then, and a countdown begins
+                                        there; NULL: none */
+    enum moil_on_failure on_failure; /* of one of those */
 } moil_job;
 
 typedef struct moil_enqueued {
@@ -98,7 +109,9 @@ typedef struct moil_enqueued {
     int created; /* 0: a job with this id was there already, and nothing was enqueued */
 } moil_enqueued;
 
-/* Enqueues `count` jobs, in order within each queue and priority, a few round trips per thousand.
+/* Enqueues `count` jobs, in order within each queue and priority, a few round trips per thousand;
+ * those that depend on others one by one behind them. MOIL_STATUS_UNKNOWN: nobody knows such a job,
+ * and the one that was to wait for it was not enqueued.
  * 0: Redis acknowledged all of them. After MOIL_STATUS_UNAVAILABLE some may be in; `out` (count
  * entries, may be NULL) holds the ids, and the same call with the same ids is safe. */
 MOIL_API int moil_enqueue(moil_client *client, const moil_job *jobs, size_t count,

@@ -26,9 +26,11 @@ enum { MESSAGE_BYTES = 512 };
 struct call {
     const struct options *o;
     moil_client *client;
-    moil_job job;  /* what all jobs of this command share */
-    char *queue;   /* from the config file's routes; ours */
-    char *options; /* JSON object text; ours */
+    moil_job job;     /* what all jobs of this command share */
+    char *queue;      /* from the config file's routes; ours */
+    char *options;    /* JSON object text; ours */
+    char *depends_on; /* the list's text, cut at its commas; ours */
+    const char **ids; /* in it; ours */
     struct batch batch;
 };
 
@@ -116,6 +118,28 @@ static char *rare_options(const struct options *o)
     return text;
 }
 
+/* False: out of memory. */
+static bool cut_ids(struct call *c)
+{
+    size_t count = 0;
+    if (!c->o->depends_on) {
+        return true;
+    }
+    c->depends_on = strdup(c->o->depends_on);
+    c->ids = c->depends_on ? calloc(strlen(c->depends_on) + 2, sizeof *c->ids) : NULL;
+    if (!c->ids) {
+        return false;
+    }
+    for (char *id = c->depends_on, *next; id; id = next) {
+        next = strchr(id, ',');
+        if (next) {
+            *next++ = '\0';
+        }
+        c->ids[count++] = id;
+    }
+    return true;
+}
+
 static void fill_job(struct call *c)
 {
     const struct options *o = c->o;
@@ -132,6 +156,8 @@ static void fill_job(struct call *c)
         .countdown = o->countdown > 0 ? o->countdown : 0,
         .eta = o->eta > 0 ? o->eta : 0,
         .options = c->options,
+        .depends_on = c->ids,
+        .on_failure = (enum moil_on_failure)o->on_failure,
     };
 }
 
@@ -345,6 +371,12 @@ enum exit_status moil_cmd_call(const struct options *o)
     if (status != STATUS_DONE) {
         return status;
     }
+    if (!cut_ids(&c)) {
+        moil_complain("out of memory");
+        moil_client_close(c.client);
+        free(c.depends_on);
+        return STATUS_JOB_FAILED;
+    }
     fill_job(&c);
     moil_batch_init(&c.batch, c.client, &c.job);
     c.batch.json = o->json;
@@ -357,6 +389,8 @@ enum exit_status moil_cmd_call(const struct options *o)
     moil_batch_fini(&c.batch);
     free(c.queue);
     free(c.options);
+    free(c.depends_on);
+    free(c.ids);
     moil_client_close(c.client);
     return status;
 }

@@ -48,7 +48,8 @@ struct options {
     double shutdown_timeout, lease, result_ttl, time_limit, soft_time_limit;
     bool burst, watch;
     /* call, result, … */
-    char *kwargs, *queue, *id, *task;
+    char *kwargs, *queue, *id, *task, *depends_on;
+    int on_failure; /* fail, revoke, allow */
     bool wait, follow, at_front, terminate, from_stdin, all, dot;
     double timeout, countdown, expires, eta, call_result_ttl; /* eta: seconds since the epoch;
         expires: the same, or less than MOIL_EPOCH_FROM: seconds from now */

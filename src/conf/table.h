@@ -15,6 +15,7 @@ enum option_type {
     OPTION_NAMESPACE, /* char * */
     OPTION_URL,       /* char * */
     OPTION_QUEUES,    /* char *: names, or name:weight, with commas */
+    OPTION_IDS,       /* char *: ids with commas; given again it adds to them */
     OPTION_INT,       /* long */
     OPTION_SECONDS,   /* double */
     OPTION_INSTANT,   /* double: seconds since the epoch */

@@ -14,6 +14,8 @@ enum {
 static const char *const yes_no[] = {"yes", "no", NULL};
 static const char *const catch_up_names[] = {"one", "all", "none", NULL};
 
+static const char *const on_failure_names[] = {"fail", "revoke", "allow", NULL};
+
 const struct option_row moil_client_options[] = {
     {.name = "deadline",
      .arg = "S",
@@ -85,6 +87,20 @@ const struct option_row moil_client_options[] = {
      .type = OPTION_BOOL,
      .commands = CMD_CALL | CMD_BEAT,
      .help = "in front of the jobs of its priority"},
+    {.name = "depends-on",
+     .arg = "ID",
+     AT(depends_on),
+     .type = OPTION_IDS,
+     .commands = CMD_CALL,
+     .help = "a job that must have ended before; several: with commas, or given again"},
+    {.name = "on-failure",
+     .arg = "WHAT",
+     AT(on_failure),
+     .type = OPTION_CHOICE,
+     .commands = CMD_CALL,
+     .choices = on_failure_names,
+     .initial = "fail",
+     .help = "where a job of --depends-on fails: fail or revoke this one too, or allow it to run"},
     {.name = "result-ttl",
      .arg = "S",
      AT(call_result_ttl),

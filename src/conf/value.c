@@ -38,6 +38,7 @@ static bool owns_string(const struct option_row *row)
     case OPTION_NAMESPACE:
     case OPTION_URL:
     case OPTION_QUEUES:
+    case OPTION_IDS:
         return true;
     case OPTION_BOOL:
     case OPTION_INT:
@@ -212,6 +213,21 @@ static int check_queues(const struct value *v)
     return 0;
 }
 
+static int check_ids(const struct value *v)
+{
+    const char *item = v->text;
+    for (;;) {
+        size_t len = strcspn(item, ",");
+        if (!moil_name_is_valid(slice_of(item, len))) {
+            return refuse(v, "a list of ids, with commas between them");
+        }
+        if (item[len] == '\0') {
+            return 0;
+        }
+        item += len + 1;
+    }
+}
+
 static int check_string(const struct value *v)
 {
     switch (v->row->type) {
@@ -223,6 +239,8 @@ static int check_string(const struct value *v)
         return check_namespace(v);
     case OPTION_QUEUES:
         return check_queues(v);
+    case OPTION_IDS:
+        return check_ids(v);
     case OPTION_STRING:
     case OPTION_BOOL:
     case OPTION_INT:
@@ -244,7 +262,16 @@ static int set_string(const struct value *v, char **field)
     if (rc < 0) {
         return rc;
     }
-    char *copy = strdup(v->text);
+    char *copy = NULL;
+    if (v->row->type == OPTION_IDS && *field) {
+        size_t size = strlen(*field) + strlen(v->text) + 2;
+        copy = malloc(size);
+        if (copy) {
+            snprintf(copy, size, "%s,%s", *field, v->text);
+        }
+    } else {
+        copy = strdup(v->text);
+    }
     if (!copy) {
         snprintf(v->errstr, v->errlen, "out of memory");
         return MOIL_ENOMEM;
@@ -288,6 +315,7 @@ static int set_field(const struct value *v, struct options *o)
     case OPTION_NAMESPACE:
     case OPTION_URL:
     case OPTION_QUEUES:
+    case OPTION_IDS:
         break;
     }
     return set_string(v, field);
@@ -346,6 +374,7 @@ bool moil_option_is_same(const struct options *a, const struct options *b,
     case OPTION_NAMESPACE:
     case OPTION_URL:
     case OPTION_QUEUES:
+    case OPTION_IDS:
         break;
     }
     const char *s = *(char *const *)x, *t = *(char *const *)y;

@@ -1,0 +1,81 @@
+/* depend.c: jobs that wait for others. A part of the client (client.h). Each is a workflow of its
+ * own, of one job. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/client.h"
+#include "base/error.h"
+
+size_t moil_depends_count(const moil_job *job)
+{
+    size_t count = 0;
+    while (job->depends_on && job->depends_on[count])
+        count++;
+    return count;
+}
+
+int moil_depends_check(const moil_job *job, char *why, size_t len)
+{
+    size_t count = moil_depends_count(job);
+    int wrong = job->on_failure < MOIL_ON_FAILURE_FAIL || job->on_failure > MOIL_ON_FAILURE_ALLOW;
+    if (wrong)
+        snprintf(why, len, "on_failure must be MOIL_ON_FAILURE_FAIL, _REVOKE or _ALLOW");
+    else if (count > MOIL_GRAPH_DEPS_MAX)
+        snprintf(why, len, "depends_on: %zu ids, at most %d are taken", count, MOIL_GRAPH_DEPS_MAX);
+    if (wrong || count > MOIL_GRAPH_DEPS_MAX)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!moil_name_is_valid(slice_str(job->depends_on[i]))) {
+            snprintf(why, len, "depends_on: ids are 1 to 200 printable characters without space");
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Its link on each of those, to release it; and on it one for each, that lets its result go. */
+static int add_links(const moil_job *job, struct submission *sub, struct graph_dep *deps,
+                     struct buffer *text)
+{
+    static const char *const links[] = {"nF", "nR", "nA"};
+    moil_buffer_add_str(text, links[job->on_failure]);
+    moil_buffer_add_slice(text, sub->job.id);
+    size_t link_len = text->len;
+    for (size_t i = 0; i < sub->open; i++) {
+        moil_buffer_add_str(text, "k-");
+        moil_buffer_add_str(text, job->depends_on[i]);
+        moil_buffer_add_char(text, ' ');
+    }
+    if (text->failed)
+        return MOIL_STATUS_NOMEM;
+    for (size_t i = 0; i < sub->open; i++)
+        deps[i] = (struct graph_dep){slice_str(job->depends_on[i]), slice_of(text->data, link_len)};
+    sub->links = slice_of(text->data + link_len, text->len - link_len);
+    return 0;
+}
+
+int moil_client_submit_dependent(struct moil_client *c, struct submission *sub, const moil_job *job)
+{
+    size_t count = moil_depends_count(job);
+    struct graph_dep *deps = malloc(count * sizeof *deps);
+    struct buffer text;
+    moil_buffer_init(&text);
+    sub->open = (uint32_t)count;
+    int status = deps ? add_links(job, sub, deps, &text) : MOIL_STATUS_NOMEM;
+    if (status) {
+        moil_client_fail(c, status, "out of memory");
+    } else {
+        struct graph graph = {.aim = GRAPH_ACCEPT,
+                              .id = sub->job.id,
+                              .nodes = sub,
+                              .node_count = 1,
+                              .deps = deps,
+                              .dep_count = count};
+        status = moil_client_submit_graph(c, &graph, &sub->created, NULL);
+        sub->acked = status == 0;
+    }
+    moil_buffer_fini(&text);
+    free(deps);
+    return status;
+}
