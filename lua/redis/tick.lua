@@ -1,7 +1,8 @@
 -- tick: a due time of a beat entry: compares and enqueues in one step, so that it happens once,
 -- whoever of many schedulers comes first.
 -- ARGV: name, seen, due, version, action, overlap "1" | "0", max_runs (0: any), final "1" | "0",
--- then for "fire": id, J record, "1" for in front; for "seen": paused "1" | "0", timing; for "anew": nothing, timing
+-- then for "fire": id, J record, "1" for in front; for "seen": paused "1" | "0", timing; for
+-- "anew": nothing, timing
 -- seen: the LAST_DUE that the caller knows, or "-" (never seen). due: ms since the epoch. version:
 -- of the run-time entry that the caller knows, or "-" for an entry of a file. final: nothing falls
 -- due after this. timing: what tells a file entry's timing from another, without space; "-" for one
@@ -16,8 +17,8 @@
 -- enqueued; "early": due is still to come by Redis's clock; "stale": LAST_DUE is not what was seen;
 -- "changed": that is not its version, or a run-time entry stands in the place of a file's; "gone":
 -- there is no such run-time entry; "done": it ran max_runs times.
--- A run-time entry whose last tick this was is taken away; one of a file keeps its state, so that it
--- does not run again.
+-- A run-time entry whose last tick this was is taken away; one of a file keeps its state, so that
+-- it does not run again.
 local name, seen, due, version, action = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local max_runs, now, now_us = tonumber(ARGV[7]), now_ms_us()
 local now_text = string.format("%.0f", now)

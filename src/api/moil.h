@@ -178,9 +178,10 @@ MOIL_API int moil_revoke(moil_client *client, const char *id, int terminate, cha
 
 /* Gives a waiting job another time: the job is due at `eta` (seconds since the epoch) or, where
  * that is 0, `countdown` seconds from now, by Redis's clock. Its place does not matter: one that is
- * delayed, waits for a retry or stands in its queue already is put off or sooner; one that waits for
- * other jobs is due then, but not before those have ended. Its `expires` stays what it was. state as
- * for moil_revoke: "SCHEDULED", "RETRY" or "DEFERRED", and all is well; anything else is the state in which it was found, too late, and nothing has changed. */
+ * delayed, waits for a retry or stands in its queue already is put off or sooner; one that waits
+ * for other jobs is due then, but not before those have ended. Its `expires` stays what it was.
+ * state as for moil_revoke: "SCHEDULED", "RETRY" or "DEFERRED", and all is well; anything else is
+ * the state in which it was found, too late, and nothing has changed. */
 MOIL_API int moil_reschedule(moil_client *client, const char *id, double countdown, double eta,
                              char *state);
 
