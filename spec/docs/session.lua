@@ -34,6 +34,7 @@ end
 function session.new(name)
   local self = setmetatable({ name = name, dir = support.tempdir(), count = 0, env = {} }, session)
   self.env.PATH = support.build .. ":" .. os.getenv("PATH")
+  self.env.LC_ALL = "C.UTF-8" -- trees have lines that plain ASCII has not
   local preload = os.getenv("MOIL_SPEC_PRELOAD")
   if preload then
     local bin = support.tempdir()
