@@ -107,6 +107,38 @@ chord
     assert.equal("1 job: 1 FAILURE\nt.a  FAILURE  a\n   job other (t) failed\n", shown "a")
   end)
 
+  it("finds the error of the job that failed among many that failed because of it", function()
+    local nodes, lines = {}, { "c150" }
+    for i = 150, 1, -1 do
+      local links = i < 150 and ("sFc%d "):format(i + 1) or ""
+      nodes[#nodes + 1] = { "c" .. i, plan = i > 1 and "1" or "0", task = "t.t", links = links }
+      lines[#lines + 1] = ("c%d job %s t.t"):format(i, i > 1 and "c" .. i - 1 or "-")
+    end
+    w:accept { nodes = nodes, lines = { lines } }
+    w:run("c1", false, { task = "t.t",
+      value = '{"code":"E","message":"the cause"}' })
+    assert.equal([[
+150 jobs: 150 FAILURE
+chain
+├─ t.t  FAILURE  c1
+│     the cause
+├─ t.t  FAILURE  c2
+├─ t.t  FAILURE  c3
+├─ t.t  FAILURE  c4
+├─ t.t  FAILURE  c5
+├─ … 144 more: 144 FAILURE
+└─ t.t  FAILURE  c150
+]], shown "c150")
+  end)
+
+  it("says no more of what was revoked than that", function()
+    w:accept { nodes = { { "b", plan = "1", task = "t.b" }, { "a", task = "t.a", links = "sFb " } },
+      lines = { { "b", "b job a t.b", "a job - t.a" } } }
+    w:eval("revoke", "b", '{"code":"Revoked","message":"revoked"}', 100, 0)
+    assert.equal("2 jobs: 1 REVOKED, 1 PENDING\nchain\n├─ t.a  PENDING  a\n└─ t.b  REVOKED  b\n",
+      shown "b")
+  end)
+
   it("shows of a large group the first few and those that failed", function()
     local states = {}
     for i = 1, 10000 do

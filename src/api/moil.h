@@ -138,14 +138,17 @@ MOIL_API int moil_wait(moil_client *client, const char *id, double timeout,
 MOIL_API int moil_inspect_job(moil_client *client, const char *id, char **json);
 
 /* A workflow, by the id of its handle (a chain's last job, a group, a chord's body), as one JSON
- * object: {"id", "jobs": how many, "states": {state: how many}, "tree": [what it consists of]}. In
- * a tree stand jobs    {"id", "kind": "job", "task", "state", "error": {"code", "message"},
- * "links": […]} groups  {"id", "kind": "group", "state", "count", "states", "members": […],
- * "links": […]} chains  {"kind": "chain", "steps": [jobs and groups]} with "after": the id that it
- * waits for, "group": the id of the group that it is a member of, and, for callbacks, "on":
- * "success" or "failure". The first 100 failed jobs have their error, and groups in groups are told
- * 100 deep. State UNKNOWN: its result was not kept. MOIL_STATUS_UNKNOWN: there is no such workflow;
- * the sentence says what else the id is. *json: moil_free. */
+ * object: {"id", "jobs": how many, "states": {state: how many}, "tree": […]}. In a tree, and in
+ * each list below, stand
+ * - jobs: {"id", "kind": "job", "task", "state", "error": {"code", "message"}, "links": […]}
+ * - groups: {"id", "kind": "group", "state", "count", "states", "members": […], "links": […]}
+ * - chains: {"kind": "chain", "steps": […]}
+ *
+ * besides "after", the id that it waits for, "group", that of the group that it is a member of, and
+ * "on", with a callback: "success" or "failure". Of the jobs that failed 100 have their error, such
+ * that failed by themselves first; groups in groups are told 100 deep. State UNKNOWN: the result
+ * was not kept. MOIL_STATUS_UNKNOWN: there is no such workflow; the sentence says what else the id
+ * is. *json: moil_free. */
 MOIL_API int moil_inspect_workflow(moil_client *client, const char *id, char **json);
 
 typedef enum moil_view {

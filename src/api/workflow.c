@@ -84,20 +84,40 @@ static int take_error(void *data, const struct reply *reply)
     return 0;
 }
 
-static int read_errors(struct moil_client *c, struct tree *t)
+static bool has_failed(const struct tree_node *n)
 {
-    size_t count = 0;
-    for (struct tree_node *n = t->nodes; n && count < ERRORS_MAX; n = n->hh.next) {
+    return slice_is(n->state, "FAILURE") || slice_is(n->state, "REVOKED");
+}
+
+/* Not because of what it comes after, as far as the tree tells. */
+static bool failed_by_itself(const struct tree *t, const struct tree_node *n)
+{
+    struct slice after = n->after.n || !n->group ? n->after : n->group->after;
+    const struct tree_node *before = after.n ? moil_tree_find(t, after) : NULL;
+    return slice_is(n->state, "FAILURE") && !(before && has_failed(before));
+}
+
+/* Those that failed by themselves, or the others. */
+static int read_errors_of(struct moil_client *c, struct tree *t, bool by_itself, size_t *count)
+{
+    for (struct tree_node *n = t->nodes; n && *count < ERRORS_MAX; n = n->hh.next) {
         struct question q = {.tree = t, .node = n, .id = n->id};
-        if (n->is_group || !(slice_is(n->state, "FAILURE") || slice_is(n->state, "REVOKED")))
+        if (n->is_group || !has_failed(n) || failed_by_itself(t, n) != by_itself)
             continue;
-        count++;
+        ++*count;
         moil_client_begin(c, c->deadline_s);
         int status = moil_client_call(c, SCRIPT_INSPECT, fill_id, take_error, &q);
         if (status)
             return status;
     }
     return 0;
+}
+
+static int read_errors(struct moil_client *c, struct tree *t)
+{
+    size_t count = 0;
+    int status = read_errors_of(c, t, true, &count);
+    return status ? status : read_errors_of(c, t, false, &count);
 }
 
 /* --- an id that is no workflow's ---------------------------------------------------------------

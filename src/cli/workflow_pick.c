@@ -22,8 +22,8 @@ static bool is_special(const struct pick *p, const json_t *item)
     if (!p->is_chain) {
         return look->has_failed;
     }
-    return look->is_under_way ||
-           (look->has_failed && !(code && strcmp(code, "DependencyFailed") == 0));
+    return look->is_under_way || (look->has_failed && code && strcmp(code, "Revoked") != 0 &&
+                                  strcmp(code, "DependencyFailed") != 0);
 }
 
 static bool is_shown(struct pick *p, const json_t *item)

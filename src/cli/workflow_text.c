@@ -116,12 +116,13 @@ static void add_node(struct drawing *d, const char *branch, const json_t *node)
     end_row(d, &row);
 }
 
-/* That another one failed is seen at that one, where it is in the tree. */
-static bool is_seen_elsewhere(const struct drawing *d, const json_t *error)
+/* That it was revoked, its state says; that another one failed is seen at that one, where it is in
+ * the tree. */
+static bool is_seen_anyway(const struct drawing *d, const json_t *error)
 {
-    const char *dependency = text_of(error, "dependency");
-    return strcmp(text_of(error, "code"), "DependencyFailed") == 0 && dependency[0] &&
-           json_object_get(d->ids, dependency);
+    const char *code = text_of(error, "code"), *dependency = text_of(error, "dependency");
+    return strcmp(code, "Revoked") == 0 || (strcmp(code, "DependencyFailed") == 0 &&
+                                            dependency[0] && json_object_get(d->ids, dependency));
 }
 
 static void add_error(struct drawing *d, const json_t *node)
@@ -130,7 +131,7 @@ static void add_error(struct drawing *d, const json_t *node)
     const char *message = text_of(error, "message");
     bool is_of_group = json_object_get(node, "states") != NULL;
     bool goes_on = json_array_size(json_object_get(node, "links")) > 0;
-    if (!error || is_of_group || is_seen_elsewhere(d, error)) {
+    if (!error || is_of_group || is_seen_anyway(d, error)) {
         return;
     }
     message = message[0] ? message : text_of(error, "code");
