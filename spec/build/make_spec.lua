@@ -107,7 +107,8 @@ describe("a machine without the libraries", function()
     assert.equal("", stderr)
     assert.equal(0, code)
     assert.matches("apt%-get install .* redis%-server lua%-busted valgrind[^\n]*\n", stdout)
-    assert.matches("^update %-q\ninstall %-y [^\n]* redis%-server lua%-busted valgrind[^\n]*\n$", asked)
+    assert.matches("^update %-q\ninstall %-y [^\n]* redis%-server lua%-busted valgrind[^\n]*\n$",
+      asked)
   end)
 
   it("learns why apt failed", function()
