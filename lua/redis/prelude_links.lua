@@ -125,7 +125,8 @@ local function linker()
     end
   end
 
-  -- A page of the members that wait for e. Its result is held until the last page.
+  -- A page of the members that wait for e. Its result is held until the last page, or until somebody
+  -- deletes it.
   local function fan_out(e, mode, policy, id, from)
     local page = math.max(1, math.min(s.left, 250))
     local ids = call("LRANGE", ns .. "members:" .. id, from, from + page - 1)
@@ -133,14 +134,15 @@ local function linker()
       release(e, mode, policy, member)
     end
     s.left = s.left - #ids
+    if from > 0 and e.is_held and (#ids < page or not e.kept) then
+      unhold(e.id)
+    end
     if #ids == page then
       s.works[#s.works + 1] = string.format("f %s%s %d %s %s", mode, policy, from + page, id, e.id)
         .. words_of(e)
       if e.kept and from == 0 then
         call("HINCRBY", held, e.id, 1)
       end
-    elseif from > 0 and e.kept then
-      unhold(e.id)
     end
   end
 
@@ -225,9 +227,9 @@ local function linker()
     local record = call("HGET", jobs, id)
     if record and record:byte(1) == 82 then
       return { id = id, state = record:find("^R1 SUCCESS ") and "S" or "F", record = record,
-        kept = true }
+        kept = true, is_held = true }
     end
-    return { id = id, state = "F", value = unkept("deleted") }
+    return { id = id, state = "F", value = unkept("deleted"), is_held = true }
   end
 
   -- Results of a group that were held, a page: to the lists of their minutes.

@@ -157,4 +157,14 @@ describe("audit", function()
       assert.same({}, fences())
     end)
   end)
+
+  it("has what waits for other jobs", function()
+    w:accept { nodes = { { "b", plan = "1" }, { "c", plan = "1" }, { "a", links = "sFb lFc " } } }
+    assert.equal(2, w:eval("audit")[4])
+    assert.same({ enqueued = 3, deferred = 2 }, counters "default")
+    w:run("a", false)
+    assert.same({ enqueued = 3, deferred = 0, inflight = 0, FAILURE = 2, IGNORED = 1 },
+      counters "default")
+    assert.equal(0, w:eval("audit")[4])
+  end)
 end)

@@ -66,4 +66,14 @@ describe("delete", function()
     w:free_memory()
     assert.equal(1, reply or why)
   end)
+
+  it("removes what waits for others, and tells those behind it", function()
+    w:accept { nodes = { { "c", plan = "1" }, { "b", plan = "1", links = "sFc " },
+      { "a", links = "sFb " } } }
+    assert.equal(1, w:eval("delete", "b"))
+    assert.same({ "nil", "FAILURE" }, { tostring(w:place "b"), (w:ended "c") })
+    w:run("a", "1")
+    assert.is_nil(w:place "b")
+    assert.same({ {}, {} }, { w:hash "links", w:hash "deferred" })
+  end)
 end)

@@ -45,4 +45,9 @@ describe("inspect", function()
     w:key("HSET", "jobs", "a", "garbage")
     assert.same({ "garbage", "pending", "", "" }, w:eval("inspect", "a"))
   end)
+
+  it("tells of one that waits for others how many", function()
+    w:accept { nodes = { { "b", plan = "2 f" }, { "a", links = "sFb nFb " } } }
+    assert.same({ world.record {}, "deferred", "2", "" }, w:eval("inspect", "b"))
+  end)
 end)

@@ -59,4 +59,21 @@ describe("list", function()
     w:eval("delete", "a")
     assert.same({ "a", "", "" }, w:eval("list", "pending", "q", 0, 1))
   end)
+
+  it("deferred: with how many ends they wait for", function()
+    local nodes = {}
+    for i = 1, 30 do nodes[i] = { "j" .. i, plan = i .. " f" } end
+    w:accept { nodes = nodes }
+    local seen, total = {}, 0
+    for offset = 0, 30, 10 do
+      local page = w:eval("list", "deferred", "", offset, 10)
+      for i = 1, #page, 3 do
+        assert.equal(world.record {}, page[i + 1])
+        assert.equal("j" .. page[i + 2], page[i])
+        total = total + (seen[page[i]] and 0 or 1)
+        seen[page[i]] = true
+      end
+    end
+    assert.equal(30, total)
+  end)
 end)

@@ -34,4 +34,9 @@ describe("queues", function()
     w:key("HSET", "jobs", "a", "garbage without a newline")
     assert.same({ 0, 0, 0, 0, "q", "r5", 1, "garbage without a newline" }, w:eval("queues"))
   end)
+
+  it("counts what waits for other jobs", function()
+    w:accept { nodes = { { "b", plan = "1" }, { "a", links = "sFb " } } }
+    assert.equal(1, w:eval("queues")[4])
+  end)
 end)

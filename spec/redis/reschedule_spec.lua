@@ -108,4 +108,12 @@ describe("reschedule", function()
     w:free_memory()
     assert.same({ "SCHEDULED", "SCHEDULED" }, states)
   end)
+
+  it("gives one that waits for others another time from then on", function()
+    w:accept { nodes = { { "b", plan = "1" }, { "a", links = "sFb " } } }
+    assert.equal("DEFERRED", w:eval("reschedule", "b", "99999999999999", ""))
+    assert.equal("deferred", w:place "b")
+    w:run("a", "1")
+    assert.equal("99999999999999", w:key("ZSCORE", "delayed", "b"))
+  end)
 end)

@@ -112,4 +112,16 @@ describe("revoke", function()
     w:free_memory()
     assert.same({ "REVOKED", "REVOKED" }, states)
   end)
+
+  it("ends what waits for others, also over maxmemory", function()
+    w:accept { nodes = { { "c", plan = "1" }, { "b", plan = "1 +1000", links = "sRc " },
+      { "a", links = "sFb " } } }
+    w:fill_memory()
+    local state = w:eval("revoke", "b", '{"code":"Revoked"}', 60, 0)
+    w:free_memory()
+    assert.equal("REVOKED", state)
+    assert.same({ "REVOKED", "REVOKED" }, { (w:ended "b"), (w:ended "c") })
+    w:run("a", "1")
+    assert.equal("REVOKED", (w:ended "b"))
+  end)
 end)

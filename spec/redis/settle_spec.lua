@@ -284,4 +284,112 @@ describe("settle", function()
     assert.equal(0, inflight())
     assert.equal(2, #inbox "me")
   end)
+
+  describe("replaced:", function()
+    local function stage(...)
+      for i, nodes in ipairs { ... } do
+        w:eval("stage", "T", i, table.unpack(world.batch { nodes = nodes }))
+      end
+    end
+
+    local function replace() return w:settle { replaced = { { "a", "T" } } } end
+
+    it("the job goes on as what was staged, with its links and waiters", function()
+      w:accept { nodes = { { "z", plan = "1" }, { "a", links = "sFz " } } }
+      assert.same({ "a" }, w:fetch(1))
+      wait_for("me", "a")
+      w:eval("progress", w.worker, 0, "a", "STARTED w 1\n")
+      stage { { "a", plan = "1", args = "[2]", links = "w-a " }, { "b", links = "sFa " } }
+      assert.equal(1, replace())
+      assert.equal(0, replace())
+      assert.same({ { a = "sFz w-a ", b = "sFa " }, {} }, { w:hash "links", w:hash "running" })
+      w:run("b", "1")
+      assert.equal("[1,2]", w:args "a")
+      w:run("a", "3")
+      assert.equal("[3]", w:args "z")
+      assert.matches("^Fa\n", inbox("me")[1])
+      assert.equal("3", w:hash("counters:default").enqueued)
+      assert.equal(0, w:key("EXISTS", "staged:T", "accepted:T"))
+    end)
+
+    it("also by a chord of many batches, or of another queue", function()
+      take { "a" }
+      local nodes, batches, members = {}, {}, { "g" }
+      for i = 1, 600 do
+        nodes[i] = { "m" .. i, links = "hFg " }
+        members[i + 1] = "m" .. i
+      end
+      batches[1] = { { "a", queue = "other", plan = "1", links = "u-g w-g " },
+        { "g", plan = "600", task = "moil.group", links = "nFa " } }
+      for i = 1, 600, 200 do batches[#batches + 1] = { table.unpack(nodes, i, i + 199) } end
+      stage(table.unpack(batches))
+      w:key("RPUSH", "members:g", table.unpack(members, 2))
+      assert.equal(1, replace())
+      w:advance()
+      for _ = 1, 3 do
+        local group = { minute = 0 }
+        for i, id in ipairs(w:fetch(200)) do group[i] = { id, outcome() } end
+        w:settle { ended = { group } }
+      end
+      assert.same({ "a" }, w:fetch(1, { "other" }))
+      w:settle { dropped = { { queue = "other", "a" } } }
+      w:advance()
+      assert.same({ {}, {}, {} }, { w:hash "held", w:hash "links", w:hash "deferred" })
+    end)
+
+    it("fails where nothing is staged, or not for it", function()
+      for _, staged in ipairs { false, true } do
+        w:reset()
+        w:accept { nodes = { { "z", plan = "1" }, { "a", links = "sFz " } } }
+        w:fetch(1)
+        wait_for("me", "a")
+        if staged then stage { { "b" } } end
+        assert.equal(1, replace())
+        local state, value = w:ended "a"
+        assert.same({ "FAILURE", true }, { state, value:find("BadMessage", 1, true) ~= nil })
+        assert.equal("FAILURE", (w:ended "z"))
+        assert.equal(1, #inbox "me")
+      end
+    end)
+
+    it("passes over maxmemory", function()
+      take { "a" }
+      stage { { "a", plan = "1" }, { "b", links = "sFa " } }
+      w:fill_memory()
+      local ok, why = pcall(replace)
+      w:free_memory()
+      assert.is_true(ok, why)
+      assert.equal("deferred", w:place "a")
+    end)
+  end)
+
+  it("follows links in each section of one batch", function()
+    local nodes, places = {}, { "drop", "end", "die", "again", "back" }
+    for _, id in ipairs(places) do
+      nodes[#nodes + 1] = { id .. "2", plan = "1" }
+    end
+    for _, id in ipairs(places) do nodes[#nodes + 1] = { id, links = "sF" .. id .. "2 " } end
+    w:accept { nodes = nodes }
+    assert.same(places, w:fetch(5))
+    w:eval("progress", w.worker, 0, "end", "STARTED w 1\n")
+    wait_for("me", "die2")
+    assert.equal(5, w:settle { dropped = { "drop" },
+      ended = { { minute = 0, { "end", outcome { value = "1" } } } },
+      dead = { { "die", world.dead_record() } }, retry = { { "again", 1000, world.record {} } },
+      requeue = { { "back", "default", 5 } } })
+    assert.same({ "[null]", "[1]", "FAILURE", "deferred", "deferred" }, { w:args "drop2",
+      w:args "end2", (w:ended "die2"), w:place "again2", w:place "back2" })
+    assert.same({ {}, 1 }, { w:hash "running", #inbox "me" })
+  end)
+
+  it("follows no links of what it does not settle", function()
+    w:accept { nodes = { { "b", plan = "1" }, { "a", links = "sFb " } } }
+    w:fetch(1)
+    local other = { ended = { { minute = 0, { "x", outcome() }, { "a", outcome() } } } }
+    assert.equal(1, w:settle(other))
+    assert.equal("[1]", w:args "b")
+    w:accept { nodes = { { "d", plan = "1" }, { "c", links = "sFd " } } }
+    assert.equal(0, w:settle { ended = { { minute = 0, { "c", outcome() } } } })
+    assert.equal("deferred", w:place "d")
+  end)
 end)

@@ -57,4 +57,12 @@ describe("wait", function()
     assert.same({ world.outcome {}, "W" }, reply or why)
     assert.same({}, w:hash "waiters")
   end)
+
+  it("waits for what waits for others, and for a group", function()
+    w:accept { nodes = { { "g", plan = "1", task = "moil.group" }, { "m", links = "mFg " } } }
+    assert.same({ "W" }, w:eval("wait", "me", "g"))
+    w:run("m", "1")
+    local message = w:key("LPOP", "inbox:me")
+    assert.matches("^Fg\nR1 SUCCESS .*\nnull$", message)
+  end)
 end)

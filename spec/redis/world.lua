@@ -92,7 +92,7 @@ end
 -- Results of one minute, or ids of which nothing is kept, as one group.
 local function add_group(argv, name, group)
   local first = group[1]
-  local state, queue = "SUCCESS", group.queue or "default"
+  local state, queue = group.state or "SUCCESS", group.queue or "default"
   if name == "ended" then
     state, queue = first[2]:match("^R1 (%S+) (%S+) ")
     add(argv, group.minute)

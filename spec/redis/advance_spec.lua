@@ -1,0 +1,188 @@
+-- advance.lua: what was more than one script may do at once.
+
+local world = require "spec.redis.world"
+
+describe("advance", function()
+  local w
+
+  setup(function() w = world.new() end)
+  teardown(function() w:stop() end)
+  before_each(function() w:reset() end)
+  after_each(function()
+    w:check()
+    w:balance()
+  end)
+
+  local function settled()
+    assert.same({ {}, {}, {}, {} }, { w:hash "held", w:hash "links", w:hash "deferred",
+      w:hash "faults" })
+    assert.equal(0, w:key("EXISTS", "advancing"))
+  end
+
+  -- Accepts a workflow of any size, and unfolds it.
+  local function accept(parts)
+    local count = 0
+    for i = 1, #parts.nodes, 250 do
+      count = count + 1
+      local batch = { nodes = { table.unpack(parts.nodes, i, math.min(i + 249, #parts.nodes)) } }
+      if i == 1 then batch.members = parts.members end
+      w:eval("stage", "T", count, table.unpack(world.batch(batch)))
+    end
+    w:eval("accept", "T", parts.nodes[1][1], count)
+    w:advance()
+  end
+
+  -- Members of a group with these links and plan.
+  local function members(nodes, count, links, plan)
+    local list = { "g" }
+    for i = 1, count do
+      nodes[#nodes + 1] = { "m" .. i, plan = plan, links = links }
+      list[i + 1] = "m" .. i
+    end
+    return { list }
+  end
+
+  -- Ends what is ready, until nothing is.
+  local function drain()
+    repeat
+      local ids, group = w:fetch(250), { minute = 5 }
+      for i, id in ipairs(ids) do
+        group[i] = { id, world.outcome { minute = 5, value = '"' .. id .. '"' } }
+      end
+      if #ids > 0 then w:settle { ended = { group } } end
+    until #ids == 0
+  end
+
+  it("has nothing to do where nothing is left", function()
+    assert.equal(0, w:eval("advance", 250))
+  end)
+
+  it("fails the rest of a chain of 2,000, a part a call", function()
+    local nodes = {}
+    for i = 2000, 2, -1 do
+      nodes[#nodes + 1] = { "j" .. i, plan = "1", links = i < 2000 and "sFj" .. i + 1 .. " " or "" }
+    end
+    nodes[#nodes + 1] = { "j1", links = "sFj2 " }
+    accept { nodes = nodes }
+    w:run("j1", false)
+    local _, calls = w:key("LLEN", "advancing"), 0
+    repeat
+      local before = tonumber(w:hash("counters:default").FAILURE)
+      local left = w:eval("advance", 250)
+      calls = calls + 1
+      assert.is_true(w:hash("counters:default").FAILURE - before <= 260)
+      w:check()
+    until left == 0
+    assert.is_true(calls >= 7)
+    assert.equal("2000", w:hash("counters:default").FAILURE)
+    local _, value = w:ended "j2000"
+    assert.matches('"dependency":"j1"', value, 1, true)
+    settled()
+  end)
+
+  it("starts the 1,000 members of a group with one result", function()
+    local nodes = { { "body", plan = "1", links = "u-g " },
+      { "g", plan = "1000", task = "moil.group", links = "nFbody " } }
+    local groups = members(nodes, 1000, "hFg ", "1")
+    nodes[#nodes + 1] = { "a", links = "SFg w-g " }
+    accept { nodes = nodes, members = groups }
+    w:run("a", "7", { minute = 5 })
+    assert.is_true(w:key("LLEN", "queue:default:5") <= 500)
+    assert.same({ 0, 1 }, w:eval("sweep", 10, 10)) -- its result is held until all have it
+    assert.same({ "SUCCESS", "7" }, { w:ended "a" })
+    w:advance()
+    assert.equal(1000, w:key("LLEN", "queue:default:5"))
+    for _, id in ipairs { "m1", "m500", "m1000" } do assert.equal("[7]", w:args(id)) end
+    drain()
+    w:advance()
+    drain()
+    w:advance()
+    assert.equal("SUCCESS", (w:ended "body"))
+    settled()
+    local minute = w:now_ms() // 60000
+    local expiring = 0
+    for at = minute, minute + 1 do expiring = expiring + w:key("LLEN", "expire:" .. at) end
+    assert.equal(1000, expiring) -- let go; their own minute has passed
+  end)
+
+  it("passes on a result that nobody keeps, and that its owner deletes", function()
+    for _, deletes in ipairs { true, false } do
+      w:reset()
+      local nodes = { { "g", plan = "1000", task = "moil.group" } }
+      local groups = members(nodes, 1000, "mAg ", "1")
+      nodes[#nodes + 1] = { "a", links = "SFg " }
+      accept { nodes = nodes, members = groups }
+      if deletes then
+        w:run("a", "7")
+        w:eval("forget", "a")
+      else
+        w:run "a"
+      end
+      w:advance()
+      assert.equal(deletes and "[7]" or "[null]", w:args "m1")
+      if deletes then
+        assert.equal("FAILURE", (w:ended "m1000"))
+      else
+        assert.equal("[null]", w:args "m1000")
+      end
+      drain()
+      w:advance()
+      assert.equal("SUCCESS", (w:ended "g"))
+      settled()
+    end
+  end)
+
+  it("fails 1,000 members", function()
+    local nodes = { { "body", plan = "1", links = "u-g w-body " },
+      { "g", plan = "1000", task = "moil.group", links = "nFbody " } }
+    local groups = members(nodes, 1000, "hFg ", "1")
+    nodes[#nodes + 1] = { "a", links = "NFg " }
+    accept { nodes = nodes, members = groups }
+    w:run("a", false)
+    w:advance()
+    assert.equal("1003", w:hash("counters:default").FAILURE)
+    settled()
+  end)
+
+  it("revokes 1,000 members, but for those that run", function()
+    local nodes = { { "g", plan = "1000", task = "moil.group" } }
+    local groups = members(nodes, 1000, "mRg ")
+    accept { nodes = nodes, members = groups }
+    local running = w:fetch(3)
+    w:finish(running[2], false)
+    w:advance()
+    assert.equal("997", w:hash("counters:default").REVOKED)
+    assert.equal("inflight worker-1", w:place(running[1]))
+    repeat until #w:fetch(250) == 0
+    assert.equal(2, w:key("SCARD", "inflight:worker-1"))
+    w:finish(running[1], "1")
+    w:finish(running[3], "1")
+    settled()
+  end)
+
+  it("passes over maxmemory", function()
+    local nodes = { { "g", plan = "1000", task = "moil.group" } }
+    local groups = members(nodes, 1000, "mFg ", "1")
+    nodes[#nodes + 1] = { "a", links = "SFg " }
+    accept { nodes = nodes, members = groups }
+    w:fetch(1)
+    w:fill_memory()
+    local ok, why = pcall(function()
+      w:finish("a", '"' .. ("x"):rep(1000) .. '"', { minute = w:now_ms() // 60000 + 9 })
+      w:advance()
+      drain()
+      w:advance()
+    end)
+    w:free_memory()
+    assert.is_true(ok, why)
+    assert.equal("SUCCESS", (w:ended "g"))
+    settled()
+  end)
+
+  it("takes items by their number", function()
+    for i = 1, 10 do w:key("RPUSH", "advancing", "u 0 nobody" .. i) end
+    assert.equal(1, w:eval("advance", 9))
+    assert.equal(1, w:key("LLEN", "advancing"))
+    assert.equal(0, w:eval("advance", 9))
+  end)
+end)
