@@ -176,6 +176,21 @@ describe("moil_beat_list and moil_beat_history", function()
     assert.is_nil(list()[1].next_at)
   end)
 
+  it("show the others beside one that is damaged", function()
+    c("beat_put", "good", '{"task":"t","every":5}')
+    for name, text in pairs { garbage = "garbage", half = '2 {"task"', list = "3 []" } do
+      redis:call("HSET", "{moil}:beat", name, text)
+      redis:call("HSET", "{moil}:ticks", name, "not a state")
+    end
+    local entries = list()
+    assert.equal(4, #entries)
+    for i, name in ipairs { "garbage", "good", "half", "list" } do
+      assert.equal(name, entries[i].name)
+      assert.equal(name == "good", entries[i].problem == nil)
+    end
+    assert.equal(1, (c("beat_remove", "garbage")))
+  end)
+
   it("tell ticks of all or of one, the newest first", function()
     for _, line in ipairs { "1000 1001 id-1 fired a", "2000 2002 - skipped_late b",
       "3000 3003 - skipped_overlap a" } do

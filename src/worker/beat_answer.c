@@ -1,7 +1,7 @@
 /* beat_answer.c: replies to beat requests as JSON text; see beat_request.h. */
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "beat/entry.h"
@@ -18,11 +18,18 @@ static struct slice take_word(struct slice *line)
     return word;
 }
 
+enum { DIGITS_MAX = 15 }; /* a time in ms until the year 33658; more digits are none of ours */
+
+/* Redis may hold anything under our keys: what is no number is 0. */
 static int64_t number_of(struct slice word)
 {
-    char digits[24];
-    snprintf(digits, sizeof digits, "%.*s", (int)(word.n < 20 ? word.n : 20), word.p ? word.p : "");
-    return strtoll(digits, NULL, 10);
+    int64_t n = 0;
+    for (size_t i = 0; i < word.n; i++) {
+        if (word.p[i] < '0' || word.p[i] > '9' || i == DIGITS_MAX)
+            return 0;
+        n = n * 10 + (word.p[i] - '0');
+    }
+    return n;
 }
 
 static void add_time(struct buffer *out, const char *key, int64_t ms)
@@ -67,6 +74,14 @@ static void add_state(const struct tick_state *s, struct buffer *out)
         add_time(out, "first_at", s->first_ms);
 }
 
+static bool is_object(struct slice text)
+{
+    json_t *v = json_loadb(text.p ? text.p : "", text.n, JSON_ALLOW_NUL, NULL);
+    bool ok = json_is_object(v);
+    json_decref(v);
+    return ok;
+}
+
 /* What the entry says, as this machine reads it: its tz database may lack the entry's zone. */
 static void add_entry(struct zones *zones, const char *name, struct slice text,
                       const struct tick_state *s, struct buffer *out)
@@ -83,8 +98,10 @@ static void add_entry(struct zones *zones, const char *name, struct slice text,
             add_time(out, "next_at", next);
     }
     moil_entry_free(e);
-    moil_buffer_add_str(out, ",\"entry\":");
-    moil_buffer_add_slice(out, text);
+    if (is_object(text)) {
+        moil_buffer_add_str(out, ",\"entry\":");
+        moil_buffer_add_slice(out, text);
+    }
 }
 
 static void add_listed(struct zones *zones, const struct reply *reply, size_t i, struct buffer *out)
