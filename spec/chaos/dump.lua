@@ -54,11 +54,13 @@ function dump.record(bytes)
   return record
 end
 
--- Inboxes that nothing will ever remove: key → its length.
+-- Lists that nothing will ever remove: key → its length.
 local function endless(redis)
   local found = {}
-  for _, key in ipairs(keys(redis, "inbox:*")) do
-    if redis:call("TTL", key) == -1 then found[key] = tostring(redis:call("LLEN", key)) end
+  for _, pattern in ipairs { "inbox:*", "members:*", "workflow:*", "staged:*" } do
+    for _, key in ipairs(keys(redis, pattern)) do
+      if redis:call("TTL", key) == -1 then found[key] = tostring(redis:call("LLEN", key)) end
+    end
   end
   return found
 end
@@ -77,6 +79,13 @@ function dump.read(redis)
     recovering_ids = collect(redis, "recovering:*", "ZRANGE", 0, -1),
     delayed = redis:call("ZRANGE", PREFIX .. "delayed", 0, -1),
     dead = redis:call("ZRANGE", PREFIX .. "dead", 0, -1),
+    deferred = hash "deferred",
+    links = hash "links",
+    held = hash "held",
+    faults = hash "faults",
+    advancing = redis:call("LRANGE", PREFIX .. "advancing", 0, -1),
+    accepted = collect(redis, "accepted:*", "LLEN"),
+    linked = collect(redis, "links:*", "LLEN"),
     stale = hash "stale",
     workers = hash "workers",
     recovering = hash "recovering",
@@ -91,6 +100,7 @@ end
 -- In one piece: a job may go round from place to place while one after the other is looked at.
 local UNFINISHED <const> = [[
 local n = redis.call("ZCARD", KEYS[1] .. "delayed") + redis.call("HLEN", KEYS[1] .. "recovering")
+  + redis.call("HLEN", KEYS[1] .. "deferred") + redis.call("LLEN", KEYS[1] .. "advancing")
 local sizes = { ["queue:*"] = "LLEN", ["inflight:*"] = "SCARD", ["recovering:*"] = "ZCARD" }
 for pattern, command in pairs(sizes) do
   for _, key in ipairs(redis.call("KEYS", "\\" .. KEYS[1] .. pattern)) do

@@ -2,12 +2,16 @@
 -- producers and tasks (ledger.lua), the contents of Redis (dump.lua), and which processes ended
 -- without leave. Each returns a list of faults, one line each; an empty one is the verdict "right".
 
+local flows = require "spec.chaos.flows"
+
 local judge = {}
+
+local code_of <const>, is_dependent <const> = flows.code_of, flows.is_dependent
 
 local CRASHES_MAX <const> = 3 -- deaths of its process that a job survives: then it fails for good
 
 -- What a kind of job comes to where nothing kills it: its state, its retries (nil: any number; "n":
--- the drawn number), whether its result is kept, and the suffix of the job that its hook enqueues.
+-- the drawn number), whether its result is kept, and the suffix of the job that its hook enqueues; a group is a job that nobody runs.
 -- One that is late may expire; one that a verdict ends is ended by another worker than ran it.
 local KINDS <const> = {
   noop = { state = "SUCCESS", retries = 0 },
@@ -31,6 +35,14 @@ local KINDS <const> = {
   parent = { state = "SUCCESS" },
   glad = { state = "SUCCESS", retries = 0, hook = ".s" },
   sad = { state = "FAILURE", code = "Doomed", retries = 0, hook = ".f" },
+  -- parts of workflows
+  node = { state = "SUCCESS", retries = 0 },
+  body = { state = "SUCCESS", retries = 0 },
+  slow = { state = "SUCCESS", retries = 0 },
+  tough = { state = "SUCCESS", retries = "n" },
+  bust = { state = "FAILURE", code = "Doomed", retries = 0 },
+  errback = { state = "SUCCESS", retries = 0 },
+  group = { state = "SUCCESS", retries = 0, never_runs = true },
 }
 
 -- --- the case: everything known, by job ----------------------------------------------------------
@@ -38,7 +50,7 @@ local KINDS <const> = {
 local function job_of(case, id)
   local job = case.jobs[id]
   if not job then
-    job = { id = id, tries = 0, starts = {}, stops = 0, revokes = {} }
+    job = { id = id, tries = 0, starts = {}, stops = 0, revokes = {}, feeds = {} }
     case.jobs[id] = job
   end
   return job
@@ -49,6 +61,10 @@ local TAKE <const> = {
     job.kind, job.n, job.tries = entry.kind, entry.n, job.tries + 1
     job.first_t = math.min(job.first_t or entry.t, entry.t)
   end,
+  node = function(job, entry)
+    job.node = flows.node(entry)
+  end,
+  fed = function(job, entry) job.feeds[#job.feeds + 1] = entry.feed end,
   ack = function(job, entry) job.acked = math.max(job.acked or entry.t, entry.t) end,
   revoking = function(job, entry) job.revokes[#job.revokes + 1] = { t = entry.t } end,
   revoked = function(job, entry)
@@ -135,7 +151,7 @@ end
 
 -- It leaves no record, and ran, or was revoked before it did.
 local function may_be_gone(job)
-  return job.deleted or (KINDS[job.kind].dropped and (#job.starts > 0 or #job.revokes > 0))
+  return job.deleted or (job.node and job.node.policy == "E") or (KINDS[job.kind].dropped and (#job.starts > 0 or #job.revokes > 0))
 end
 
 ---Each acknowledged job has ended, and its record says so; nothing is there that nobody enqueued.
@@ -192,7 +208,8 @@ function judge.places(case)
   end
   for id, record in pairs(case.dump.records) do
     local is_dead = places[id] and places[id][1] == "dead"
-    if record.ended and (record.state == "FAILURE") ~= (is_dead or false) then
+    local is_failed = record.state == "FAILURE" and not is_dependent(record)
+    if record.ended and is_failed ~= (is_dead or false) then
       faults[#faults + 1] = ("job %s: %s, and %s the dead set"):format(id, record.state,
         is_dead and "in" or "not in")
     end
@@ -201,12 +218,16 @@ function judge.places(case)
   return faults
 end
 
-local function code_of(record)
-  return record.value:match('"code":%s*"([^"]*)"')
+
+-- A revoked group takes its members along.
+local function was_revoked(case, job)
+  if #job.revokes > 0 then return true end
+  local group = job.node and case.jobs[job.node.within]
+  return group ~= nil and was_revoked(case, group)
 end
 
-local function check_revoked(job, record, add)
-  local asked = #job.revokes > 0
+local function check_revoked(case, job, record, add)
+  local asked = was_revoked(case, job)
   local expired = KINDS[job.kind].expires and code_of(record) == "Expired"
   if not asked and not expired then add("REVOKED, and nobody asked for that: %s", record.value) end
 end
@@ -224,12 +245,16 @@ function judge.states(case)
   return each_job(case, function(job, record, add)
     local kind = KINDS[job.kind]
     if not record or not record.ended or not kind then return end
-    if record.state == "REVOKED" then
-      check_revoked(job, record, add)
+    if job.node and is_dependent(record) then
+      return -- see `flows`
+    elseif record.state == "REVOKED" then
+      check_revoked(case, job, record, add)
     elseif record.state == "FAILURE" and code_of(record) == "WorkerLost" then
       check_lost(case, job, add)
     elseif record.state ~= kind.state or (kind.code and code_of(record) ~= kind.code) then
       add("%s, not %s: %s", record.state, kind.state, record.value)
+    elseif kind.never_runs then
+      if record.value ~= "null" then add("a group with a result: %s", record.value) end
     elseif record.state == "SUCCESS" and record.value ~= ('"%s"'):format(job.id) then
       add("has another job's result: %s", record.value)
     end
@@ -240,9 +265,10 @@ end
 function judge.runs(case)
   return each_job(case, function(job, record, add)
     if not record or not record.ended or record.state == "REVOKED"
-      or code_of(record) == "WorkerLost" then
+      or code_of(record) == "WorkerLost" or is_dependent(record) then
       return
     end
+    if job.kind and KINDS[job.kind].never_runs then return end
     if #job.starts == 0 then
       add("%s, and never ran", record.state)
       return
@@ -315,6 +341,7 @@ local function check_retries(job, record, add)
   local kind = KINDS[job.kind]
   local expected = kind.retries == "n" and job.n or kind.retries
   local by_itself = record.state ~= "REVOKED" and code_of(record) ~= "WorkerLost"
+    and not is_dependent(record)
   if expected and by_itself and not job.deleted and record.retries ~= expected then
     add("%d retries, not %d", record.retries, expected)
   end
@@ -370,10 +397,16 @@ function judge.hooks(case)
   end)
 end
 
+---Each part of a workflow: flows.lua.
+function judge.flows(case)
+  return each_job(case, function(job, record, add) flows.check(case, job, record, add) end)
+end
+
 -- --- the rest ------------------------------------------------------------------------------------
 
 local EMPTY_IN_THE_END <const> = { "workers", "recovering", "running", "waiters", "nodes",
-  "leases", "stale", "inflight", "recovering_ids", "lists", "delayed", "endless" }
+  "leases", "stale", "inflight", "recovering_ids", "lists", "delayed", "endless",
+  "deferred", "links", "held", "faults", "advancing", "accepted", "linked" }
 
 ---After the last node has left in order: nothing of nodes, workers or waiters is kept.
 ---@param dump table of dump.read
@@ -435,7 +468,7 @@ function judge.log(text, killed, fenced)
 end
 
 local CHECKS <const> = { "ends", "places", "states", "runs", "duplicates", "revokes", "charges",
-  "waits", "hooks" }
+  "waits", "hooks", "flows" }
 
 ---All checks of one case.
 ---@return string[] faults

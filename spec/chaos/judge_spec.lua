@@ -342,7 +342,8 @@ describe("the judge", function()
   it("finds what is left of nodes, workers and waiters", function()
     local empty = { workers = {}, recovering = {}, running = {}, waiters = {}, nodes = {},
       leases = {}, stale = {}, inflight = {}, recovering_ids = {}, lists = {}, delayed = {},
-      endless = {} }
+      endless = {}, deferred = {}, links = {}, held = {}, faults = {}, advancing = {},
+      accepted = {}, linked = {} }
     assert.same({}, judge.leftovers(empty))
     empty.workers.inc = "node 5"
     assert.same({ "left in workers: inc = node 5" }, judge.leftovers(empty))

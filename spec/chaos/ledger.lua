@@ -4,12 +4,14 @@
 -- tasks inside of workers (a copy of this file lies beside theirs), and read by the run.
 --
 --   try ID KIND N T              about to enqueue (each time)
+--   node ID NEEDS FEED WITHIN POLICY   it is a part of a workflow (weaver.lua); lists with commas
 --   ack ID T                     Redis has acknowledged it
 --   revoking ID TERMINATE T      about to revoke
 --   revoked ID STATE T           what Redis answered
 --   deleting ID T                about to delete its record
 --   waited ID OUTCOME T          what waiting for its result gave: ok | late | another | CODE
 --   start ID RETRIES PID PPID INCARNATION T     the task's function begins
+--   fed ID FEED                  … what it was given by those before it
 --   stop ID RETRIES PID PPID INCARNATION T      … and is through
 --
 -- T: seconds of the monotonic clock, which all processes of a machine share.
@@ -34,12 +36,14 @@ end
 
 local FIELDS <const> = {
   try = { "id", "kind", "n", "t" },
+  node = { "id", "needs", "feed", "within", "policy" },
   ack = { "id", "t" },
   revoking = { "id", "terminate", "t" },
   revoked = { "id", "state", "t" },
   deleting = { "id", "t" },
   waited = { "id", "outcome", "t" },
   start = { "id", "retries", "pid", "ppid", "incarnation", "t" },
+  fed = { "id", "feed" },
   stop = { "id", "retries", "pid", "ppid", "incarnation", "t" },
 }
 

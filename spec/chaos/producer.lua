@@ -10,6 +10,7 @@ local core = require "moil.core"
 local dice = require "spec.chaos.dice"
 local ledger = require "spec.chaos.ledger"
 local moil = require "moil"
+local weaver = require "spec.chaos.weaver"
 
 local folder, url, number, seed, life = table.unpack(arg)
 local path <const> = folder .. "/producer-" .. number
@@ -46,9 +47,15 @@ local KINDS <const> = {
 local DELETED <const> = { noop = true, quiet = true, sleep = true, spin = true, flaky = true,
   doomed = true, fleeting = true }
 
+local PLAIN <const> = {} -- what is no part of a workflow
+for _, row in ipairs(KINDS) do PLAIN[row.kind] = true end
+
+-- Their records stay, as nobody deletes them.
+local DEPENDED <const> = { progress = true, again = true, glad = true, sad = true, parent = true }
+
 local known, acked, order = {}, {}, {} -- id → kind, id → true, ids
 for _, entry in ipairs(ledger.read(path)) do
-  if entry.verb == "try" and not known[entry.id] then
+  if entry.verb == "try" and PLAIN[entry.kind] and not known[entry.id] then
     known[entry.id] = entry
     order[#order + 1] = entry.id
   elseif entry.verb == "ack" then
@@ -121,6 +128,41 @@ local function new_job()
   return job
 end
 
+local function list(ids)
+  return ids[1] and table.concat(ids, ",") or "-"
+end
+
+local function write_nodes(nodes)
+  for _, node in ipairs(nodes) do
+    book:write("try", node.id, node.kind, node.n, now())
+    book:write("node", node.id, list(node.needs), node.feed, node.within, node.policy)
+  end
+end
+
+-- The same workflow again until Redis has it, or it is given up; the job that it depends on may be
+-- gone by then.
+local function weave()
+  made = made + 1
+  local dep = order[math.max(1, #order - draw:int(0, 20))]
+  dep = dep and acked[dep] and DEPENDED[known[dep].kind] and dep or nil
+  local signature, nodes = weaver.draw(draw, ("%s-%s-%d"):format(number, life, made), dep)
+  write_nodes(nodes)
+  repeat
+    local ok, err = pcall(signature.apply_async, signature)
+    if ok then
+      for _, node in ipairs(nodes) do
+        known[node.id], order[#order + 1], acked[node.id] = node, node.id, true
+        book:write("ack", node.id, now())
+      end
+      return
+    elseif type(err) ~= "table" or err.code ~= "RedisUnavailable" then
+      if type(err) == "table" and err.code == "UnknownJob" then return end
+      error(err, 0)
+    end
+    core.sleep(0.2)
+  until draw:chance(0.2)
+end
+
 local function revoke_one()
   local id = order[math.max(1, #order - draw:int(0, 20))]
   local terminate = draw:chance(0.5)
@@ -155,18 +197,21 @@ end
 
 local function wait_for_one()
   local id = order[math.max(1, #order - draw:int(0, 20))]
-  if id and acked[id] then book:write("waited", id, outcome_of(id), now()) end
+  if id and acked[id] and known[id].kind ~= "group" then
+    book:write("waited", id, outcome_of(id), now())
+  end
 end
 
 local function resend_one()
   local id = order[math.max(1, #order - draw:int(0, 50))]
-  if id then send { known[id] } end
+  if id and PLAIN[known[id].kind] then send { known[id] } end
 end
 
 local function turn()
   local jobs = {}
   for i = 1, draw:chance(0.1) and draw:int(2, 30) or 1 do jobs[i] = new_job() end
   insist(jobs)
+  if draw:chance(0.06) then weave() end
   if draw:chance(0.08) then revoke_one() end
   if draw:chance(0.03) then resend_one() end
   if draw:chance(0.02) then delete_one() end

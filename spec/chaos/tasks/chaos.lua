@@ -118,3 +118,36 @@ task("glad", { on_success = function(self) enqueue(self.id .. ".s") end }, funct
 task("sad", { on_failure = function(self) enqueue(self.id .. ".f") end }, function()
   error { code = "Doomed", message = "as meant" }
 end)
+
+-- --- parts of workflows: what comes before them is in front of their own argument ----------------
+
+-- What was given, as weaver.lua writes it; "!" stands for an error in the place of a result.
+local function feed_of(value)
+  if type(value) ~= "table" then return tostring(value) end
+  if value.error then return "!" end
+  local parts = {}
+  for i, part in ipairs(value) do parts[i] = feed_of(part) end
+  return "[" .. table.concat(parts, ",") .. "]"
+end
+
+local function part(name, options, body)
+  task(name, options, function(self, ...)
+    local given = table.pack(...)
+    runs:write("fed", self.id, given.n > 1 and feed_of(given[1]) or "-")
+    if body then body(self, given[given.n]) end
+  end)
+end
+
+part("node", {})
+part("body", {})
+part("slow", {}, function(_, ms) moil.sleep(ms / 1000) end)
+
+part("tough", { retry = moil.retry.fixed { max = 9, delay = 0.1 } }, function(self, n)
+  if self.retries < n then error { code = "Flaky", message = "not yet" } end
+end)
+
+part("bust", {}, function() error { code = "Doomed", message = "as meant" } end)
+
+task("errback", {}, function(self, err, id)
+  runs:write("fed", self.id, (type(err) == "table" and err.code and "error," or "?,") .. id)
+end)
