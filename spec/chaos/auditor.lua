@@ -18,7 +18,7 @@ function auditor:take(process, code, signal)
   if code == 0 then
     self.passed = self.passed + 1
   elseif code == DIFFERS then
-    self.faults[#self.faults + 1] = "the audit differs: " .. process:stdout()
+    self.faults[#self.faults + 1] = "the audit differs: " .. process:stdout() .. process:stderr()
   elseif code ~= NO_REDIS then
     self.faults[#self.faults + 1] = ("the audit ended with %s: %s"):format(
       code or "signal " .. signal, process:stderr())

@@ -11,7 +11,8 @@ local code_of <const>, is_dependent <const> = flows.code_of, flows.is_dependent
 local CRASHES_MAX <const> = 3 -- deaths of its process that a job survives: then it fails for good
 
 -- What a kind of job comes to where nothing kills it: its state, its retries (nil: any number; "n":
--- the drawn number), whether its result is kept, and the suffix of the job that its hook enqueues; a group is a job that nobody runs.
+-- the drawn number), whether its result is kept, and the suffix of the job that its hook enqueues.
+-- A group is a job that nobody runs.
 -- One that is late may expire; one that a verdict ends is ended by another worker than ran it.
 local KINDS <const> = {
   noop = { state = "SUCCESS", retries = 0 },
@@ -151,7 +152,8 @@ end
 
 -- It leaves no record, and ran, or was revoked before it did.
 local function may_be_gone(job)
-  return job.deleted or (job.node and job.node.policy == "E") or (KINDS[job.kind].dropped and (#job.starts > 0 or #job.revokes > 0))
+  if job.deleted or (job.node and job.node.policy == "E") then return true end
+  return KINDS[job.kind].dropped and (#job.starts > 0 or #job.revokes > 0)
 end
 
 ---Each acknowledged job has ended, and its record says so; nothing is there that nobody enqueued.
@@ -268,13 +270,14 @@ function judge.runs(case)
       or code_of(record) == "WorkerLost" or is_dependent(record) then
       return
     end
-    if job.kind and KINDS[job.kind].never_runs then return end
+    local kind = KINDS[job.kind]
+    if not kind or kind.never_runs then return end
     if #job.starts == 0 then
       add("%s, and never ran", record.state)
       return
     end
     for _, start in ipairs(job.starts) do
-      if start.incarnation == record.worker or KINDS[job.kind].verdict then return end
+      if start.incarnation == record.worker or kind.verdict then return end
     end
     add("%s by %s, which never ran it", record.state, record.worker)
   end)

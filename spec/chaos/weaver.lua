@@ -44,7 +44,7 @@ end
 
 -- `before`: { needs, feed, within }. Returns a signature, the id of what must end, and what it
 -- gives.
-local function job(w, before, kind)
+local function job(w, before, _, kind)
   local row = w.draw:weighted(KINDS)
   local node = add(w, {
     id = new_id(w), kind = kind or row.kind, n = kind and 0 or w.draw:int(row.low, row.high),
@@ -78,7 +78,7 @@ end
 
 local function chord(w, before, depth)
   local header, id, gives = group(w, before, depth)
-  local body, last, result = job(w, after(before, id, gives), "body")
+  local body, last, result = job(w, after(before, id, gives), 0, "body")
   return moil.chord(header, body), last, result
 end
 
@@ -109,8 +109,8 @@ local function depend(w, dep)
   local signature, id = job(w, { needs = { dep }, feed = "-", within = "-" })
   local node = w.nodes[#w.nodes]
   node.policy = ({ "F", "R", "A" })[w.draw:int(1, 3)]
-  return signature:set { depends_on = { dep, allow_failure = node.policy == "A",
-    on_failure = node.policy == "R" and "revoke" or "fail" } }, id
+  return signature:set { depends_on = { dep, allow_failure = node.policy == "A" or nil,
+    on_failure = node.policy == "R" and "revoke" or nil } }, id
 end
 
 ---Draws one.
