@@ -241,19 +241,37 @@ chain
   it("says what an id is that is no workflow's", function()
     refused(5, "moil: no workflow has the id nobody: it was never enqueued, or has expired",
       { "inspect", "workflow", "nobody" })
+    local function is_job(id)
+      refused(5, ("moil: %s is a job: moil inspect job %s (a workflow has the id of its last job, "
+        .. "its group or its chord's body)"):format(id, id), { "inspect", "workflow", id })
+    end
     w:enqueue("default", 5, { "alone" })
-    refused(5, "moil: alone is a job alone, no workflow: moil inspect job alone",
-      { "inspect", "workflow", "alone" })
-    w:enqueue("default", 5, { "done" })
-    w:fetch(2)
-    w:finish("done", "1")
-    refused(5, "moil: done is a job alone, no workflow: moil inspect job done",
-      { "inspect", "workflow", "done" })
-    w:accept { nodes = { { "b", plan = "1" },
-      { "a", links = "sFb ", extra = '{"workflow_id":"b"}' } },
+    is_job "alone"
+    w:fetch(1)
+    w:finish("alone", "1")
+    is_job "alone"
+    w:accept { nodes = { { "b", plan = "1" }, { "a", links = "sFb " } },
       lines = { { "b", "b job a t", "a job - t" } } }
-    refused(5, "moil: the job a is a part of the workflow b: moil inspect workflow b",
-      { "inspect", "workflow", "a" })
+    is_job "a"
+    w:eval("enqueue", "default", 5, 0, "m", world.record { extra = '{"group_id":"g"}' })
+    refused(5, "moil: m is a member of a group: moil inspect workflow g",
+      { "inspect", "workflow", "m" })
+  end)
+
+  it("draws a group within a workflow by its members", function()
+    accept_chord()
+    assert.equal([[
+3 jobs: 2 PENDING, 1 DEFERRED
+group 0/3      DEFERRED  g
+├─ text.words  PENDING   m1
+├─ text.words  DEFERRED  m2
+└─ text.words  PENDING   m3
+]], shown "g")
+    w:run("m1", "1", { task = "text.words" })
+    w:run("m3", "1", { task = "text.words" })
+    w:run("h", "1", { task = "text.fetch" })
+    w:run("m2", "1", { task = "text.words" })
+    assert.matches("^3 jobs: 3 SUCCESS\ngroup 3/3 +SUCCESS  g\n", shown "g")
   end)
 
   it("refuses what does not go together", function()

@@ -133,34 +133,58 @@ static char *string_in(struct slice json, const char *key)
     return copy;
 }
 
-static int take_job(void *data, const struct reply *reply)
+/* A group within a workflow, or one whose lines have expired, is drawn by its members. */
+static int take_group(const struct question *q, struct slice state)
 {
-    struct question *q = data;
+    struct buffer line;
+    moil_buffer_init(&line);
+    moil_buffer_addf(&line, "%.*s group - moil.group", (int)q->id.n, q->id.p);
+    int err =
+        line.failed ? MOIL_ENOMEM : moil_tree_add_line(q->tree, moil_buffer_slice(&line), state);
+    moil_buffer_fini(&line);
+    return err;
+}
+
+static void tell_job(const struct question *q, struct slice extra)
+{
+    char *group = string_in(extra, "group_id");
+    if (group)
+        moil_buffer_addf(q->about, "%.*s is a member of a group: moil inspect workflow %s",
+                         (int)q->id.n, q->id.p, group);
+    else
+        moil_buffer_addf(q->about,
+                         "%.*s is a job: moil inspect job %.*s (a workflow has the id of its last "
+                         "job, its group or its chord's body)",
+                         (int)q->id.n, q->id.p, (int)q->id.n, q->id.p);
+    free(group);
+}
+
+static int take_other(void *data, const struct reply *reply)
+{
+    const struct question *q = data;
     struct slice record = moil_reply_slice(moil_reply_at(reply, 0));
     struct job job = {.id = q->id};
+    struct outcome_record ended = {.task = {NULL, 0}};
     if (moil_reply_type(reply) == REPLY_NIL)
         return MOIL_STATUS_UNKNOWN;
-    char *wid = moil_message_decode(record, &job) == 0 ? string_in(job.extra, "workflow_id") : NULL;
-    if (wid)
-        moil_buffer_addf(q->about,
-                         "the job %.*s is a part of the workflow %s: moil inspect workflow %s",
-                         (int)q->id.n, q->id.p, wid, wid);
-    else
-        moil_buffer_addf(q->about, "%.*s is a job alone, no workflow: moil inspect job %.*s",
-                         (int)q->id.n, q->id.p, (int)q->id.n, q->id.p);
-    free(wid);
+    if (moil_message_decode(record, &job) == 0 && slice_is(job.task, "moil.group"))
+        return take_group(q, slice_str("DEFERRED"));
+    if (moil_outcome_decode(record, &ended) == 0 && slice_is(ended.task, "moil.group"))
+        return take_group(q, ended.state);
+    tell_job(q, job.extra);
     return 0;
 }
 
-/* Returns MOIL_STATUS_UNKNOWN with the sentence, or why that could not be found out. */
-static int tell_what_it_is(struct moil_client *c, struct slice id)
+/* 0 where it is a group's; else MOIL_STATUS_UNKNOWN with the sentence, or why that could not be
+ * found out. */
+static int look_for_group(struct moil_client *c, struct tree *t, struct slice id)
 {
     struct buffer about;
-    struct question q = {.id = id, .about = &about};
+    struct question q = {.tree = t, .id = id, .about = &about};
     moil_buffer_init(&about);
     moil_client_begin(c, c->deadline_s);
-    int status = moil_client_call(c, SCRIPT_INSPECT, fill_id, take_job, &q);
-    if (status == 0)
+    int status = moil_client_call(c, SCRIPT_INSPECT, fill_id, take_other, &q);
+    if (status == 0 && about.len > 0)
         status = moil_client_fail(c, MOIL_STATUS_UNKNOWN, "%s", moil_buffer_cstr(&about));
     else if (status == MOIL_STATUS_UNKNOWN)
         moil_client_fail(c, status,
@@ -182,7 +206,7 @@ int moil_inspect_workflow(moil_client *c, const char *id, char **json)
     moil_tree_init(&tree);
     int status = read_pages(c, SCRIPT_WORKFLOW, &q);
     if (status == MOIL_STATUS_UNKNOWN)
-        status = tell_what_it_is(c, q.id);
+        status = look_for_group(c, &tree, q.id);
     if (!status)
         status = read_groups(c, &tree);
     if (!status)

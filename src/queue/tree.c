@@ -73,8 +73,7 @@ static struct slice take_word(struct slice *line)
     return word;
 }
 
-/* ID KIND AFTER TASK */
-static int take_line(struct tree *t, struct slice line, struct slice state)
+int moil_tree_add_line(struct tree *t, struct slice line, struct slice state)
 {
     struct tree_node like = {.state = state}, *n;
     like.id = take_word(&line);
@@ -101,8 +100,8 @@ int moil_tree_take_lines(struct tree *t, const struct reply *page, size_t *total
     if (count < 1 || all < 0)
         return MOIL_EBADMSG;
     for (size_t i = 1; i + 1 < count; i += 2) {
-        int err = take_line(t, moil_reply_slice(moil_reply_at(page, i)),
-                            moil_reply_slice(moil_reply_at(page, i + 1)));
+        int err = moil_tree_add_line(t, moil_reply_slice(moil_reply_at(page, i)),
+                                     moil_reply_slice(moil_reply_at(page, i + 1)));
         if (err)
             return err;
     }

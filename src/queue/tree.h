@@ -50,8 +50,11 @@ struct tree {
 void moil_tree_init(struct tree *t);
 void moil_tree_fini(struct tree *t);
 
+/* One node, by its line (ID KIND AFTER TASK). 0, MOIL_EBADMSG, MOIL_ETOOLARGE or MOIL_ENOMEM. */
+int moil_tree_add_line(struct tree *t, struct slice line, struct slice state);
+
 /* One page of workflow.lua: total, then line, state for each node that is no plain member. Sets
- * *total. 0, MOIL_EBADMSG, MOIL_ETOOLARGE or MOIL_ENOMEM. */
+ * *total. 0, or an error as above. */
 int moil_tree_take_lines(struct tree *t, const struct reply *page, size_t *total);
 
 /* One page of gather.lua (states and tasks): total, open, then id, state, task for each member. */
