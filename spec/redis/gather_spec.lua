@@ -45,6 +45,29 @@ describe("gather", function()
     assert.same({ "h", "GROUP", "" }, { select(3, table.unpack(w:eval("gather", "g", 0, 1, "v"))) })
   end)
 
+  it("puts values together for the job that gets them", function()
+    group(4)
+    w:fetch(4)
+    w:finish("m3", "[3]")
+    w:finish "m1"
+    w:finish("m2", false, { value = '{"code":"E"}' })
+    assert.same({ 4, 1, 4, 'null,{"error":{"code":"E"}},[3],null', "" },
+      w:eval("gather", "g", 0, 250, "j"))
+    assert.same({ 4, 1, 1, '{"error":{"code":"E"}}', "" }, w:eval("gather", "g", 1, 1, "j"))
+    assert.same({ 4, 1, 0, "", "" }, w:eval("gather", "g", 4, 250, "j"))
+  end)
+
+  it("ends a page of values at a group", function()
+    w:accept { nodes = { { "g", plan = "3", task = "moil.group" },
+      { "h", plan = "1", task = "moil.group", links = "mFg " }, { "a", links = "mFh " },
+      { "b", links = "mFg " }, { "c", links = "mFg " } },
+      members = { { "g", "b", "h", "c" }, { "h", "a" } } }
+    w:run("a", "1")
+    w:run("b", '" moil.group "')
+    assert.same({ 3, 1, 2, '" moil.group "', "h" }, w:eval("gather", "g", 0, 250, "j"))
+    assert.same({ 3, 1, 1, "null", "" }, w:eval("gather", "g", 2, 250, "j"))
+  end)
+
   it("stops a page after a megabyte, and never before its first member", function()
     group(60)
     for _, id in ipairs(w:fetch(60)) do

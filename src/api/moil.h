@@ -98,9 +98,9 @@ typedef struct moil_job {
     const char *options; /* JSON object with the rarer options: expires (epoch seconds), result_ttl,
                             ignore_result, time_limit, soft_time_limit, headers, …; NULL: none
                             (docs/protocol.md, "extra") */
-    const char *const *depends_on;   /* ids of jobs that must have ended before, NULL-terminated, at
-                                        most 1,000: it is DEFERRED until then, and a countdown begins
-                                        there; NULL: none */
+    /* Ids of jobs that must have ended before, NULL-terminated, at most 1,000: it is DEFERRED until
+     * then, and a countdown begins there; NULL: none. */
+    const char *const *depends_on;
     enum moil_on_failure on_failure; /* of one of those */
 } moil_job;
 

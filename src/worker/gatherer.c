@@ -14,14 +14,12 @@
 
 enum {
     AGAIN_MS = 100,
-    PAGE_AFTER_GROUP = 8, /* what follows a group in its page is read again behind it */
     MESSAGE_MAX = 400,
 };
 
 struct level {
     struct level *up;
     int64_t from;
-    unsigned limit;
     bool begun; /* a result stands before the next one */
     size_t id_len;
     char id[]; /* of the group */
@@ -59,7 +57,7 @@ static bool push(struct gathering *g, struct slice id)
     struct level *l = malloc(sizeof *l + id.n);
     if (!l)
         return false;
-    *l = (struct level){.up = g->top, .limit = MOIL_BATCH_MAX, .id_len = id.n};
+    *l = (struct level){.up = g->top, .id_len = id.n};
     memcpy(l->id, id.p, id.n);
     g->top = l;
     g->depth++;
@@ -108,41 +106,29 @@ static void finish(struct gathering *g)
 
 /* --- a page ----------------------------------------------------------------------------------- */
 
-static void add_result(struct gathering *g, struct slice state, struct slice value)
-{
-    struct buffer *out = &g->text;
-    if (slice_is(state, "SUCCESS") || value.n == 0) { /* a record that is gone: no value */
-        moil_buffer_add_slice(out, value.n ? value : slice_str("null"));
-        return;
-    }
-    moil_buffer_add_str(out, "{\"error\":");
-    moil_buffer_add_slice(out, value);
-    moil_buffer_add_char(out, '}');
-}
-
-/* Takes results up to the first group, which is gone into next. False: it has failed. */
+/* A page: how many members there are, how many ends are awaited, how many were read, their values
+ * as one text, and the group that ended it, which is gone into next. False: it has failed. */
 static bool take_members(struct gathering *g, const struct reply *page)
 {
     struct level *l = g->top;
-    l->limit = MOIL_BATCH_MAX;
-    for (size_t i = 2; i + 2 < moil_reply_count(page); i += 3) {
-        struct slice state = moil_reply_slice(moil_reply_at(page, i + 1));
-        if (l->begun)
-            moil_buffer_add_char(&g->text, ',');
+    struct slice values = moil_reply_slice(moil_reply_at(page, 3));
+    struct slice group = moil_reply_slice(moil_reply_at(page, 4));
+    if (values.n) {
+        moil_buffer_add_str(&g->text, l->begun ? "," : "");
+        moil_buffer_add_slice(&g->text, values);
         l->begun = true;
-        l->from++;
-        if (slice_is(state, "GROUP")) {
-            l->limit = PAGE_AFTER_GROUP;
-            if (g->depth == MOIL_GATHERER_DEPTH) {
-                fail(g, "TooLarge", "the results of groups nested deeper than 64 levels");
-                return false;
-            }
-            if (!push(g, moil_reply_slice(moil_reply_at(page, i))))
-                g->text.failed = true;
-            return true;
-        }
-        add_result(g, state, moil_reply_slice(moil_reply_at(page, i + 2)));
     }
+    l->from += moil_reply_integer(moil_reply_at(page, 2));
+    if (!group.n)
+        return true;
+    moil_buffer_add_str(&g->text, l->begun ? "," : "");
+    l->begun = true;
+    if (g->depth == MOIL_GATHERER_DEPTH) {
+        fail(g, "TooLarge", "the results of groups nested deeper than 64 levels");
+        return false;
+    }
+    if (!push(g, group))
+        g->text.failed = true;
     return true;
 }
 
@@ -235,8 +221,8 @@ static void ask(struct gathering *g)
     moil_args_clear(&b->args);
     moil_args_add(&b->args, g->top->id, g->top->id_len);
     moil_args_int(&b->args, g->top->from);
-    moil_args_int(&b->args, g->top->limit);
-    moil_args_str(&b->args, "v");
+    moil_args_int(&b->args, MOIL_BATCH_MAX);
+    moil_args_str(&b->args, "j");
     g->owed = moil_broker_eval(b, SCRIPT_GATHER, answered, g) == 0;
     if (!g->owed)
         ask_later(g, AGAIN_MS / 1000.0);
