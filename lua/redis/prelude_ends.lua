@@ -26,6 +26,20 @@ local function mover(s)
     return '{"code":"' .. code .. '","message":"' .. message .. '"}'
   end
 
+  -- VALUE of an R record. Mostly no BODY follows it.
+  function m.value_in(record)
+    local line = record:find("\n", 1, true) or #record
+    local last, before = record:byte(line - 2, line - 1)
+    local value
+    if last == 32 and before == 48 then
+      value = record:sub(line + 1)
+    else
+      local size = record:sub(1, line):match(" (%d+) %d+\n$")
+      value = size and record:sub(line + 1, line + size) or ""
+    end
+    return value ~= "" and value or "null"
+  end
+
   function m.is_group(record)
     return record:find("^J1 %S+ %S+ %S+ %S+ %S+ %S+ moil%.group ") ~= nil
   end

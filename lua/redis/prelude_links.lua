@@ -1,384 +1,80 @@
 -- A part of the prelude, a module of its own: `linker` is called once by a script that ends jobs,
--- and what it alone needs of the prelude is made inside it; so a script that meets no link makes
--- one closure at its call, and not forty. Links (docs/protocol.md, "Links"): what the end of a job
--- does to others. It is told of jobs that end, and follows their links, then those of the jobs that
--- end by that, and so on, in rounds; what is more than one script may do becomes items of
--- `advancing`. What becomes of targets is seen to by prelude_ends.lua.
---
--- A job that ended is e: {id, state, links; record, or task and value; kept}. state: "S" success,
--- "F" failure, "D" dropped. kept: its record is in `jobs`. A guest is one whose links are not those
--- in `links`, where others may stand under its id.
+-- and what it alone needs of the prelude is made inside it. Redis makes a script's closures anew at
+-- each call: so a script that meets no link makes one, and what is rare costs nothing where it does
+-- not occur (prelude_follow.lua).
+-- Links (docs/protocol.md, "Links"): what the end of a job does to others. The linker is told of
+-- jobs that end, and follows their links, then those of the jobs that end by that, and so on, in
+-- rounds; what is more than one script may do becomes items of `advancing`. What becomes of targets
+-- is seen to by prelude_ends.lua.
 local function linker()
-  local FAILED = '{"code":"DependencyFailed"'
   local LINKS_MAX = 500 -- holds Redis for two milliseconds at most
-  local links, held = ns .. "links", ns .. "held"
-  local s = { left = LINKS_MAX, ends = {}, works = {} }
+  local links = ns .. "links"
+  local s = { left = LINKS_MAX, ends = {}, works = {}, done = {}, items = {} }
   local m = mover(s)
-  local done, items, next_end = {}, {}, 1
+  local next_end, slow, alike = 1, nil, {}
   local self = { is_held = m.is_held, finish = m.finish, start = m.start, write = m.write,
     error_text = m.error_text, is_group = m.is_group }
 
-  -- Why a job failed of which no error is kept.
-  local function unkept(state)
-    return state == "IGNORED" and m.error_text("Ignored", "it ended without a result")
-      or state == "deleted" and m.error_text("Deleted", "it was deleted")
-      or state == "purged" and m.error_text("Purged", "it was purged")
-      or m.error_text("Failed", "its error was not kept")
+  local function rest()
+    slow = slow or follower(s, m)
+    return slow
   end
 
-  local function quote(text)
-    return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
-  end
-
-  -- VALUE of an R record. Mostly no BODY follows it.
-  local function value_in(record)
-    local line = record:find("\n", 1, true) or #record
-    local last, before = record:byte(line - 2, line - 1)
-    local value
-    if last == 32 and before == 48 then
-      value = record:sub(line + 1)
-    else
-      local size = record:sub(1, line):match(" (%d+) %d+\n$")
-      value = size and record:sub(line + 1, line + size) or ""
-    end
-    return value ~= "" and value or "null"
-  end
-
-  -- Result or error of a job that ended, as JSON.
-  local function value_of(e)
-    if not e.value then
-      e.task = e.record:match("^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%S+) ")
-      e.value = value_in(e.record)
-    end
-    return e.value
-  end
-
-  -- The error of what depends on it. A cause that is such an error itself is handed on.
-  local function fault_of(e)
-    if not e.fault then
-      local value = value_of(e)
-      e.fault = value:sub(1, #FAILED) == FAILED and value or FAILED .. ',"message":'
-        .. quote("job " .. e.id .. " (" .. (e.task or "-") .. ") failed") .. ',"dependency":'
-        .. quote(e.id) .. ',"cause":' .. value .. "}"
-    end
-    return e.fault
-  end
-
-  -- How an end is written down in an item: nothing where its record says it.
-  local function words_of(e)
-    if e.kept then
-      return ""
-    end
-    local value = value_of(e)
-    return " " .. e.state .. " " .. (e.task or "-") .. " " .. value
-  end
-
-  local function release(e, mode, policy, id)
-    local t = m.target(id)
-    if e.state == "D" and mode ~= "d" then
-      t.drop = true
-    elseif e.state == "S" or policy == "A" then
-      t.ends = t.ends + 1
-      if mode == "s" then
-        t.front = t.front .. (e.state == "S" and value_of(e) or "null") .. ","
-      end
-    elseif not t.state then
-      t.fault, t.state = fault_of(e), policy == "R" and "REVOKED" or "FAILURE"
-    end
-  end
-
-  local function call_back(e, mode, id)
-    local t = m.target(id)
-    local wanted = (mode == "e" or mode == "i") and "F" or "S"
-    if e.state ~= wanted then
-      t.drop = true
-      return
-    end
-    t.ends = t.ends + 1
-    if mode == "l" then
-      t.front = t.front .. value_of(e) .. ","
-    elseif mode == "e" then
-      t.front = t.front .. value_of(e) .. "," .. quote(e.id) .. ","
-    end
-  end
-
-  -- A member of a group.
-  local function join_group(e, policy, id)
-    local t = m.target(id)
-    t.policy = policy
-    if e.state == "D" then
-      t.drop = true
-      return
-    end
-    t.ends = t.ends + 1
-    if e.state == "F" and policy ~= "A" and not t.fault then
-      t.fault = fault_of(e)
-    end
-  end
-
-  local function unhold(id)
-    local count = call("HGET", held, id)
-    if count == "1" then
-      call("HDEL", held, id)
-    elseif count then
-      call("HINCRBY", held, id, -1)
-    end
-  end
-
-  -- A page of the members that wait for e. Its result is held until the last page, or until somebody
-  -- deletes it.
-  local function fan_out(e, mode, policy, id, from)
-    local page = math.max(1, math.min(s.left, 250))
-    local ids = call("LRANGE", ns .. "members:" .. id, from, from + page - 1)
-    for _, member in ipairs(ids) do
-      release(e, mode, policy, member)
-    end
-    s.left = s.left - #ids
-    if from > 0 and e.is_held and (#ids < page or not e.kept) then
-      unhold(e.id)
-    end
-    if #ids == page then
-      s.works[#s.works + 1] = string.format("f %s%s %d %s %s", mode, policy, from + page, id, e.id)
-        .. words_of(e)
-      if e.kept and from == 0 then
-        call("HINCRBY", held, e.id, 1)
-      end
-    end
-  end
-
-  -- What `inspect workflow` and a reader of results need stays as long as the result.
-  local function retire(e, id)
-    local minute = e.kept and e.record:match("^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+) ")
-    if minute == "0" and e.state == "S" then
-      return
-    end
-    local seconds = (not minute or minute == "0") and 86400
-      or math.max(60, math.ceil(minute * 60 - m.clock() / 1000))
-    call("EXPIRE", ns .. "workflow:" .. id, seconds)
-    call("EXPIRE", ns .. "members:" .. id, seconds)
-  end
-
-  local function act(e, mode, policy, id)
-    if mode == "m" or mode == "h" then
-      join_group(e, policy, id)
-    elseif mode == "s" or mode == "n" or mode == "d" then
-      release(e, mode, policy, id)
-    elseif mode == "e" or mode == "i" or mode == "l" or mode == "c" then
-      call_back(e, mode, id)
-    elseif mode == "S" or mode == "N" then
-      fan_out(e, mode:lower(), policy, id, 0)
-    elseif mode == "k" then
-      unhold(id)
-    elseif mode == "u" then
-      s.works[#s.works + 1] = "u 0 " .. id
-    elseif mode == "w" then
-      retire(e, id)
-    end
-  end
-
-  -- The rest of the links of e is for `advance`.
-  local function leave(e, rest)
-    if e.guest then
-      rest = (call("HGET", links, e.id) or "") .. rest
-    end
-    if rest ~= e.links or e.guest then
-      call("HSET", links, e.id, rest)
-    end
-    items[#items + 1] = "l " .. e.id .. words_of(e)
-  end
-
-  -- A page of the links that are in a list; true where that was all.
-  local function follow_list(e)
-    local list = ns .. "links:" .. e.id
-    local page = call("LPOP", list, s.left + 1) or {}
-    s.left = s.left - #page
-    for _, link in ipairs(page) do
-      act(e, link:sub(1, 1), link:sub(2, 2), link:sub(3))
-    end
-    return call("EXISTS", list) == 0
-  end
-
-  -- The links of e, as many as there is room for.
-  local function follow(e)
-    local at = 1
-    for mode, policy, id, after in e.links:gmatch("(.)(.)(%S*) ()") do
-      if s.left <= 0 then
-        return leave(e, e.links:sub(at))
-      end
-      s.left = s.left - 1
-      if mode ~= "+" then
-        act(e, mode, policy, id)
-      elseif not follow_list(e) then
-        return leave(e, "+- ")
-      end
-      at = after
-    end
-    if not e.guest then
-      done[#done + 1] = e.id
-    end
-  end
-
-  -- The job of an item "l ID ..." or "f ...", as its record or the item tells.
-  local function ended_of(id, words)
-    local state, task, value = words:match("^ (%a) (%S+) (.*)$")
-    if state then
-      return { id = id, state = state, task = task, value = value }
-    end
-    local record = call("HGET", jobs, id)
-    if record and record:byte(1) == 82 then
-      return { id = id, state = record:find("^R1 SUCCESS ") and "S" or "F", record = record,
-        kept = true, is_held = true }
-    end
-    return { id = id, state = "F", value = unkept("deleted"), is_held = true }
-  end
-
-  -- Results of a group that were held, a page: to the lists of their minutes.
-  local function let_go(from, id)
-    local mark = "members " .. id
-    if from == 0 then
-      if not call("HGET", held, mark) then
-        return
-      end
-      call("HSET", held, mark, "u")
-    end
-    local ids, buckets = call("LRANGE", ns .. "members:" .. id, from, from + 99), {}
-    for i, record in ipairs(#ids > 0 and call("HMGET", jobs, unpack(ids)) or {}) do
-      local minute, task = (record or ""):match(
-        "^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+) %S+ (%S+) ")
-      if minute and minute ~= "0" then
-        minute = math.max(minute, math.floor(m.clock() / 60000) + 1)
-        m.add_to(buckets, string.format("%d", minute), ids[i])
-      end
-      if task == "moil.group" or (record and m.is_group(record)) then
-        s.works[#s.works + 1] = "u 0 " .. ids[i]
-      end
-    end
-    m.expire(buckets)
-    s.left = s.left - #ids - 1
-    if #ids == 100 then
-      s.works[#s.works + 1] = string.format("u %d ", from + 100) .. id
-    else
-      call("HDEL", held, mark)
-      if call("TTL", ns .. "members:" .. id) < 0 then
-        call("EXPIRE", ns .. "members:" .. id, 86400)
-      end
-    end
-  end
-
-  -- Which of these ids a worker holds, or recovery has still to give back.
-  local function in_flight(ids)
-    local found = {}
-    local function add(answers)
-      for i, id in ipairs(ids) do
-        found[id] = found[id] or (answers[i] and answers[i] ~= 0)
-      end
-    end
-    for _, hash in ipairs({ "workers", "recovering" }) do
-      for _, incarnation in ipairs(call("HKEYS", ns .. hash)) do
-        add(call("SMISMEMBER", ns .. "inflight:" .. incarnation, unpack(ids)))
-        if hash == "recovering" then
-          add(call("ZMSCORE", ns .. "recovering:" .. incarnation, unpack(ids)))
-        end
-      end
-    end
-    return found
-  end
-
-  -- A member that waits; `place` is nil where it is pending.
-  local function revoke_member(id, record)
-    local place = call("HDEL", ns .. "deferred", id) == 1 and "deferred"
-      or call("ZREM", ns .. "delayed", id) == 1 and "delayed" or nil
-    if not place then
-      mark_stale(id, record, "REVOKED")
-    end
-    m.finish(id, record, "REVOKED",
-      m.error_text("Revoked", "its group has failed or was revoked"), place)
-    if m.is_group(record) then
-      s.works[#s.works + 1] = "x 0 " .. id
-    end
-  end
-
-  -- Members of a group that have not started, a page.
-  local function revoke_members(from, id)
-    local ids = call("LRANGE", ns .. "members:" .. id, from, from + 99)
-    s.left = s.left - 1
-    if #ids == 0 then
-      return
-    end
-    local records, busy = call("HMGET", jobs, unpack(ids)), in_flight(ids)
-    for i, member in ipairs(ids) do
-      if records[i] and records[i]:byte(1) ~= 82 and not busy[member] then
-        revoke_member(member, records[i])
-      end
-    end
-    m.write()
-    if #ids == 100 then
-      s.works[#s.works + 1] = string.format("x %d ", from + 100) .. id
-    end
-  end
-
-  local function perform(item)
-    local kind, rest = item:match("^(%a) (.*)$")
-    if kind == "l" then
-      local id, words = rest:match("^(%S+)(.*)$")
-      local e = ended_of(id, words)
-      e.links = call("HGET", links, id)
-      s.ends[#s.ends + 1] = e.links and e or nil
-    elseif kind == "f" then
-      local mode, policy, from, group, id, words = rest:match("^(.)(.) (%d+) (%S+) (%S+)(.*)$")
-      fan_out(ended_of(id, words), mode, policy, group, tonumber(from))
-    else
-      local from, id = rest:match("^(%d+) (%S+)$")
-      local page = kind == "u" and let_go or revoke_members
-      page(tonumber(from), id)
-    end
-  end
-
-  -- A job has ended that has links. A lone success in a group, of which a chord has many, is
-  -- counted at once. state: as a job's, IGNORED, "deleted" or "purged"; record: nil where nothing
-  -- is kept, and then its J record is still there.
-  local function ended(id, state, record, text)
+  -- Whether these links are one alone, to a group: what its members have in common.
+  local function membership(text)
     local mode = text:byte(1)
-    local is_member = mode == 109 or mode == 104
-    if state == "SUCCESS" and s.left > 0 and (is_member or (mode == 115 and record))
-      and text:find(" ", 1, true) == #text then
-      s.left, done[#done + 1] = s.left - 1, id
-      if is_member then
-        local t = m.target(text:sub(3, -2))
-        t.policy, t.ends = text:sub(2, 2), t.ends + 1
-      else
-        m.pass(text:sub(3, -2), value_in(record))
-      end
-      return
+    if (mode == 109 or mode == 104) and text:find(" ", 1, true) == #text then
+      local group = { id = text:sub(3, -2), policy = text:sub(2, 2), is_held = m.is_held(text) }
+      alike[text] = group
+      return group
     end
-    local e = { id = id, state = state == "SUCCESS" and "S" or "F", record = record,
-      kept = record ~= nil, links = text }
-    if not record then
-      e.task = (call("HGET", jobs, id) or ""):match("^J1 %S+ %S+ %S+ %S+ %S+ %S+ (%S+) ")
-      e.value = e.state == "S" and "null" or unkept(state)
-    end
-    s.ends[#s.ends + 1] = e
+    alike[text] = false
   end
 
-  -- Jobs have ended, all in one state; records: nil where nothing is kept of them. Returns the ids
-  -- whose results nobody holds.
+  -- A success, by the shortest way where it can be: counted in its group, or handed on to the one
+  -- that waits for it. Returns whether its result is held.
+  local function succeed(id, record, text)
+    local group = alike[text]
+    if group == nil then
+      group = membership(text)
+    end
+    if s.left <= 0 or (not group and (text:byte(1) ~= 115 or not record
+      or text:find(" ", 1, true) ~= #text)) then
+      s.ends[#s.ends + 1] = rest().end_of(id, "SUCCESS", record, text)
+      return m.is_held(text)
+    end
+    s.left = s.left - 1
+    s.done[#s.done + 1] = id
+    if not group then
+      m.pass(text:sub(3, -2), m.value_in(record))
+      return false
+    end
+    local t = m.target(group.id)
+    t.policy, t.ends = group.policy, t.ends + 1
+    return group.is_held
+  end
+
+  -- Jobs have ended, all in one state: as a job's, IGNORED, "deleted" or "purged". records: nil
+  -- where nothing is kept of them, and then their J records are still there. Returns the ids whose
+  -- results nobody holds.
   function self.ended(ids, state, records)
-    local free, texts = ids, call("HMGET", links, unpack(ids))
-    for i, id in ipairs(ids) do
-      local text = texts[i]
-      if text and records and m.is_held(text) then
-        free = free == ids and { unpack(ids, 1, i - 1) } or free
-      elseif free ~= ids then
-        free[#free + 1] = id
+    local free, is_success = {}, state == "SUCCESS"
+    for i, text in ipairs(call("HMGET", links, unpack(ids))) do
+      local is_held = false
+      if text and is_success then
+        is_held = succeed(ids[i], records and records[i], text)
+      elseif text then
+        s.ends[#s.ends + 1] = rest().end_of(ids[i], state, records and records[i], text)
+        is_held = m.is_held(text)
       end
-      if text then
-        ended(id, state, records and records[i], text)
+      if not is_held then
+        free[#free + 1] = ids[i]
       end
     end
     return free
   end
 
-  -- A job has ended otherwise, which nobody need have linked.
+  -- A job has ended otherwise, which nobody need have linked; e: see prelude_follow.lua.
   function self.add(e)
     e.links = e.links or call("HGET", links, e.id)
     if e.links then
@@ -392,7 +88,7 @@ local function linker()
   end
 
   function self.put_off(item)
-    items[#items + 1] = item
+    s.items[#s.items + 1] = item
   end
 
   -- One end for a job that no link brings; for a group, by this policy.
@@ -401,39 +97,43 @@ local function linker()
     t.policy, t.ends = policy, t.ends + 1
   end
 
+  local function write_items()
+    for i = next_end, #s.ends do
+      rest().leave(s.ends[i], s.ends[i].links)
+    end
+    for _, work in ipairs(s.works) do
+      s.items[#s.items + 1] = work
+    end
+    if #s.items > 0 then
+      call("RPUSH", ns .. "advancing", unpack(s.items))
+      if call("LLEN", ns .. "tick") == 0 then
+        call("RPUSH", ns .. "tick", "1")
+      end
+    end
+    s.ends, s.works, s.items, next_end = {}, {}, {}, 1
+  end
+
   -- Does all of it, or as much as a script may; returns whether there is room for more. The caller
   -- writes the tallies.
   function self.run()
     repeat
       while next_end <= #s.ends and s.left > 0 do
-        follow(s.ends[next_end])
+        rest().follow(s.ends[next_end])
         s.ends[next_end] = false
         next_end = next_end + 1
       end
-      if #done > 0 then
-        call("HDEL", links, unpack(done))
-        done = {}
+      if #s.done > 0 then
+        call("HDEL", links, unpack(s.done))
+        s.done = {}
       end
       if m.has_targets() then
         m.apply()
       elseif #s.works > 0 and s.left > 0 then
-        perform(table.remove(s.works, 1))
+        rest().perform(table.remove(s.works, 1))
       end
     until not m.has_targets()
       and (s.left <= 0 or (next_end > #s.ends and #s.works == 0))
-    for i = next_end, #s.ends do
-      leave(s.ends[i], s.ends[i].links)
-    end
-    for _, work in ipairs(s.works) do
-      items[#items + 1] = work
-    end
-    if #items > 0 then
-      call("RPUSH", ns .. "advancing", unpack(items))
-      if call("LLEN", ns .. "tick") == 0 then
-        call("RPUSH", ns .. "tick", "1")
-      end
-    end
-    s.ends, s.works, items, next_end = {}, {}, {}, 1
+    write_items()
     return s.left > 0
   end
 
