@@ -167,6 +167,54 @@ describe("moil.beat", function()
     ]])
   end)
 
+  it("is asked again where Redis has forgotten its scripts", function()
+    local out = support.moil { "call", "all", [[
+      local moil = ...
+      moil.beat.add("flushed", { task = "add", at = "2035-01-01" })
+      return moil.beat.get("flushed").when
+    ]], "--wait", redis = here.redis }
+    assert.equal('"at 2035-01-01"\n', out.stdout, out.stderr)
+    here.redis:call("SCRIPT", "FLUSH")
+    out = support.moil { "call", "all", [[
+      local moil = ...
+      return { moil.beat.change("flushed", { at = "2036-01-01" }), moil.beat.remove "flushed" }
+    ]], "--wait", redis = here.redis }
+    assert.equal("[true,true]\n", out.stdout, out.stderr)
+  end)
+
+  it("names the field that is wrong, whichever it is", function()
+    local lines = {}
+    for line in program([[
+      local moil = require "moil"
+      local now = { every = 5 }
+      for _, case in ipairs {
+        { "task", task = 5 }, { "every", every = -1 }, { "every", every = "5" },
+        { "cron", every = moil.null, cron = "61 * * * *" }, { "solar", solar = { "noon", 91, 0 } },
+        { "at", at = "soon" }, { "timezone", timezone = "Not/There" }, { "start", start = true },
+        { "stop", stop = "x" }, { "args", args = 5 }, { "kwargs", kwargs = 5 },
+        { "queue", queue = "a b" }, { "priority", priority = 11 }, { "at_front", at_front = 1 },
+        { "expires", expires = 0 }, { "headers", headers = 5 }, { "retry", retry = { max = 1 } },
+        { "time_limit", time_limit = 0 }, { "result_ttl", result_ttl = -1 },
+        { "catch_up", catch_up = "some" }, { "overlap", overlap = "no" },
+        { "max_runs", max_runs = 1.5 }, { "jitter", jitter = -1 }, { "paused", paused = "no" },
+        { "countdown", countdown = 1 }, { "id", id = "x" },
+      } do
+        local entry = { task = "t" }
+        for key, value in pairs(case) do if key ~= 1 then entry[key] = value end end
+        if not (entry.cron or entry.solar or entry.at or entry.every) then entry.every = 5 end
+        if entry.every == moil.null then entry.every = nil end
+        local ok, err = pcall(moil.beat.add, "wrong", entry)
+        print(case[1], err and err.code, err and err.message)
+      end
+    ]]):gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.equal(26, #lines)
+    for _, line in ipairs(lines) do
+      local field, code, message = line:match("^(%S+)\t(%S+)\t(.*)$")
+      assert.equal("BadArgument", code, line)
+      assert.matches(field, message, 1, true)
+    end
+  end)
+
   it("cannot be asked while files are loaded", function()
     local dir = support.tempdir()
     support.write(dir .. "/t.lua", [[
