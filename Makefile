@@ -65,7 +65,7 @@ SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(BUILD)/spec/wal
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
-.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt chaos fuzz fuzz-programs valgrind cover bench bench-faults bench-peers docs env \
+.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt chaos fuzz fuzz-programs valgrind cover bench bench-faults bench-workflows bench-peers docs env \
         install clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -258,6 +258,11 @@ bench-faults: ## limits, recovery, memory and reload in figures; BENCH=--quick f
 	@.ci/deps run test
 	+@$(submake) all spec-modules bench-programs
 	@BUILD='$(BUILD)' $(LUA) bench/faults/run.lua $(BENCH)
+
+bench-workflows: ## delays, chords and chains in figures; BENCH=--quick for a minute's worth
+	@.ci/deps run test
+	+@$(submake) all spec-modules bench-programs
+	@BUILD='$(BUILD)' $(LUA) bench/workflows/run.lua $(BENCH)
 
 bench-peers: ## the same workloads on Celery, RQ, BullMQ, bee-queue, asynq
 	@bench/peers/run

@@ -8,3 +8,5 @@ moil.task("bench.quiet", { ignore_result = true }, function() end)
 moil.task("bench.nap", function()
   moil.sleep(0.1)
 end)
+
+moil.task("bench.count", function(list) return #list end)
