@@ -12,6 +12,7 @@
 -- scene     "node" (a node with work), "evict" (another node vanished before), "fence" (its worker
 --           is declared dead while it lives), "late" (the same, and it goes on when another node
 --           has run its jobs), "beat" (a node with a schedule), "client"
+-- waits     the client's job depends on another
 -- ordered   jobs must first run in the order of their enqueueing
 -- charged   one job was on the CPU, and is charged with a crash
 
@@ -67,5 +68,6 @@ add("super.cold", { signal = "QUIT", load = "long" })
 
 -- A producer that never hears of its job asks again, with the same id.
 add("client.enqueueing client.written client.answered", { scene = "client", load = "none" })
+add("client.submitting client.submitted", { scene = "client", load = "none", waits = true })
 
 return runs

@@ -370,16 +370,22 @@ function scenes.client(self)
       program = armed and CRASH or nil, redis = self.url, cwd = self.dir,
       env = armed and { MOIL_CRASH_AT = self.point.name, MOIL_CRASH_MARK = self.mark },
       "call", "mark", "mark-1", "--id", "mark-1",
+      self.point.waits and "--depends-on", self.point.waits and "mark-0",
     }
     await("the producer's end", has_ended(child))
     return child
   end
-  self.ids, self.kinds = { "mark-1" }, { ["mark-1"] = "mark" }
+  if self.point.waits then
+    require("moil").connect(self.url)
+    require("moil").send("mark", { "mark-0" }, { id = "mark-0" })
+    self.ids, self.kinds["mark-0"] = { "mark-0" }, "mark"
+  end
+  self.ids[#self.ids + 1], self.kinds["mark-1"] = "mark-1", "mark"
   assert.equal(9, call(true).signal)
   assert.is_truthy(self:has_died())
   assert.equal(0, call(false).code)
   self:await_ends()
-  assert.same({ "mark-1" }, self:notes())
+  assert.same(self.ids, self:notes())
   self:leave(node)
 end
 

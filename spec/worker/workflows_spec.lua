@@ -27,6 +27,22 @@ moil.task("replaced", { bind = true, on_success = function() note "never" end },
   note "went on"
 end)
 moil.task("nothing.staged", { bind = true }, function() core.stop("replace", core.uuid()) end)
+moil.task("submits", { bind = true }, function(self, n)
+  local group, body, ids = core.uuid(), core.uuid(), {}
+  local nodes = {
+    { task = "count", id = body, queue = self.queue, args = {}, n = 0, priority = 5, open = 1,
+      extra = { gather = group }, links = "u-" .. group .. " " },
+    { task = "moil.group", id = group, queue = self.queue, args = {}, n = 0, priority = 5,
+      open = n, links = "nF" .. body .. " " },
+  }
+  for i = 1, n do
+    ids[i] = core.uuid()
+    nodes[i + 2] = { task = "value", id = ids[i], queue = self.queue, args = { i }, n = 1,
+      priority = 5, links = "hF" .. group .. " " }
+  end
+  core.submit { wid = body, nodes = nodes, members = { { group, ids } } }
+  return moil.result(body):get { timeout = 60 }
+end)
 moil.task("grows", { bind = true }, function(self, group, n, last)
   local nodes = {}
   for i = 1, n do
@@ -184,6 +200,18 @@ describe("a job that gets a group's results", function()
       support.native.poll({}, 0.02)
     end
     for _, r in ipairs(bodies) do assert.equal(600, r:get { timeout = 30 }) end
+  end)
+end)
+
+describe("a workflow that a job makes", function()
+  it("gets in through lost connections", function()
+    local results = {}
+    for i = 1, 4 do results[i] = moil.send("submits", { 2000 }) end
+    for _ = 1, 10 do
+      support.native.poll({}, 0.02)
+      here.redis:call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    end
+    for _, r in ipairs(results) do assert.equal(2000, r:get { timeout = 60 }) end
   end)
 end)
 

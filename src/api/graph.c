@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/client.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 
 struct step {
@@ -30,7 +31,9 @@ static int run(struct moil_client *c, struct graph_call *call)
         enum script_id script = moil_graph_next(call);
         bool in = moil_graph_is_in(call);
         moil_client_begin(c, c->deadline_s);
+        MOIL_CRASH_POINT("client.submitting");
         more = moil_client_call(c, script, fill_step, take_step, &s);
+        MOIL_CRASH_POINT("client.submitted");
         if (more < 0 && in)
             return 0;
     } while (more == 1);
