@@ -124,7 +124,7 @@ local function place_of(record)
   return record:match("^J1 (%S+) (%d) ")
 end
 
--- Jobs that are due, by place: { queue, level, ids…, records = }, in the order in which the places
+-- Jobs that are due, by place: { queue, level, ids, records = }, in the order in which the places
 -- come first; and how many jobs those are. Where a record is damaged or missing, `bury(id, record)`
 -- is called, or, without that, those before it are all. Jobs of one place often follow each other:
 -- only where one differs from the last is its header taken apart.

@@ -50,6 +50,20 @@ describe("embed-scripts", function()
     assert_refused("holds local definitions only", "alpha", "beta", "prelude")
   end)
 
+  it("puts what only a module of the prelude needs inside it", function()
+    support.write(dir .. "/prelude.lua", "local ns = 1\nlocal function both()\n  return ns\nend\n"
+      .. "local function lone()\n  return 2\nend\n")
+    support.write(dir .. "/prelude_m.lua",
+      "local function m()\n  return both() + lone()\nend\n")
+    support.write(dir .. "/alpha.lua", "return both() + m()")
+    assert.equal(0, embed("alpha", "beta", "prelude", "prelude_m").code)
+    assert.equal("local ns = 1\nlocal function both()\n  return ns\nend\nlocal function m()\n"
+      .. "local function lone()\n  return 2\nend\n  return both() + lone()\nend\n"
+      .. "return both() + m()\n", support.read(dir .. "/out/redis/alpha.lua"))
+    support.write(dir .. "/prelude_m.lua", "local a = 1\nlocal b = 2\n")
+    assert_refused("is a module: one definition", "alpha", "beta", "prelude", "prelude_m")
+  end)
+
   it("made scripts that Redis loads under the name that the program knows", function()
     local redis = support.redis()
     local table_c = support.read(support.build .. "/gen/scripts.c")
