@@ -145,7 +145,9 @@ describe("schedulers", function()
 end)
 
 describe("a scheduler whose wall clock is set", function()
-  local SHIM <const> = support.build .. "/spec/wall_shim.so"
+  -- A sanitizer's runtime must come first.
+  local runtime <const> = os.getenv "MOIL_SPEC_PRELOAD"
+  local SHIM <const> = (runtime and runtime .. ":" or "") .. support.build .. "/spec/wall_shim.so"
 
   local function open_clock()
     local here = open [[
