@@ -84,11 +84,14 @@ function errors.nearest(wrong, known)
 end
 
 ---Raises a BadArgument for the first key of `given` that is not in `known`, naming the nearest
----known one.
----@param given table
+---known one, and where it is no table.
+---@param given any
 ---@param known table<string, any>
 ---@param who string        the task or function to name
 function errors.check_known(given, known, who)
+  if type(given) ~= "table" then
+    errors.bad("%s: takes a table of options, not a %s", who, type(given))
+  end
   for key in pairs(given) do
     if known[key] == nil then
       local near = type(key) == "string" and errors.nearest(key, known)

@@ -76,7 +76,11 @@ function signature.new(task, args, given, immutable)
     errors.bad("moil.signature: a task's name is %s", errors.NAME)
   end
   args = call.check_args(task, args)
-  if type(given) == "table" then options.check_values(given, task) end
+  if type(given) == "table" then
+    options.check_values(given, task)
+  elseif given ~= nil then
+    errors.bad("%s: options must be a table", task)
+  end
   return setmetatable({
     kind = "job",
     task = task,

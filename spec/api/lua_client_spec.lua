@@ -130,6 +130,17 @@ describe("a plain Lua program", function()
     ]])
   end)
 
+  it("says so where options are none", function()
+    prints("result:revoke: takes a table of options, not a string\n" ..
+      "result:join: takes a table of options, not a number\n", [[
+      local moil = require "moil"
+      local r = moil.result "any"
+      print(select(2, pcall(r.revoke, r, "terminate")).message)
+      r = moil.group_result "any"
+      print(select(2, pcall(r.join, r, 10)).message)
+    ]])
+  end)
+
   it("reschedules", function()
     prints("SCHEDULED true true\n", [[
       local moil = require "moil"

@@ -54,6 +54,8 @@ describe("a signature", function()
       wrong(function() add:s():link(add) end))
     assert.matches("signature:on_error: the callback is no",
       wrong(function() add:s():on_error() end))
+    assert.equal("math.add: options must be a table",
+      wrong(moil.signature, "math.add", { 1 }, 5))
     assert.equal("chain: unknown option 'quue', did you mean 'queue'?",
       wrong(function() moil.chain(add:s()):set { quue = "x" } end))
     assert.matches("group: priority must be", wrong(function()
