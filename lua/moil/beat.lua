@@ -165,12 +165,8 @@ local function merge(old, plain)
   return old
 end
 
----Changes fields of an entry; moil.null takes one away.
----@param name string
----@param fields moil.EntryFields
----@return boolean          false: it was so already. Raises UnknownEntry, BadArgument
----  moil.beat.change("noon", { cron = "30 12 * * *" })
-function beat.change(name, fields)
+-- `from_start`: as for put.
+local function change(name, fields, from_start)
   check_name(name)
   local plain = to_plain(fields, name)
   for _ = 1, 100 do
@@ -179,10 +175,20 @@ function beat.change(name, fields)
     if not found.entry then
       errors.bad("beat entry \"%s\" is one of a file: change it there", name)
     end
-    local outcome = put(name, merge(found.entry, plain), tostring(found.version))
+    local entry_now = merge(found.entry, plain)
+    local outcome = put(name, entry_now, tostring(found.version), from_start)
     if outcome ~= "clash" then return outcome ~= "same" end
   end
   errors.raise("Timeout", "beat entry \"%s\" is being changed by others all the time", name)
+end
+
+---Changes fields of an entry; moil.null takes one away.
+---@param name string
+---@param fields moil.EntryFields
+---@return boolean          false: it was so already. Raises UnknownEntry, BadArgument
+---  moil.beat.change("noon", { cron = "30 12 * * *" })
+function beat.change(name, fields)
+  return change(name, fields)
 end
 
 ---Takes an entry away; jobs that it has enqueued stay. Of a file's entry what is known of it is
@@ -380,7 +386,9 @@ function entry:reschedule(when)
   local countdown, eta, wrong = time.due(when)
   if wrong then errors.bad("beat entry \"%s\": the time %s", self.name, wrong) end
   local point = eta or core.time() + countdown
-  return beat.change(self.name, self:info().entry.at and { at = point } or { start = point })
+  local old = self:info().entry
+  if not old then errors.bad("beat entry \"%s\" is one of a file: change it there", self.name) end
+  return change(self.name, old.at and { at = point } or { start = point }, true)
 end
 
 return beat

@@ -1,8 +1,10 @@
 -- beat_put: a run-time beat entry, new or changed.
--- ARGV: name, entry (JSON), expected, paused "1" | "0" | "-" (as it is; a new one runs), since
+-- ARGV: name, entry (JSON), expected, paused "1" | "0" | "-" (as it is; a new one runs), since,
+-- anew "1" | "0"
 -- expected: "*" whatever is there | "" nothing may be there | the version that must be there.
 -- since: the due time that it has come to, ms since the epoch; "-": now, so that what falls due
--- from here on runs. A changed entry keeps how often it ran and its last job.
+-- from here on runs. A changed entry keeps its last job and, unless it begins anew, how often it
+-- ran.
 -- Returns the outcome and the entry's version (0: there is none): "added", "changed", "same" (this
 -- very text is there: it goes on as it does, so that a repeat after a lost reply is harmless; only
 -- the pause is as told), "clash" (not what was expected: nothing happens), "full" (there are
@@ -28,6 +30,7 @@ if not state or not old then
   state = { runs = 0, paused = "0", id = "-", first = now, timing = "-" }
 end
 state.last = since == "-" and now or since
+state.runs = ARGV[6] == "1" and 0 or state.runs
 state.paused = paused == "-" and state.paused or paused
 local version = string.format("%d", beat_changed())
 state.version = version

@@ -145,6 +145,37 @@ describe("moil.beat", function()
     ]])
   end)
 
+  it("runs at once when it is given a time that has come", function()
+    assert.equal("true\ttrue\ttrue\n2\n", program [[
+      local moil = require "moil"
+      local add = moil.task("add", function(x, y) return x + y end)
+      local once = moil.beat.add("once", { task = add, at = "2035-01-01", args = { 1, 1 } })
+      local often = add:schedule(3600, { 1, 1 }, { repeats = 2, interval = 0.1, name = "often" })
+      print(moil.reschedule("once", 0), often:reschedule(0),
+        often:reschedule "2035-01-01T00:00:00Z")
+      often:cancel()
+      local deadline = os.time() + 30
+      while moil.beat.get "once" and os.time() < deadline do moil.sleep(0.02) end
+      print(moil.result(moil.beat.history("once")[1].id):get { timeout = 10 })
+    ]])
+  end)
+
+  it("repeats anew when it is scheduled again under its name", function()
+    assert.equal("1\t0\n", program [[
+      local moil = require "moil"
+      local add = moil.task("add", function(x, y) return x + y end)
+      local function schedule(when)
+        return add:schedule(when, { 1, 1 }, { repeats = 3, interval = 3600, name = "again" })
+      end
+      local e = schedule(0)
+      local deadline = os.time() + 30
+      while e:info().runs == 0 and os.time() < deadline do moil.sleep(0.02) end
+      schedule(7200)
+      print(#moil.beat.history("again"), e:info().runs)
+      e:cancel()
+    ]])
+  end)
+
   it("stops repeating when it is cancelled, and goes on after a pause", function()
     assert.equal("true\ttrue\ttrue\n", program [[
       local moil = require "moil"

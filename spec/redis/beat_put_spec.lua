@@ -9,8 +9,8 @@ describe("beat_put", function()
   teardown(function() w:stop() end)
   before_each(function() w:reset() end)
 
-  local function put(name, text, expected, paused, since)
-    return w:eval("beat_put", name, text, expected or "*", paused or "-", since or "-")
+  local function put(name, text, expected, paused, since, anew)
+    return w:eval("beat_put", name, text, expected or "*", paused or "-", since or "-", anew or 0)
   end
 
   local function state(name)
@@ -44,6 +44,13 @@ describe("beat_put", function()
     assert.same({ 7, "1", "job-7", 900, "2" }, { s.runs, s.paused, s.id, s.first, s.version })
     put("e", '{"a":2}', "*", 0)
     assert.equal("0", state("e").paused)
+  end)
+
+  it("counts its runs anew where that is wanted", function()
+    put("e", "{}", "*", 1, 1000)
+    w:key("HSET", "ticks", "e", "1000 7 1 job-7 900 1 -")
+    put("e", '{"a":1}', "*", "-", 500, 1)
+    assert.same({ 500, 0, "job-7" }, { state("e").last, state("e").runs, state("e").id })
   end)
 
   it("leaves what is so already", function()

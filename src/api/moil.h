@@ -224,7 +224,8 @@ MOIL_API int moil_is_served(moil_client *client, const char *queue);
 MOIL_API int moil_beat_put(moil_client *client, const char *name, const char *json);
 
 /* The same of an entry that begins with its first due time, also where that has passed by now; with
- * "start", "every" and "max_runs" it repeats a job so many times. */
+ * "start", "every" and "max_runs" it repeats a job so many times; those of an entry that was there
+ * under that name do not count. */
 MOIL_API int moil_beat_begin(moil_client *client, const char *name, const char *json);
 
 /* Changes fields of an entry of run time: those in the object; null takes one away. 1, or 0 when it

@@ -82,10 +82,11 @@ struct vm_beat {
     struct slice name;   /* of list: that one; empty: all. Of history: its ticks; empty: all */
     struct slice text;   /* put, next: the entry, a JSON object. list: the cursor, "0" at first */
     struct slice expect; /* put: "*" anything, "" nothing may be there, or a version */
-    bool flag;           /* put: it begins with its first due time, however long ago; remove: of run
-                            time alone; pause: paused, else resumed */
-    double from_s;       /* next: after that time, since the epoch; < 0: now */
-    int64_t limit;       /* next, history: how many */
+    bool flag; /* put: it begins with its first due time, however long ago, and where anything may
+                  be there its runs are counted anew; remove: of run time alone; pause: paused, else
+                  resumed */
+    double from_s; /* next: after that time, since the epoch; < 0: now */
+    int64_t limit; /* next, history: how many */
 };
 
 struct vm_host {

@@ -148,6 +148,7 @@ void moil_beat_request_args(const struct beat_request *r, struct args *a)
         moil_args_slice(a, r->ask.expect);
         moil_args_str(a, r->paused);
         moil_args_str(a, r->since);
+        moil_args_str(a, r->ask.flag && slice_is(r->ask.expect, "*") ? "1" : "0");
         return;
     case VM_BEAT_REMOVE:
     case VM_BEAT_PAUSE:
