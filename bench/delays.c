@@ -132,7 +132,7 @@ static void drain(int64_t n, const char *kind)
     bench_meter_open(&m);
     int64_t wanted = succeeded(&m) + n;
     bool is_due = strcmp(kind, "due") == 0;
-    double from_s = (double)(int64_t)now_s() + LEAD_S + (double)n / 50000;
+    double from_s = (double)(int64_t)now_s() + LEAD_S + (double)n / 20000;
     if (!is_due && moil_pause(client, "default") < 0)
         bench_die("delays: %s", moil_client_error(client));
     send_many(n, is_due ? from_s : 0, 0, NULL);

@@ -66,7 +66,6 @@ local function push(queue, level, ids, front)
   if length == #ids and state:byte(1) == 114 then
     wake(queue)
   end
-  return length
 end
 
 -- Removes what these ids left in a list in an earlier life, as they go in front of it now; returns

@@ -1,15 +1,10 @@
 -- promote: delayed -> pending, for the jobs that are due by Redis's clock, the earliest first.
 -- ARGV: limit (1-250)
--- Returns how many were moved; in how many milliseconds to call it again (-1: no job is delayed; 0:
+-- Returns how many were moved; in how many milliseconds the next one is due (-1: there is none; 0:
 -- at once); how many items there are for `advance`; the version of the beat entries, which each
--- change of them raises; and now (µs). A record that names no queue goes to the dead set, with its
--- bytes.
+-- change of them raises; now (µs); and how many are left in `delayed`. A record that names no queue
+-- goes to the dead set, with its bytes.
 -- Begins with a removal, so that Redis lets it through over maxmemory.
---
--- More may be due than one call moves. Where the lists were empty, their workers keep up, and take
--- the rest themselves, with `fetch`, at a third of the cost: this is then called again after PACE
--- ms. Where jobs stood there it is at once.
-local PACE = 10
 local engine
 local delayed, now, now_us = ns .. "delayed", now_ms_us()
 
@@ -29,11 +24,10 @@ local function bury(id, record)
 end
 
 local ids = call("ZRANGEBYSCORE", delayed, "-inf", now, "LIMIT", 0, ARGV[1])
-local backlog = false
 if #ids > 0 then
   call("ZREMRANGEBYRANK", delayed, 0, #ids - 1)
   for _, place in ipairs(group_due(ids, call("HMGET", jobs, unpack(ids)), bury)) do
-    backlog = push(place.queue, place.level, place, false) > #place or backlog
+    push(place.queue, place.level, place, false)
     tally(place.queue, "delayed", -#place)
   end
   if engine then
@@ -42,9 +36,6 @@ if #ids > 0 then
   write_tallies()
 end
 local first = call("ZRANGE", delayed, 0, 0, "WITHSCORES")
-local wait = first[2] and math.max(0, math.ceil(first[2] - now)) or -1
-if wait == 0 and not backlog then
-  wait = PACE
-end
-return { #ids, wait, call("LLEN", ns .. "advancing"),
-  tonumber(call("GET", ns .. "beat_version") or "0"), now_us }
+return { #ids, first[2] and math.max(0, math.ceil(first[2] - now)) or -1,
+  call("LLEN", ns .. "advancing"), tonumber(call("GET", ns .. "beat_version") or "0"), now_us,
+  call("ZCARD", delayed) }

@@ -63,11 +63,14 @@ struct agent {
     ev_timer sweep;
     ev_timer watchdog;
     struct scheduler *scheduler;
-    bool promoting;     /* a promote script is under way … */
-    int64_t promote_us; /* … since then (monotonic) */
-    bool promote_again; /* … and a token came meanwhile */
-    bool advancing;     /* an advance script is under way */
-    bool promote_few;   /* the last one moved many, and the workers took those at once */
+    bool promoting;       /* a promote script is under way … */
+    int64_t promote_us;   /* … since then (monotonic) */
+    bool promote_again;   /* … and a token came meanwhile */
+    bool advancing;       /* an advance script is under way */
+    bool promote_few;     /* workers take themselves what is due */
+    int promote_turn;     /* of the calls in a row that find more due than they move … */
+    int promote_burst;    /* … of which there are so many before it looks whether they do */
+    int64_t promote_left; /* delayed jobs after the last one, where more were due */
     ev_io words;
     ev_timer leases;             /* looks at the other nodes' leases */
     struct buffer word;          /* the part of a line that has come */

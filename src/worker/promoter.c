@@ -11,7 +11,9 @@
 enum {
     POLL_S = 5, /* a lost tick costs that much */
     MARGIN_MS = 5000,
-    FEW = 25, /* while workers take what is due themselves: their share is cheaper */
+    FEW = 25,     /* while workers take what is due themselves */
+    LOOK_MS = 10, /* whether they do is seen after that */
+    BURST_MAX = 64,
 };
 
 static void promote(struct agent *a);
@@ -30,6 +32,35 @@ static int limit(const struct agent *a)
     return a->promote_few ? FEW : MOIL_BATCH_MAX;
 }
 
+/* More is due than was moved. Workers that find their lists empty take it themselves (fetch.lua),
+ * at a third of what it costs by way of the list, and the set has shrunk by more than was moved:
+ * those are let be, but for a few jobs now and then. Else some batches follow at once, more of them
+ * each time that it looks in vain: the workers are busy, or others'. Milliseconds until the next
+ * call. */
+static int64_t pace(struct agent *a, int64_t moved, int64_t left)
+{
+    a->promote_few = a->promote_left - moved > left;
+    a->promote_left = left;
+    if (a->promote_few) {
+        a->promote_burst = 1;
+        return LOOK_MS;
+    }
+    if (++a->promote_turn < a->promote_burst)
+        return 0;
+    int burst = a->promote_burst > 0 ? a->promote_burst * 4 : 4;
+    a->promote_turn = 0;
+    a->promote_burst = burst > BURST_MAX ? BURST_MAX : burst;
+    return LOOK_MS;
+}
+
+static void calm(struct agent *a)
+{
+    a->promote_few = false;
+    a->promote_turn = 0;
+    a->promote_burst = 1;
+    a->promote_left = 0;
+}
+
 static void promoted(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
@@ -40,7 +71,10 @@ static void promoted(void *data, int err, const struct reply *reply)
     int64_t moved = moil_reply_integer(moil_reply_at(reply, 0));
     int64_t wait_ms = moil_reply_integer(moil_reply_at(reply, 1));
     a->promoting = a->promote_again = false;
-    a->promote_few = !err && moved == limit(a) && wait_ms > 0;
+    if (!err && wait_ms == 0)
+        wait_ms = pace(a, moved, moil_reply_integer(moil_reply_at(reply, 5)));
+    else
+        calm(a);
     if (!err)
         moil_scheduler_hear(a, a->promote_us, moil_reply_integer(moil_reply_at(reply, 4)),
                             moil_reply_integer(moil_reply_at(reply, 3)));
