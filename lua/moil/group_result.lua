@@ -107,6 +107,9 @@ end
 
 local function check(self, given, who)
   given = given or {}
+  if type(given) ~= "table" then
+    errors.bad("%s: takes a table such as { timeout = 10 }", who)
+  end
   errors.check_known(given, known, who)
   local timeout = given.timeout
   if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0) then
@@ -135,6 +138,7 @@ local function value_of(id, state, text, deadline)
     return nil, errors.revive { code = "UnknownJob",
       message = ("the result of the member %s is not kept any more"):format(id) }
   end
+  if text ~= "" and FINAL[state] then return nil, errors.revive(core.decode(text)) end
   local value, err = result.new(id):get { timeout = left(deadline), propagate = false }
   if err then return nil, err end
   return value == nil and core.null or value
@@ -150,6 +154,17 @@ function values_of(id, deadline)
   return list
 end
 
+local function all_values(self, deadline)
+  local list = values_of(self.id, deadline)
+  if #list == 0 then -- of a group without members, or is it none?
+    local task = self:info().task
+    if task ~= "moil.group" and task ~= "moil.collect" then
+      errors.bad("moil.group_result: %s is no group, but a job of %s", self.id, task)
+    end
+  end
+  return list
+end
+
 ---Waits until all members have ended, and gives their results in order. A null is moil.null.
 ---@param given? { timeout?: number, propagate?: boolean } propagate = false: failures do not raise,
 ---but stand in the list as { error = … }
@@ -161,7 +176,7 @@ function group:join(given)
   if given.propagate ~= false then
     result.get(self, { timeout = left(deadline) })
   end
-  return values_of(self.id, deadline)
+  return all_values(self, deadline)
 end
 
 ---The same as join; with propagate = false a failure is returned behind nil.
@@ -173,7 +188,7 @@ function group:get(given)
   given, deadline = check(self, given, "result:get")
   local _, err = result.get(self, { timeout = left(deadline), propagate = given.propagate })
   if err then return nil, err end
-  return values_of(self.id, deadline)
+  return all_values(self, deadline)
 end
 
 ---Goes through the results in order, each as soon as it and those before it are there.

@@ -275,7 +275,8 @@ end
 
 local function compile_group(state, tree, context)
   if #tree.members == 0 then
-    return compile_job(state, tree_of.of_empty(tree, context.following), context)
+    local heads = compile_job(state, tree_of.of_empty(tree, context.following), context)
+    return heads, { id = context.id, group = true, children = {} }
   elseif context.consumed and count_takers(state, callbacks_of(tree, context)) > 0 then
     local whole = with_collector(tree, context)
     context.link = nil

@@ -4,7 +4,8 @@
 -- tells them) or "j" (for the job that gets them)
 -- Returns nil where there is no such group, else how many members it has, how many ends it still
 -- waits for, then for each: id, state, value (JSON). States: an ended job's own; PENDING for one
--- that has not ended; GROUP for a group (ask for its members); UNKNOWN where the record is gone.
+-- that has not ended; GROUP for a group (ask for its members); UNKNOWN where the record is gone. A
+-- group that has failed is a failure where values are wanted, as its members may go on.
 -- "j": behind the two numbers how many members were read, their values with commas between them (a
 -- failure as {"error": …}, null where there is no record), and the id of the group that ended the
 -- page or "": it is counted and has no value.
@@ -32,7 +33,8 @@ local function read(record)
     return "UNKNOWN", ""
   end
   local eol = find(record, "\n", 1, true) or #record
-  if (find(record, " moil.group ", 1, true) or eol) < eol then
+  if (find(record, " moil.group ", 1, true) or eol) < eol and (ARGV[4] == "s"
+    or byte(record, 1) ~= 82 or sub(record, 1, 11) == "R1 SUCCESS ") then
     return "GROUP", ""
   elseif byte(record, 1) ~= 82 then
     return "PENDING", ""

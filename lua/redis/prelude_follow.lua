@@ -229,7 +229,8 @@ local function follower(s, m)
         minute = math.max(minute, math.floor(m.clock() / 60000) + 1)
         m.add_to(buckets, string.format("%d", minute), ids[i])
       end
-      if task == "moil.group" or (record and m.is_group(record)) then
+      if task == "moil.group" or (record and m.is_group(record))
+        or (not record and call("HEXISTS", held, "members " .. ids[i]) == 1) then -- dropped
         s.works[#s.works + 1] = "u 0 " .. ids[i]
       end
     end

@@ -6,6 +6,8 @@
 local simulator = {}
 simulator.__index = simulator
 
+local ID <const> = "00000000-0000-0000-0000-000000000000" -- which job it was does not matter
+
 local NULL <const> = setmetatable({}, { __tostring = function() return "null" end })
 simulator.NULL = NULL
 
@@ -117,7 +119,7 @@ function acts.k(self, _, _, id) self.holds[id] = self.holds[id] - 1 end
 function acts.w(self, _, _, id) self.expiring[id] = true end
 function acts.e(self, from, _, id)
   if from.state == "SUCCESS" then return self:drop(id) end
-  self:release(id, { error = from.value }, { id = from.id })
+  self:release(id, { error = from.value }, ID)
 end
 function acts.i(self, from, _, id)
   if from.state == "SUCCESS" then self:drop(id) else self:release(id) end
