@@ -144,9 +144,9 @@ local function mover(s)
   -- Queue and level of a J record, nil where it is damaged, and the record with JSON values, each
   -- followed by a comma, in front of its arguments.
   local function splice(record, front)
-    local head, queue, level, length, tail, at =
-      record:match("^(J1 (%S+) (%d) %S+ %S+ %S+ %S+ %S+ )(%d+)( %d+ %d+\n)()")
-    if not head then
+    local queue, level, before, length, after, at =
+      record:match("^J1 (%S+) (%d) %S+ %S+ %S+ %S+ %S+ ()(%d+)() %d+ %d+\n()")
+    if not queue then
       return nil
     elseif front == "" then
       return queue, level, record
@@ -164,7 +164,8 @@ local function mover(s)
       front = front:sub(1, -2)
     end
     length = string.format("%d", length + #front - (inner - at) + 1)
-    return queue, level, head .. length .. tail .. "[" .. front .. record:sub(inner)
+    return queue, level, record:sub(1, before - 1) .. length .. record:sub(after, at - 1) .. "["
+      .. front .. record:sub(inner)
   end
 
   -- A job that waits no more goes to its queue, or becomes delayed; `due` as in `deferred`. Returns

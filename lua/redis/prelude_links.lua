@@ -20,34 +20,19 @@ local function linker()
     return slow
   end
 
-  -- Whether these links are one alone, to a group: what its members have in common.
-  local function membership(text)
-    local mode = text:byte(1)
-    if (mode == 109 or mode == 104) and text:find(" ", 1, true) == #text then
-      local group = { id = text:sub(3, -2), policy = text:sub(2, 2), is_held = m.is_held(text) }
-      alike[text] = group
-      return group
-    end
-    alike[text] = false
-  end
-
-  -- A success, by the shortest way where it can be: counted in its group, or handed on to the one
-  -- that waits for it. Returns whether its result is held.
-  local function succeed(id, record, text)
-    local group = alike[text]
-    if group == nil then
-      group = membership(text)
-    end
-    if s.left <= 0 or (not group and (text:byte(1) ~= 115 or not record
-      or text:find(" ", 1, true) ~= #text)) then
-      s.ends[#s.ends + 1] = rest().end_of(id, "SUCCESS", record, text)
-      return m.is_held(text)
-    end
+  -- A success that has one link, by the shortest way: counted in its group, whose members have the
+  -- same text, or handed on to the one that waits for it. Returns whether its result is held.
+  local function succeed(id, record, text, mode)
     s.left = s.left - 1
     s.done[#s.done + 1] = id
-    if not group then
+    if mode == 115 then
       m.pass(text:sub(3, -2), m.value_in(record))
       return false
+    end
+    local group = alike[text]
+    if not group then
+      group = { id = text:sub(3, -2), policy = text:sub(2, 2), is_held = m.is_held(text) }
+      alike[text] = group
     end
     local t = m.target(group.id)
     t.policy, t.ends = group.policy, t.ends + 1
@@ -60,9 +45,10 @@ local function linker()
   function self.ended(ids, state, records)
     local free, is_success = {}, state == "SUCCESS"
     for i, text in ipairs(call("HMGET", links, unpack(ids))) do
-      local is_held = false
-      if text and is_success then
-        is_held = succeed(ids[i], records and records[i], text)
+      local is_held, mode = false, is_success and text and text:byte(1)
+      if s.left > 0 and (mode == 104 or mode == 109 or (mode == 115 and records))
+        and text:find(" ", 1, true) == #text then
+        is_held = succeed(ids[i], records and records[i], text, mode)
       elseif text then
         s.ends[#s.ends + 1] = rest().end_of(ids[i], state, records and records[i], text)
         is_held = m.is_held(text)

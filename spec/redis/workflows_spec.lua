@@ -1,5 +1,6 @@
--- Workflows of any shape: in random ones every job ends, whatever ends happen and however large the
--- steps are, and nothing is left behind. A model of the links, in plain Lua, says how each job ends.
+-- Workflows of any shape: in random ones every job ends, whatever ends happen and however large
+-- the steps are, and nothing is left behind. A model of the links, in plain Lua, says how each job
+-- ends.
 --
 -- MOIL_SPEC_SEED runs a sequence again.
 
@@ -8,7 +9,7 @@ local world = require "spec.redis.world"
 
 local SEEDS <const> = 40
 
--- --- a random workflow: layers of jobs, each of which waits for some of the layers before ----------
+-- --- a random workflow: layers of jobs, each of which waits for some of the layers before --------
 
 local function pick(list) return list[math.random(#list)] end
 
