@@ -1,0 +1,108 @@
+local site = require "spec.support.site"
+local support = require "spec.support"
+
+-- Workflows at their edges: larger than a batch, ids that are taken, results that nobody keeps but
+-- the workflow, what is running when all of it is cancelled.
+
+local TASKS <const> = [[
+local moil = require "moil"
+moil.task("add", function(x, y) return x + (y or 0) end)
+moil.task("sum", function(list)
+  local total = 0
+  for _, v in ipairs(list) do total = total + v end
+  return total
+end)
+moil.task("for_ever", function() while true do moil.sleep(1) end end)
+]]
+
+local WAIT <const> = { timeout = 30 }
+
+local here, moil, s
+
+setup(function()
+  here = site.open { tasks = TASKS, args = { "-w", "2" } }
+  moil = here.moil
+  s = moil.signature
+end)
+
+local function add(...) return s("add", table.pack(...)) end
+
+local function adds(n)
+  local list = {}
+  for i = 1, n do list[i] = add(i) end
+  return list
+end
+
+describe("a workflow of several batches", function()
+  it("may hang on a job that is ready at once", function()
+    local group = moil.group(adds(600)):set { id = "callbacks" }
+    assert.equal(1, moil.send("add", { 1 }, { link = group }):get(WAIT))
+    local list = moil.group_result("callbacks"):join(WAIT)
+    assert.same({ 600, 2, 601 }, { #list, list[1], list[600] })
+  end)
+
+  it("fans out to many jobs and chains, and comes together again", function()
+    local members = adds(300)
+    for i = 301, 600 do members[i] = moil.chain(add(i), add(0)) end
+    local tree = moil.chain(add(1), moil.group(members), s("sum"))
+    assert.equal(600 * 601 // 2 + 600, tree:delay():get(WAIT))
+  end)
+
+  it("waits as a whole for a job outside", function()
+    local before = moil.send("add", { 1 }, { countdown = 0.3 })
+    local r = moil.chord(adds(199), s("sum")):apply_async { depends_on = before }
+    assert.equal(199 * 200 // 2, r:get(WAIT))
+    assert.is_true(before:ready())
+  end)
+end)
+
+describe("an id that another job has", function()
+  it("fails what is behind it, and leaves that job alone", function()
+    local mine = moil.send("add", { 1 }, { id = "taken" })
+    mine:get(WAIT)
+    local ok, err = pcall(function()
+      local r = moil.chain(add(1, 1):set { id = "taken" }, add(1)):delay()
+      local _, wrong = r:get { timeout = 30, propagate = false }
+      error(wrong, 0)
+    end)
+    assert.is_false(ok)
+    assert.matches("taken", tostring(err) .. (err.cause and err.cause.message or ""))
+    assert.equal(1, mine:get(WAIT))
+  end)
+end)
+
+describe("results that are not kept", function()
+  it("are, until the body has read them", function()
+    local members = adds(3)
+    for _, member in ipairs(members) do member:set { result_ttl = 0 } end
+    local r = moil.chord(members, s("sum"):set { countdown = 300 }):delay()
+    local group = r.parent
+    here:wait_state(group.id, "SUCCESS")
+    here:wait_state(r.id, "SCHEDULED")
+    local held = {}
+    for _, child in ipairs(group.children) do held[child.id] = true end
+    for _, key in ipairs(here.redis:call("KEYS", "{moil}:expire:*")) do
+      for _, id in ipairs(here.redis:call("LRANGE", key, 0, -1)) do
+        assert.is_nil(held[id], "a result that is to be read may expire")
+      end
+    end
+    r:reschedule(0)
+    assert.equal(6, r:get(WAIT))
+    support.wait_until(function()
+      return here.redis:call("HLEN", "{moil}:held") == 0
+    end, 20, "the results to be let go")
+  end)
+end)
+
+describe("a workflow that is terminated", function()
+  it("ends what runs, and nothing follows", function()
+    local r = moil.chord({ s("for_ever"), moil.chain(s("for_ever"), add(1)) }, s("sum")):delay()
+    local group = r.parent
+    local running = { group.children[1], group.children[2].parent }
+    for _, job in ipairs(running) do here:wait_state(job.id, "STARTED") end
+    assert.equal("REVOKED", r:revoke { terminate = true })
+    for _, job in ipairs { running[1], running[2], group, group.children[2], r } do
+      here:wait_state(job.id, "REVOKED")
+    end
+  end)
+end)
