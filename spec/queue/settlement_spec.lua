@@ -17,8 +17,8 @@ describe("a settlement", function()
       "1", "r", "1500", "J-r",
       "1", "q", "queue", "7",
       "1", "p", "token",
-    }, layout({ "replace", "p", "token" }, { "requeue", "q", "queue", 7 }, { "retry", "r", "J-r", 1500 },
-      { "drop", "d1" }, { "dead", "x", "R-x" },
+    }, layout({ "replace", "p", "token" }, { "requeue", "q", "queue", 7 },
+      { "retry", "r", "J-r", 1500 }, { "drop", "d1" }, { "dead", "x", "R-x" },
       { "end", "e", "R-e", 77 }, { "drop", "d2" }))
   end)
 

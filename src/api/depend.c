@@ -58,7 +58,7 @@ static int add_links(const moil_job *job, struct submission *sub, struct graph_d
 int moil_client_submit_dependent(struct moil_client *c, struct submission *sub, const moil_job *job)
 {
     size_t count = moil_depends_count(job);
-    struct graph_dep *deps = malloc(count * sizeof *deps);
+    struct graph_dep *deps = malloc((count ? count : 1) * sizeof *deps);
     struct buffer text;
     moil_buffer_init(&text);
     sub->open = (uint32_t)count;
