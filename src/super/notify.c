@@ -116,7 +116,9 @@ static void describe(const struct super *s, char *out, size_t size)
         if (child->pid > 0)
             running += atomic_load(&moil_board_page(s->children.board, child->slot)->running);
     }
-    if (s->phase == PHASE_RUNNING)
+    if (s->phase == PHASE_RUNNING && s->options->alone)
+        snprintf(out, size, "running: the schedule alone");
+    else if (s->phase == PHASE_RUNNING)
         snprintf(out, size, "%s: %d worker%s, %u job%s", s->quiet ? "quiet" : "running", ready,
                  ready == 1 ? "" : "s", running, running == 1 ? "" : "s");
     else
