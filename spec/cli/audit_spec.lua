@@ -64,7 +64,7 @@ describe("moil inspect audit", function()
     for _, place in ipairs { "delayed", "dead", "in_flight" } do
       assert.same({ counted = 1, found = 1, ok = true }, object[place])
     end
-    assert.matches("\nq +8 +3 +1 +1 +1 +SUCCESS 1, REVOKED 1 +0 +yes\n",
+    assert.matches("\nq +8 +3 +1 +0 +1 +1 +SUCCESS 1, REVOKED 1 +0 +yes\n",
       moil("inspect", "audit").stdout)
   end)
 
@@ -91,6 +91,19 @@ describe("moil inspect audit", function()
       case[1]()
       assert.same({ case[3] or case[2], case[3] and case[2] }, (audit(6)))
     end
+  end)
+
+  it("finds jobs that would wait for others for ever", function()
+    local record = "J1 q 5 0 0 0 1 t 2 0 0\n[]"
+    support.eval_script(redis, "accept", "{moil}:", "t", "b", "0", "J", "b", record, "2", "",
+      "J", "a", record, "0", "sFb nFb ")
+    assert.same({}, (audit(0)))
+    assert.matches("\nq +2 +1 +0 +1 +0 +0 ", moil("inspect", "audit").stdout)
+    key("HSET", "links", "a", "sFb ")
+    assert.same({ "job b waits for 2 jobs, but links of 1 lead to it" }, (audit(6)))
+    key("DEL", "deferred")
+    assert.same({ "deferred jobs: 1 counted, 0 found",
+      "job b is nowhere: not delayed, not deferred, not in flight, not in q:5" }, (audit(6)))
   end)
 
   it("finds jobs that nobody enqueued, or that are in two places", function()

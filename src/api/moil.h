@@ -166,11 +166,11 @@ MOIL_API int moil_inspect(moil_client *client, moil_view view, size_t offset, si
 
 /* Checks the books, at one moment and without stopping anything: what was enqueued against where it
  * is now, by queue, and the counters against what Redis holds; then, a page at a time, that each
- * job is in exactly one place. Returns how many differences there are, 0 being good, or a negative
- * code. *json (moil_free): {"ok", "queues": [{"queue", "enqueued", "pending", "delayed",
- * "deferred", "in_flight", "dead", "ended": {…}, "discarded": {…}, …}], "delayed", "dead",
- * "in_flight": {"counted", "found", "ok"}, "fenced": {…}, "differences": [text]}
- */
+ * job is in exactly one place, and that what is deferred waits for ends to come. Returns how many
+ * differences there are, 0 being good, or a negative code. *json (moil_free): {"ok",
+ * "queues": [{"queue", "enqueued", "pending", "delayed", "deferred", "in_flight", "dead",
+ * "ended": {…}, "discarded": {…}, …}], "delayed", "deferred", "dead", "in_flight": {"counted",
+ * "found", "ok"}, "fenced": {…}, "differences": [text]} */
 MOIL_API int moil_audit(moil_client *client, char **json);
 
 /* Cancels a waiting job: it ends as REVOKED and never runs. state (201 bytes, may be NULL) gets the

@@ -10,15 +10,11 @@
 #include "cli/table.h"
 
 static const struct table_column columns[] = {
-    {"QUEUE", "queue", CELL_TEXT},
-    {"ENQUEUED", "enqueued", CELL_NUMBER},
-    {"PENDING", "pending", CELL_NUMBER},
-    {"DELAYED", "delayed", CELL_NUMBER},
-    {"IN FLIGHT", "in_flight", CELL_NUMBER},
-    {"DEAD", "dead", CELL_NUMBER},
-    {"ENDED", "ended", CELL_TEXT},
-    {"DISCARDED", "discarded", CELL_TEXT},
-    {"OK", "ok", CELL_YES},
+    {"QUEUE", "queue", CELL_TEXT},         {"ENQUEUED", "enqueued", CELL_NUMBER},
+    {"PENDING", "pending", CELL_NUMBER},   {"DELAYED", "delayed", CELL_NUMBER},
+    {"DEFERRED", "deferred", CELL_NUMBER}, {"IN FLIGHT", "in_flight", CELL_NUMBER},
+    {"DEAD", "dead", CELL_NUMBER},         {"ENDED", "ended", CELL_TEXT},
+    {"DISCARDED", "discarded", CELL_TEXT}, {"OK", "ok", CELL_YES},
 };
 
 /* {"SUCCESS": 3, "FAILURE": 0} -> "SUCCESS 3" in the place of the object; "0" where all are 0. */
