@@ -96,8 +96,10 @@ local function unfolder(engine)
 
   -- The links of a new job; those of `own` are added to what it has.
   local function link(id, text, out, own)
-    for group in text:gmatch("h.(%S+) ") do
-      out.held["members " .. group] = true
+    for mode, group in text:gmatch("(.).(%S+) ") do
+      if mode == "h" then
+        out.held["members " .. group] = true
+      end
     end
     if id == own then
       for one in text:gmatch("%S+") do

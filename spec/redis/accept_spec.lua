@@ -112,6 +112,14 @@ describe("accept", function()
       { reply, why })
   end)
 
+  it("holds no results for an id that looks like a link", function()
+    w:accept { nodes = { { "w", plan = "2" }, { "branch-1", plan = "1", links = "sFw " },
+      { "ahFb", links = "nFbranch-1 nFw " } } }
+    assert.same({}, w:hash "held")
+    for i, id in ipairs { "ahFb", "branch-1", "w" } do w:run(id, tostring(i)) end
+    assert.same({}, w:hash "held")
+  end)
+
   it("refuses an id that is in use", function()
     w:schedule({ "a" }, "+60000", { queue = "other" })
     refused({ nodes = { { "w", plan = "1" }, { "a", links = "sFw " } } }, "the id a is in use")
