@@ -4,6 +4,7 @@ local dump = require "spec.chaos.dump"
 local dice = require "spec.chaos.dice"
 local judge = require "spec.chaos.judge"
 local ledger = require "spec.chaos.ledger"
+local schedule = require "spec.chaos.schedule"
 
 -- Two members of a group `g`, of which `b` is the chord's body, and an error callback of that; all
 -- has succeeded. `change` breaks it.
@@ -179,6 +180,37 @@ describe("the judge of workflows", function()
       fail(c)
       c.dead = { "m2", "b" }
     end)
+  end)
+end)
+
+describe("the judge of the schedule", function()
+  local function verdict_of(...) return schedule.faults { history = { ... } } end
+
+  it("passes ticks that came once each, whatever was passed over", function()
+    assert.same({}, verdict_of("1200 1203 c fired e", "800 1100 - skipped_late e",
+      "400 400 a fired e"))
+  end)
+
+  it("finds one that came twice, off the grid, or early", function()
+    assert.same({ "tick 400: happened twice" },
+      verdict_of("400 401 a fired e", "400 402 b fired e"))
+    assert.same({ "tick 500: is no multiple of its interval" }, verdict_of "500 501 a fired e")
+    assert.same({ "tick 400: came 1 ms before its time" }, verdict_of "400 399 a fired e")
+  end)
+
+  it("finds a job of it that no tick tells of, and one that never ran", function()
+    local function faults_of(history, runs)
+      local record = 'R1 SUCCESS default 5 0 1 1 1 1 9 inc chaos.tick 3 0\n"a"'
+      return judge.verdict(judge.case {
+        books = { ledger.parse(runs) }, killed = {}, fenced = {}, cuts = {},
+        dump = { records = { a = dump.record(record) }, history = history, lists = {},
+          inflight = {}, recovering_ids = {}, delayed = {}, dead = {} },
+      })
+    end
+    local run = "start a 0 20 10 inc 2.0\nstop a 0 20 10 inc 2.1"
+    assert.same({}, faults_of({ "400 401 a fired e" }, run))
+    assert.matches("nobody enqueued it", faults_of({}, run)[1])
+    assert.matches("never ran", faults_of({ "400 401 a fired e" }, "")[1])
   end)
 end)
 

@@ -3,6 +3,7 @@
 -- without leave. Each returns a list of faults, one line each; an empty one is the verdict "right".
 
 local flows = require "spec.chaos.flows"
+local schedule = require "spec.chaos.schedule"
 
 local judge = {}
 
@@ -36,6 +37,7 @@ local KINDS <const> = {
   parent = { state = "SUCCESS" },
   glad = { state = "SUCCESS", retries = 0, hook = ".s" },
   sad = { state = "FAILURE", code = "Doomed", retries = 0, hook = ".f" },
+  tick = { state = "SUCCESS", retries = 0 }, -- of the schedule
   -- parts of workflows
   node = { state = "SUCCESS", retries = 0 },
   body = { state = "SUCCESS", retries = 0 },
@@ -107,6 +109,10 @@ function judge.case(evidence)
     fenced = evidence.fenced, cuts = evidence.cuts }
   for _, book in pairs(evidence.books) do
     for _, entry in ipairs(book) do TAKE[entry.verb](job_of(case, entry.id), entry) end
+  end
+  for _, tick in ipairs(schedule.fired(evidence.dump)) do
+    local job = job_of(case, tick.id)
+    job.kind, job.n, job.tries, job.acked, job.first_t = "tick", 0, job.tries + 1, 0, 0
   end
   return case
 end
@@ -400,6 +406,11 @@ function judge.hooks(case)
   end)
 end
 
+---The ticks of the schedule: schedule.lua.
+function judge.ticks(case)
+  return schedule.faults(case.dump)
+end
+
 ---Each part of a workflow: flows.lua.
 function judge.flows(case)
   return each_job(case, function(job, record, add) flows.check(case, job, record, add) end)
@@ -408,7 +419,7 @@ end
 -- --- the rest ------------------------------------------------------------------------------------
 
 local EMPTY_IN_THE_END <const> = { "workers", "recovering", "running", "waiters", "nodes",
-  "leases", "stale", "inflight", "recovering_ids", "lists", "delayed", "endless",
+  "leases", "stale", "inflight", "recovering_ids", "lists", "delayed", "endless", "beat", "ticks",
   "deferred", "links", "held", "faults", "advancing", "accepted", "linked" }
 
 ---After the last node has left in order: nothing of nodes, workers or waiters is kept.
@@ -471,7 +482,8 @@ function judge.log(text, killed, fenced)
 end
 
 local CHECKS <const> = { "ends", "places", "states", "runs", "duplicates", "revokes", "charges",
-  "waits", "hooks", "flows" }
+  "waits", "hooks", "flows",
+  "ticks" }
 
 ---All checks of one case.
 ---@return string[] faults

@@ -343,7 +343,7 @@ describe("the judge", function()
     local empty = { workers = {}, recovering = {}, running = {}, waiters = {}, nodes = {},
       leases = {}, stale = {}, inflight = {}, recovering_ids = {}, lists = {}, delayed = {},
       endless = {}, deferred = {}, links = {}, held = {}, faults = {}, advancing = {},
-      accepted = {}, linked = {} }
+      accepted = {}, linked = {}, beat = {}, ticks = {} }
     assert.same({}, judge.leftovers(empty))
     empty.workers.inc = "node 5"
     assert.same({ "left in workers: inc = node 5" }, judge.leftovers(empty))

@@ -9,6 +9,7 @@ local dice = require "spec.chaos.dice"
 local dump = require "spec.chaos.dump"
 local judge = require "spec.chaos.judge"
 local nemesis = require "spec.chaos.nemesis"
+local schedule = require "spec.chaos.schedule"
 local support = require "spec.support"
 
 local run = {}
@@ -125,6 +126,7 @@ end
 local function finish(c, audit)
   local faults, fenced = {}, {}
   c:heal()
+  schedule.remove(c.redis, PATIENCE_S)
   c:stop_producers(PATIENCE_S)
   local healed_at = support.now()
   faults[1] = drain(c)
@@ -159,8 +161,8 @@ local function summary(case, fenced)
   end
   local deaths = 0
   for _ in pairs(case.killed) do deaths = deaths + 1 end
-  return ("%d jobs, %d runs, %d processes killed, %d workers fenced"):format(jobs, starts, deaths,
-    fenced)
+  return ("%d jobs, %d ticks, %d runs, %d processes killed, %d workers fenced"):format(jobs,
+    #schedule.fired(case.dump), starts, deaths, fenced)
 end
 
 ---@param seed integer
@@ -175,6 +177,7 @@ function run.go(seed, seconds)
   local text = "?"
   local ok, faults = xpcall(function()
     local audit = auditor.new(c.redis)
+    schedule.add(c.redis)
     play(c, plan, timeline, seconds, audit)
     local faults, case, rest_s = finish(c, audit)
     local fenced = 0

@@ -48,6 +48,7 @@ end
 local patient <const> = moil.retry.fixed { max = 1000, delay = 0.2 }
 
 task("noop", {}, function() end)
+task("tick", {}, function() end)
 task("quiet", { ignore_result = true }, function() end)
 task("fleeting", { result_ttl = 1 }, function() end)
 task("large", {}, function(_, n, text) assert(#text == n * 1000) end)
