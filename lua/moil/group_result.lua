@@ -107,9 +107,6 @@ end
 
 local function check(self, given, who)
   given = given or {}
-  if type(given) ~= "table" then
-    errors.bad("%s: takes a table such as { timeout = 10 }", who)
-  end
   errors.check_known(given, known, who)
   local timeout = given.timeout
   if timeout ~= nil and not (type(timeout) == "number" and timeout >= 0) then

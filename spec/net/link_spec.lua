@@ -65,7 +65,7 @@ describe("a link", function()
     local first, second = l:send_eval("queues"), l:send_eval("queues")
     assert.same({ ENOSCRIPT, ENOSCRIPT }, { l:until_tag(first).err, l:until_tag(second).err })
     assert.equal("up", l:state())
-    assert.same({ 0, { 0, 0, 0 } }, { l:eval("queues").err, l:eval("queues").reply })
+    assert.same({ 0, { 0, 0, 0, 0 } }, { l:eval("queues").err, l:eval("queues").reply })
   end)
 
   it("selects the URL's database", function()
