@@ -2,8 +2,8 @@
 -- ARGV: limit (1-250)
 -- Returns how many were moved; in how many milliseconds the next one is due (-1: there is none; 0:
 -- at once); how many items there are for `advance`; the version of the beat entries, which each
--- change of them raises; now (µs); and how many are left in `delayed`. A record that names no queue
--- goes to the dead set, with its bytes.
+-- change of them raises; now (µs); and how many are left in `delayed`. A record that names no
+-- queue goes to the dead set, with its bytes.
 -- Begins with a removal, so that Redis lets it through over maxmemory.
 local engine
 local delayed, now, now_us = ns .. "delayed", now_ms_us()
