@@ -74,13 +74,14 @@ moil.task("flow", { bind = true }, function(self, i)
   local nodes = {
     node("total", tail, { tail },
       { open = 1, extra = { gather = group }, links = "u-" .. group .. " " }),
-    node("moil.group", group, {}, { open = 300, links = "nF" .. tail .. " " }),
+    node("moil.group", group, {}, { open = 1200, links = "nF" .. tail .. " " }),
   }
-  for k = 1, 300 do
+  for k = 1, 1200 do
     ids[k] = i .. "-" .. k
     nodes[k + 2] = node("mark", ids[k], { ids[k] }, { open = 1, links = "hF" .. group .. " " })
   end
-  nodes[#nodes + 1] = node("mark", i .. "-head", { "head" }, { links = "NF" .. group .. " " })
+  nodes[#nodes + 1] = node("mark", i .. "-head", { "head" },
+    { links = "NF" .. group .. " ", delay = 0.3 }) -- when the submission is over
   core.submit { wid = tail, nodes = nodes, members = { { group, ids } } }
   return moil.result(tail):get { timeout = 60 }
 end)
@@ -224,7 +225,7 @@ function run:check_ends()
   for id, record in pairs(self:records()) do
     local state, deliveries = record:match("^R1 (%S+) %S+ %d+ %d+ (%d+)")
     assert.equal(ENDS[self.kinds[id]] or "SUCCESS", state, id)
-    if self.kinds[id] == "flow" then assert.equal("300", record:match("\n(.*)$"), id) end
+    if self.kinds[id] == "flow" then assert.equal("1200", record:match("\n(.*)$"), id) end
     if deliveries ~= "1" then
       local excused = lost or self.kinds[id] == "die" or self.point.charged
       assert.is_truthy(excused and deliveries == "2", id .. " was delivered " .. deliveries)
