@@ -222,8 +222,8 @@ end
 local function nothing_left()
   say("\n7. Nothing is left")
   local text = shell(quote(program) .. " inspect queues")
-  check(text:find("delayed 0, deferred 0, dead 0, in_flight 0", 1, true) and not text:find("%s[1-9]%d* *\n"),
-    "no job waits, runs or is dead")
+  check(text:find("delayed 0, deferred 0, dead 0, in_flight 0", 1, true)
+    and not text:find("%s[1-9]%d* *\n"), "no job waits, runs or is dead")
 end
 
 local files = find_files()

@@ -156,7 +156,8 @@ describe("a reload", function()
     support.wait_until(function()
       return here:call("version") == "storm20"
     end, BY, "the newest code")
-    here.node:read_until("reload: generation %d+ serves", BY) -- the first of its workers serves before
+    -- the first worker of a generation serves before all of them do
+    here.node:read_until("reload: generation %d+ serves", BY)
     assert.equal(0, (here.node:stop(BY)))
     local _, served = here.node:stderr():gsub("reload: generation %d+ serves", "")
     assert.is_true(served >= 1 and served <= 20)
