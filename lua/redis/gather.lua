@@ -9,10 +9,10 @@
 -- "j": behind the two numbers how many members were read, their values with commas between them (a
 -- failure as {"error": …}, null where there is no record), and the id of the group that ended the
 -- page or "": it is counted and has no value.
--- A page ends early after a megabyte.
+-- A page ends early after a megabyte of records, whatever of them is wanted.
 local members, from, limit = ns .. "members:" .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local open = call("HGET", ns .. "deferred", ARGV[1])
-local total, size = call("LLEN", members), 0
+local total = call("LLEN", members)
 if total == 0 and not open and call("HEXISTS", jobs, ARGV[1]) == 0 then
   return nil
 end
@@ -55,7 +55,6 @@ local function add(id, record)
   end
   local n = #answer
   answer[n + 1], answer[n + 2], answer[n + 3] = id, state, value
-  size = size + #value
 end
 
 local values, group = {}, ""
@@ -72,26 +71,10 @@ local function add_value(id, record)
     value = '{"error":' .. value .. "}"
   end
   values[#values + 1] = value
-  size = size + #value
 end
 
-local take = ARGV[4] == "j" and add_value or add
-local count, at_once = 0, 25
-while limit > 0 and size < 1048576 and group == "" do
-  local ids = call("LRANGE", members, from, from + math.min(limit, at_once) - 1)
-  if #ids == 0 then
-    break
-  end
-  local records = call("HMGET", jobs, unpack(ids))
-  for i = 1, #ids do
-    count = count + 1
-    if take(ids[i], records[i]) then
-      break
-    end
-  end
-  from, limit = from + #ids, limit - #ids
-  at_once = math.max(1, math.floor(1048576 * count / (size + 1))) -- of that size there may be more
-end
+local ids = limit > 0 and call("LRANGE", members, from, from + limit - 1) or {}
+local count = read_records(ids, 1048576, ARGV[4] == "j" and add_value or add)
 if ARGV[4] == "j" then
   answer[3], answer[4], answer[5] = count, table.concat(values, ","), group
 end

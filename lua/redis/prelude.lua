@@ -103,6 +103,24 @@ local function due_of(text, now)
   end
 end
 
+-- Hands `take` these jobs with their records (false: it has none), ten at a time as nobody knows
+-- how large they are, until it returns true or they were more than so many bytes. Returns how many
+-- it took, and how many bytes those have.
+local function read_records(ids, bytes, take)
+  local count, size = 0, 0
+  while count < #ids and (size < bytes or count == 0) do
+    local last = math.min(count + 10, #ids)
+    for _, record in ipairs(call("HMGET", jobs, unpack(ids, count + 1, last))) do
+      count = count + 1
+      size = size + (record and #record or 0)
+      if take(ids[count], record) then
+        return count, size
+      end
+    end
+  end
+  return count, size
+end
+
 -- Puts jobs (due_ms, id, due_ms, id, ...) into the delayed set and tells an agent when one of them
 -- became the earliest.
 local function delay(entries)

@@ -10,7 +10,12 @@
 local function follower(s, m)
   local FAILED = '{"code":"DependencyFailed"'
   local links, held = ns .. "links", ns .. "held"
+  local BYTES = 2048 -- to read and write so many takes about as long as to follow a link
   local f = {}
+
+  local function charge(bytes)
+    s.left = s.left - math.floor(bytes / BYTES)
+  end
 
   -- Why a job failed of which no error is kept.
   local function unkept(state)
@@ -105,15 +110,18 @@ local function follower(s, m)
     end
   end
 
-  -- A page of the members that wait for e. Its result is held until the last page, or until
-  -- somebody deletes it.
+  -- A page of the members that wait for e: so many as may be were they all as large as the first.
+  -- Its result is held until the last page, or until somebody deletes it.
   local function fan_out(e, mode, policy, id, from)
-    local page = math.max(1, math.min(s.left, 250))
+    local bytes = mode == "s" and #value_of(e) or 0
+    bytes = bytes + call("HSTRLEN", jobs, call("LINDEX", ns .. "members:" .. id, from) or "")
+    local page = math.max(1, math.min(math.floor(s.left / (1 + bytes / BYTES)), 250))
     local ids = call("LRANGE", ns .. "members:" .. id, from, from + page - 1)
     for _, member in ipairs(ids) do
       release(e, mode, policy, member)
     end
     s.left = s.left - #ids
+    charge(#ids * bytes)
     if from > 0 and e.is_held and (#ids < page or not e.kept) then
       unhold(e.id)
     end
@@ -143,8 +151,10 @@ local function follower(s, m)
       join_group(e, policy, id)
     elseif mode == "s" or mode == "n" or mode == "d" then
       release(e, mode, policy, id)
+      charge(call("HSTRLEN", jobs, id) + (mode == "s" and #value_of(e) or 0))
     elseif mode == "e" or mode == "i" or mode == "l" or mode == "c" then
       call_back(e, mode, id)
+      charge(call("HSTRLEN", jobs, id) + ((mode == "l" or mode == "e") and #value_of(e) or 0))
     elseif mode == "S" or mode == "N" then
       fan_out(e, mode:lower(), policy, id, 0)
     elseif mode == "k" then
@@ -170,11 +180,13 @@ local function follower(s, m)
   -- A page of the links that are in a list; true where that was all.
   local function follow_list(e)
     local list = ns .. "links:" .. e.id
-    local page = call("LPOP", list, s.left + 1) or {}
-    s.left = s.left - #page
-    for _, link in ipairs(page) do
-      act(e, link:sub(1, 1), link:sub(2, 2), link:sub(3))
-    end
+    repeat
+      local page = call("LPOP", list, math.min(s.left + 1, 10)) or {}
+      s.left = s.left - #page
+      for _, link in ipairs(page) do
+        act(e, link:sub(1, 1), link:sub(2, 2), link:sub(3))
+      end
+    until #page == 0 or s.left <= 0
     return call("EXISTS", list) == 0
   end
 
@@ -222,22 +234,23 @@ local function follower(s, m)
       call("HSET", held, mark, "u")
     end
     local ids, buckets = call("LRANGE", ns .. "members:" .. id, from, from + 99), {}
-    for i, record in ipairs(#ids > 0 and call("HMGET", jobs, unpack(ids)) or {}) do
+    local count, bytes = read_records(ids, s.left * BYTES, function(member, record)
       local minute, task = (record or ""):match(
         "^R1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+) %S+ (%S+) ")
       if minute and minute ~= "0" then
         minute = math.max(minute, math.floor(m.clock() / 60000) + 1)
-        m.add_to(buckets, string.format("%d", minute), ids[i])
+        m.add_to(buckets, string.format("%d", minute), member)
       end
       if task == "moil.group" or (record and m.is_group(record))
-        or (not record and call("HEXISTS", held, "members " .. ids[i]) == 1) then -- dropped
-        s.works[#s.works + 1] = "u 0 " .. ids[i]
+        or (not record and call("HEXISTS", held, "members " .. member) == 1) then -- dropped
+        s.works[#s.works + 1] = "u 0 " .. member
       end
-    end
+    end)
     m.expire(buckets)
-    s.left = s.left - #ids - 1
-    if #ids == 100 then
-      s.works[#s.works + 1] = string.format("u %d ", from + 100) .. id
+    s.left = s.left - count - 1
+    charge(bytes)
+    if count == 100 or count < #ids then
+      s.works[#s.works + 1] = string.format("u %d ", from + count) .. id
     else
       call("HDEL", held, mark)
       if call("TTL", ns .. "members:" .. id) < 0 then
@@ -256,6 +269,7 @@ local function follower(s, m)
     end
     for _, hash in ipairs({ "workers", "recovering" }) do
       for _, incarnation in ipairs(call("HKEYS", ns .. hash)) do
+        s.left = s.left - 1 - math.ceil(#ids / 32)
         add(call("SMISMEMBER", ns .. "inflight:" .. incarnation, unpack(ids)))
         if hash == "recovering" then
           add(call("ZMSCORE", ns .. "recovering:" .. incarnation, unpack(ids)))
@@ -282,19 +296,24 @@ local function follower(s, m)
   -- Members of a group that have not started, a page.
   local function revoke_members(from, id)
     local ids = call("LRANGE", ns .. "members:" .. id, from, from + 99)
-    s.left = s.left - 1
-    if #ids == 0 then
-      return
-    end
-    local records, busy = call("HMGET", jobs, unpack(ids)), in_flight(ids)
-    for i, member in ipairs(ids) do
-      if records[i] and records[i]:byte(1) ~= 82 and not busy[member] then
+    local waiting, records = {}, {}
+    local count, bytes = read_records(ids, s.left * BYTES, function(member, record)
+      if record and record:byte(1) ~= 82 then
+        waiting[#waiting + 1] = member
+        records[#records + 1] = record
+      end
+    end)
+    s.left = s.left - count - 1
+    charge(bytes)
+    local busy = #waiting > 0 and in_flight(waiting) or {}
+    for i, member in ipairs(waiting) do
+      if not busy[member] then
         revoke_member(member, records[i])
       end
     end
     m.write()
-    if #ids == 100 then
-      s.works[#s.works + 1] = string.format("x %d ", from + 100) .. id
+    if count == 100 or count < #ids then
+      s.works[#s.works + 1] = string.format("x %d ", from + count) .. id
     end
   end
 

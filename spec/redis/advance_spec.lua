@@ -160,6 +160,94 @@ describe("advance", function()
     settled()
   end)
 
+  local large <const> = '"' .. ("x"):rep(200000) .. '"'
+
+  -- Ends the first `count` jobs that are ready with a large result.
+  local function finish_large(count)
+    for _, id in ipairs(w:fetch(count)) do w:finish(id, large) end
+  end
+
+  -- How many items of this kind are left, and where the first of them goes on.
+  local function left(kind)
+    local items = w:key("LRANGE", "advancing", 0, -1)
+    assert.equal(1, #items)
+    return tonumber(items[1]:match("^" .. kind .. " (%d+) g$"))
+  end
+
+  it("lets a page of large results go at once, and no more", function()
+    local nodes = { { "body", plan = "1", links = "u-g " },
+      { "g", plan = "60", task = "moil.group", links = "nFbody " } }
+    local groups = members(nodes, 60, "hFg ")
+    accept { nodes = nodes, members = groups }
+    finish_large(60)
+    w:run("body", "1")
+    assert.equal(10, left "u")
+    w:eval("advance", 250)
+    assert.equal(20, left "u")
+    w:advance()
+    settled()
+  end)
+
+  it("looks at a page of large results for whom to revoke, and no more", function()
+    local nodes = { { "g", plan = "70", task = "moil.group" } }
+    local groups = members(nodes, 70, "mRg ")
+    accept { nodes = nodes, members = groups }
+    finish_large(60)
+    w:run("m61", false)
+    assert.equal(10, left "x")
+    w:advance()
+    assert.equal("9", w:hash("counters:default").REVOKED)
+    repeat until #w:fetch(250) == 0
+    settled()
+  end)
+
+  it("counts those that it looks at, however many need nothing", function()
+    local nodes = { { "g", plan = "2000", task = "moil.group" } }
+    local groups = members(nodes, 2000, "mRg ")
+    accept { nodes = nodes, members = groups }
+    for _ = 1, 8 do
+      local group = { minute = 5 }
+      for i, id in ipairs(w:fetch(250)) do
+        if id ~= "m2000" then group[i] = { id, world.outcome { minute = 5 } } end
+      end
+      w:settle { ended = { group } }
+    end
+    w:finish("m2000", false)
+    assert.is_true(left "x" <= 500)
+    assert.is_true(w:advance() >= 3)
+    settled()
+  end)
+
+  it("passes a large result to a few at once", function()
+    local nodes = { { "g", plan = "60", task = "moil.group" } }
+    local groups = members(nodes, 60, "mFg ", "1")
+    nodes[#nodes + 1] = { "a", links = "SFg " }
+    accept { nodes = nodes, members = groups }
+    finish_large(1)
+    assert.is_true(w:key("LLEN", "queue:default:5") <= 10)
+    assert.is_true(w:advance() >= 5)
+    assert.equal(60, w:key("LLEN", "queue:default:5"))
+    assert.equal("[" .. large .. "]", w:args "m60")
+    for _, id in ipairs(w:fetch(250)) do w:finish(id, "1") end
+    settled()
+  end)
+
+  it("starts a few at once of those whose arguments are large", function()
+    local nodes = { { "a" } }
+    for i = 1, 60 do
+      nodes[i + 1] = { "d" .. i, plan = "1", args = "[" .. large .. "]" }
+    end
+    local links = {}
+    for i = 1, 60 do links[i] = "nFd" .. i .. " " end
+    nodes[1].links = table.concat(links)
+    accept { nodes = nodes }
+    w:run("a", "1")
+    assert.is_true(w:key("LLEN", "queue:default:5") <= 10)
+    assert.is_true(w:advance() >= 5)
+    assert.equal(60, w:key("LLEN", "queue:default:5"))
+    settled()
+  end)
+
   it("passes over maxmemory", function()
     local nodes = { { "g", plan = "1000", task = "moil.group" } }
     local groups = members(nodes, 1000, "mFg ", "1")

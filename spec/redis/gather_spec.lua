@@ -84,6 +84,23 @@ describe("gather", function()
     assert.is_true(pages >= 3)
   end)
 
+  it("reads no more than that for the states alone, of those that wait too", function()
+    local nodes, members = { { "g", plan = "60", task = "moil.group" } }, { "g" }
+    for i = 1, 60 do
+      nodes[i + 1] = { "m" .. i, links = "mAg ", args = '["' .. ("x"):rep(200000) .. '"]' }
+      members[i + 1] = "m" .. i
+    end
+    w:accept { nodes = nodes, members = { members } }
+    for _, id in ipairs(w:fetch(30)) do w:finish(id, '"' .. ("x"):rep(200000) .. '"') end
+    for _, what in ipairs { "s", "t" } do
+      for _, from in ipairs { 0, 25, 40 } do
+        local reply = w:eval("gather", "g", from, 250, what)
+        assert.equal(10, (#reply - 2) // 3)
+        assert.equal("m" .. from + 1, reply[3])
+      end
+    end
+  end)
+
   it("knows no group that is none", function()
     assert.is_nil(w:eval("gather", "nobody", 0, 250, "v"))
   end)
