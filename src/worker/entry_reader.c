@@ -33,7 +33,7 @@ static void take_row(struct scheduler *s, const struct reply *reply, size_t i)
 
 static void begin(struct scheduler *s)
 {
-    s->reading = true;
+    s->reading = s->first = true;
     s->again = s->states = false;
     s->began_us = moil_clock_monotonic_us();
     snprintf(s->cursor, sizeof s->cursor, "0");
@@ -71,6 +71,17 @@ static void retry_later(struct scheduler *s)
     ev_timer_start(s->agent->loop, &s->later);
 }
 
+/* What was read is what the first page's version says: a later change may be on a page that had
+ * come before. */
+static void take_version(struct scheduler *s, int64_t version)
+{
+    if (s->first)
+        s->version = version;
+    else if (version != s->version)
+        s->again = true;
+    s->first = false;
+}
+
 static void page_came(void *data, int err, const struct reply *reply)
 {
     struct scheduler *s = data;
@@ -90,7 +101,7 @@ static void page_came(void *data, int err, const struct reply *reply)
     }
     struct slice cursor = moil_reply_slice(moil_reply_at(reply, 0));
     snprintf(s->cursor, sizeof s->cursor, "%.*s", (int)cursor.n, cursor.n ? cursor.p : "");
-    s->version = moil_reply_integer(moil_reply_at(reply, 1));
+    take_version(s, moil_reply_integer(moil_reply_at(reply, 1)));
     moil_scheduler_hear_clock(s, s->sent_us, moil_reply_integer(moil_reply_at(reply, 2)));
     for (size_t i = 3; i + 2 < moil_reply_count(reply); i += 3)
         take_row(s, reply, i);

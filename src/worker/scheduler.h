@@ -38,8 +38,9 @@ struct scheduler {
     bool ready;      /* all was read at least once since the link came up */
     bool reading;    /* a page is under way … */
     bool again;      /* … and something has changed meanwhile */
+    bool first;      /* the page that is asked for is the first */
     bool states;     /* the pages are of states, after those of the added entries */
-    int64_t version; /* of the added entries, as the last read found them */
+    int64_t version; /* of the added entries, as the last read found them at first */
     int64_t sent_us; /* monotonic; the page */
     int64_t began_us;
     ev_timer later; /* the next read, not too soon after the last */
