@@ -33,7 +33,7 @@ if record:byte(1) ~= 82 then
   engine.ended({ id }, "deleted")
 end
 call("HDEL", jobs, id)
-call("DEL", ns .. "members:" .. id, ns .. "workflow:" .. id)
+drop_lists(id)
 notify_end(id, "U", "")
 engine.run()
 write_tallies()

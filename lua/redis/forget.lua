@@ -9,7 +9,7 @@ if record:byte(1) ~= 82 then
   return 0
 end
 call("HDEL", jobs, ARGV[1])
-call("DEL", ns .. "members:" .. ARGV[1], ns .. "workflow:" .. ARGV[1])
+drop_lists(ARGV[1])
 if call("HEXISTS", ns .. "links", ARGV[1]) == 1 then
   local engine = linker()
   engine.add({ id = ARGV[1], state = record:find("^R1 SUCCESS ") and "S" or "F", record = record })

@@ -121,6 +121,15 @@ local function read_records(ids, bytes, take)
   return count, size
 end
 
+-- The lists of a group or workflow whose job is taken away. Where results are held for a group, who
+-- lets go of them must know its members, and drops the list.
+local function drop_lists(id)
+  call("DEL", ns .. "workflow:" .. id)
+  if call("HEXISTS", ns .. "held", "members " .. id) == 0 then
+    call("DEL", ns .. "members:" .. id)
+  end
+end
+
 -- Puts jobs (due_ms, id, due_ms, id, ...) into the delayed set and tells an agent when one of them
 -- became the earliest.
 local function delay(entries)

@@ -253,7 +253,9 @@ local function follower(s, m)
       s.works[#s.works + 1] = string.format("u %d ", from + count) .. id
     else
       call("HDEL", held, mark)
-      if call("TTL", ns .. "members:" .. id) < 0 then
+      if call("HEXISTS", jobs, id) == 0 then
+        call("DEL", ns .. "members:" .. id)
+      elseif call("TTL", ns .. "members:" .. id) < 0 then
         call("EXPIRE", ns .. "members:" .. id, 86400)
       end
     end

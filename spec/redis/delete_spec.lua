@@ -76,4 +76,47 @@ describe("delete", function()
     assert.is_nil(w:place "b")
     assert.same({ {}, {} }, { w:hash "links", w:hash "deferred" })
   end)
+
+  -- A chord whose header is "g", with "h" in it, whose member is "a"; its results are to go at 5.
+  local function chord(link)
+    w:accept { nodes = { { "body", plan = "1", links = "u-g w-g " },
+      { "g", plan = "2", task = "moil.group", links = "nFbody " },
+      { "h", plan = "1", task = "moil.group", links = link },
+      { "a", links = "hFh " }, { "b", links = link } },
+      members = { { "g", "h", "b" }, { "h", "a" } } }
+    w:run("a", "1", { minute = 5 })
+  end
+
+  local function nothing_held()
+    w:advance()
+    assert.same({}, w:hash "held")
+    local minute = w:now_ms() // 60000
+    local found = {}
+    for at = minute, minute + 1 do
+      for _, id in ipairs(w:key("LRANGE", "expire:" .. at, 0, -1)) do found[id] = true end
+    end
+    assert.is_true(found.a)
+    assert.equal(0, w:key("EXISTS", "members:g") + w:key("EXISTS", "members:h"))
+  end
+
+  it("lets the results go that are held for a group", function()
+    chord "hFg "
+    assert.equal(1, w:eval("delete", "g"))
+    assert.equal("FAILURE", (w:ended "body"))
+    w:advance()
+    assert.equal(1, w:eval("delete", "h"))
+    nothing_held()
+    w:run("b", "1", { minute = 5 })
+    assert.same({ "b" }, w:key("LRANGE", "expire:5", 0, -1))
+  end)
+
+  it("lets them go for a group within that one, too, once they were taken", function()
+    chord "hAg "
+    assert.equal(1, w:eval("delete", "h"))
+    w:run("b", "1", { minute = 5 })
+    w:run("body", "1")
+    w:advance()
+    assert.equal(1, w:eval("delete", "g"))
+    nothing_held()
+  end)
 end)

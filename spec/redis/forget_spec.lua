@@ -49,4 +49,17 @@ describe("forget", function()
     w:free_memory()
     assert.equal(1, reply or why)
   end)
+
+  it("leaves the results to a chord's body that are held for it", function()
+    w:accept { nodes = { { "body", plan = "1", links = "u-g w-g " },
+      { "g", plan = "1", task = "moil.group", links = "nFbody " }, { "a", links = "hFg " } },
+      members = { { "g", "a" } } }
+    w:run("a", "7", { minute = 5 })
+    assert.equal(1, w:eval("forget", "g"))
+    assert.same({ 1, 0, 1, "7", "" }, w:eval("gather", "g", 0, 250, "j"))
+    w:run("body", "1")
+    assert.same({}, w:hash "held")
+    assert.equal(0, w:key("EXISTS", "members:g"))
+    assert.is_nil(w:eval("gather", "g", 0, 250, "j"))
+  end)
 end)
