@@ -3,7 +3,7 @@
  * latest(json, due, now), put_off(json, due): of an entry; milliseconds. clock() -> object with
  * hear(sent, now, redis) -> moved, offset; microseconds. timetable(json) -> object with
  * add(name, text), state(name, text), forget() (all that was not named since), plan(now),
- * next(now) -> name, action, due, final. */
+ * timing(name), next(now) -> name, action, due, final. */
 #include <string.h>
 
 #include "beat/entry.h"
@@ -114,6 +114,16 @@ static int table_state(lua_State *L)
     return 0;
 }
 
+/* The fingerprint of a file's entry. */
+static int table_timing(lua_State *L)
+{
+    struct planned *p;
+    struct slice name = units_slice(L, 2);
+    HASH_FIND(hh, check_table(L)->all, name.p, name.n, p);
+    lua_pushstring(L, p ? p->timing : NULL);
+    return 1;
+}
+
 static int table_forget(lua_State *L)
 {
     moil_timetable_read_end(check_table(L));
@@ -144,8 +154,9 @@ static int table_next(lua_State *L)
 
 static const luaL_Reg clock_methods[] = {{"hear", clock_hear}, {NULL, NULL}};
 static const luaL_Reg table_methods[] = {
-    {"file", table_file}, {"add", table_add},   {"state", table_state}, {"forget", table_forget},
-    {"plan", table_plan}, {"next", table_next}, {"__gc", table_gc},     {NULL, NULL},
+    {"file", table_file},     {"add", table_add},   {"state", table_state},
+    {"forget", table_forget}, {"plan", table_plan}, {"next", table_next},
+    {"timing", table_timing}, {"__gc", table_gc},   {NULL, NULL},
 };
 
 static void make_type(lua_State *L, const char *name, const luaL_Reg *methods)

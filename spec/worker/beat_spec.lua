@@ -350,6 +350,8 @@ describe("an entry", function()
     wait_note "file"
     eval(here, "beat_put", "it", '{"task":"tick","every":0.1,"args":["added"]}', "*", "-", "-")
     wait_note "added"
+    eval(here, "beat_put", "it", '{"task":"tick","every":86400}', "*", "-", "-")
+    support.wait_until(function() return tonumber(state(here, "it").runs) end, BY, "its state")
     eval(here, "beat_remove", "it")
     wait_note "file"
     stop(node)

@@ -122,6 +122,26 @@ describe("a timetable", function()
     assert.same({ "a seen", "b seen" }, found)
   end)
 
+  it("introduces what has lost its state from now on, whatever it was planned for", function()
+    for _, state in ipairs { "0 2 0 - 0 - ", "0 0 1 - 0 - " } do -- all its runs are done; a pause
+      local t = units.timetable(config { e = { every = 86400, max_runs = 2 } })
+      t:state("e", state .. t:timing "e")
+      t:plan(7000)
+      assert.is_nil(t:next(7000))
+      t:state("e", "")
+      t:plan(8000)
+      assert.same({ "e", "seen", 0, false }, { t:next(8000) }, state)
+    end
+    local t = units.timetable(config { e = { every = 1 } })
+    t:add("e", "1 " .. json { every = 86400 })
+    t:state("e", "0 0 0 - 0 1 -")
+    t:plan(5000)
+    t:forget()
+    t:forget()
+    t:plan(6000)
+    assert.same({ "e", "seen", 0, false }, { t:next(6000) })
+  end)
+
   it("fires what is due, the earliest first, and nothing before its time", function()
     local t = units.timetable ""
     t:add("x", "1 " .. json { every = 10 })

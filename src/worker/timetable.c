@@ -286,10 +286,8 @@ struct tick moil_timetable_decide(struct planned *p, int64_t now_ms)
 {
     const struct entry *e = moil_planned_entry(p);
     struct tick tick = {.action = TICK_FIRE, .due_ms = p->due_ms};
-    if (!p->known || is_edited(p)) {
-        tick.action = p->known ? TICK_ANEW : TICK_SEEN;
-        return tick;
-    }
+    if (!p->known || is_edited(p)) /* what it was planned for before does not count */
+        return (struct tick){.action = p->known ? TICK_ANEW : TICK_SEEN};
     switch (e->catch_up) {
     case CATCH_UP_ALL:
         p->caught_up = moil_entry_next(e, p->due_ms) <= now_ms ? p->caught_up + 1 : 0;
