@@ -19,6 +19,7 @@
 --   kind      of the first jobs, for people; single: a member that is one job
 
 local errors = require "moil.errors"
+local outside = require "moil.outside"
 local tree_of = require "moil.tree"
 
 local plan = {}
@@ -133,35 +134,11 @@ local function call_options(state, tree, context)
   return given
 end
 
--- What a failure before it does to a job: the policy of its links, and what it depends on.
-local function policy_of(set)
-  if type(set) ~= "table" then return "F" end
-  return set.allow_failure and "A" or set.on_failure == "revoke" and "R" or "F"
-end
-
-local function id_of(entry)
-  return type(entry) == "string" and entry or entry.id
-end
-
--- Puts the job behind those that it depends on; returns how many, the links that let them go, and
--- the policy for what comes before it in the workflow.
-local function depend(state, tree, context)
-  local sets = context.start and context.start.depends_on or {}
-  if tree.options.depends_on ~= nil then sets = joined(sets, { tree.options.depends_on }) end
-  local seen, links, count, policy = {}, {}, 0, "F"
-  for _, set in ipairs(sets) do
-    policy = policy_of(set)
-    local ids = (type(set) == "string" or set.id) and { set } or set
-    for _, entry in ipairs(ids) do
-      local id = id_of(entry)
-      if not seen[id] then
-        seen[id], count = true, count + 1
-        state.deps[#state.deps + 1] = { id, "n" .. policy .. context.id }
-        links[count] = "k-" .. id .. " "
-      end
-    end
-  end
-  return count, table.concat(links), policy
+-- What a job and the levels above it are to wait for outside.
+local function sets_of(tree, context)
+  local outer = context.start and context.start.depends_on or {}
+  local own = tree.options.depends_on
+  return own == nil and outer or joined(outer, { own })
 end
 
 -- --- from one node to the next ones -------------------------------------------------------------
@@ -226,17 +203,17 @@ end
 
 local function compile_job(state, tree, context)
   local links, is_taken = add_callbacks(state, tree, context, false)
-  local deps, holds, policy = depend(state, tree, context)
   local spec = state.env.describe(tree.task, args_of(context.args, tree),
     call_options(state, tree, context))
   local prev, extra = context.prev, spec.extra
-  links = context.out .. links .. holds
+  links = context.out .. links
   if prev and prev.gathers and not tree.immutable then
     extra.gather = prev.id
     links = links .. ("u-%s w-%s "):format(prev.id, prev.id)
   end
   if context.consumed or is_taken then extra.linked = true end
   extra.group_id = context.group
+  local deps, policy = outside.add(state.outside, sets_of(tree, context), spec)
   add_node(state, spec, links, (prev and 1 or 0) + deps)
   if not context.single then
     add_line(state, context.id, context.kind or "job", prev, tree.task)
@@ -384,8 +361,8 @@ end
 
 local function new_state(env)
   return {
-    env = env, ids = {}, count = 0, takers = {}, ready = {}, deferred = {}, members = {}, deps = {},
-    lines = {},
+    env = env, ids = {}, count = 0, takers = {}, ready = {}, deferred = {}, members = {},
+    lines = {}, outside = outside.new(),
   }
 end
 
@@ -416,6 +393,11 @@ local function in_order(state, wid)
   return nodes
 end
 
+-- The links on jobs outside, and those that let them go.
+local function deps_of(state, root)
+  return outside.links(state.outside, root, state.members, state.env.new_id)
+end
+
 -- Those of one more member: the one that the group waits for stands between those that wait and
 -- those that may start. The order of these is that of the members.
 local function add_member(nodes, state, id)
@@ -442,8 +424,9 @@ function plan.compile(tree, env)
   local _, shape = compile(state, tree, {
     id = wid, out = watched and "w-" .. wid .. " " or "", spread = {}, depth = 1,
   })
+  local nodes = in_order(state, wid)
   return {
-    wid = wid, nodes = in_order(state, wid), members = state.members, deps = state.deps,
+    wid = wid, nodes = nodes, members = state.members, deps = deps_of(state, nodes[1]),
     lines = is_single and {} or reversed(state.lines), root = shape,
   }
 end
@@ -463,8 +446,9 @@ function plan.replacement(tree, env, id, group)
   compile(state, tree, {
     id = id, out = "w-" .. id .. " ", spread = {}, consumed = true, group = group, depth = 1,
   })
+  local nodes = in_order(state, id)
   return {
-    wid = id, nodes = in_order(state, id), members = state.members, deps = state.deps,
+    wid = id, nodes = nodes, members = state.members, deps = deps_of(state, nodes[1]),
     lines = reversed(state.lines),
   }
 end
@@ -489,7 +473,7 @@ function plan.extension(trees, env, group, mode)
     add_member(nodes, state, id)
   end
   return {
-    nodes = nodes, members = state.members, deps = state.deps,
+    nodes = nodes, members = state.members, deps = deps_of(state),
     lines = reversed(state.lines), root = { id = group, group = true, children = children },
   }
 end

@@ -155,7 +155,7 @@ local function follower(s, m)
     elseif mode == "e" or mode == "i" or mode == "l" or mode == "c" then
       call_back(e, mode, id)
       charge(call("HSTRLEN", jobs, id) + ((mode == "l" or mode == "e") and #value_of(e) or 0))
-    elseif mode == "S" or mode == "N" then
+    elseif mode == "S" or mode == "N" or mode == "D" then
       fan_out(e, mode:lower(), policy, id, 0)
     elseif mode == "k" then
       unhold(id)

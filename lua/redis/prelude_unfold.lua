@@ -76,11 +76,11 @@ local function unfolder(engine)
     end
   end
 
-  -- The links that a batch puts on jobs that are there already. `n` becomes `d`: whoever waits so
-  -- is no part of that job's own workflow.
+  -- The links that a batch puts on jobs that are there already. `n` becomes `d`, `N` `D`: whoever
+  -- waits so is no part of that job's own workflow.
   local function attach_all(batch)
     for i = 1, #batch.deps, 2 do
-      local id, link = batch.deps[i], batch.deps[i + 1]:gsub("^n", "d")
+      local id, link = batch.deps[i], batch.deps[i + 1]:gsub("^n", "d"):gsub("^N", "D")
       local record = call("HGET", jobs, id)
       if record and record:byte(1) ~= 82 then
         attach(id, link)

@@ -64,7 +64,7 @@ local function list_ends(id, text)
     return
   end
   local function add(mode, target)
-    local is_group = mode == "S" or mode == "N"
+    local is_group = mode:find("[SND]")
     for _, one in ipairs(is_group and call("LRANGE", ns .. "members:" .. target, 0, 9999)
       or mode:find("[mhsndeilc]") and { target } or {}) do
       listed[#listed + 1] = one

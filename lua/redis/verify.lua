@@ -76,7 +76,7 @@ local function count_ends(id)
     coming[ARGV[i]] = 0
   end
   local function add(mode, target)
-    local is_group = mode == "S" or mode == "N"
+    local is_group = mode:find("[SND]")
     for _, one in ipairs(is_group and call("LRANGE", ns .. "members:" .. target, 0, -1)
       or mode:find("[mhsndeilc]") and { target } or {}) do
       coming[one] = coming[one] and coming[one] + 1

@@ -202,6 +202,34 @@ describe("a plan", function()
     assert.same({ { "a", "nAi1" } }, compiled.deps)
   end)
 
+  it("waits for them once, with however many jobs", function()
+    local members = {}
+    for i = 1, 1001 do members[i] = add:s(i) end
+    local compiled = compile(moil.group(members):set { depends_on = { "a", "b" } })
+    assert.equal(2, #compiled.deps)
+    local list = compiled.deps[1][2]:match("^NF(%S+)$")
+    assert.same({ { "a", "NF" .. list }, { "b", "NF" .. list } }, compiled.deps)
+    local first = compiled.nodes[1]
+    assert.equal(compiled.wid, first.id)
+    assert.matches("k%-a k%-b w%-" .. list, first.links)
+    for i = 2, 1002 do assert.equal(2, compiled.nodes[i].open) end
+    for _, entry in ipairs(compiled.members) do assert.equal(1001, #entry[2]) end
+    for i = 1, 1001 do
+      members[i] = add:s(i):set { depends_on = { "a", allow_failure = i < 20 } }
+    end
+    compiled = compile(moil.group(members))
+    assert.equal(2, #compiled.deps)
+    assert.matches("^NA", compiled.deps[1][2])
+    assert.matches("^NF", compiled.deps[2][2])
+  end)
+
+  it("lets one job wait for 1,000 at most", function()
+    local ids, others = {}, {}
+    for i = 1, 501 do ids[i], others[i] = "a" .. i, "b" .. i end
+    local tree = moil.group(add:s(1):set { depends_on = ids }):set { depends_on = others }
+    assert.matches("math.add: depends_on: 1002 ids, at most 1000 are taken", wrong(compile, tree))
+  end)
+
   it("has bounds", function()
     local tree = add:s(1)
     for _ = 1, 126 do tree = moil.group(tree) end

@@ -12,6 +12,14 @@ moil.task("sum", function(list)
   for _, v in ipairs(list) do total = total + v end
   return total
 end)
+moil.task("wait_for", function(path)
+  while true do
+    local f = io.open(path)
+    if f then f:close() return path end
+    moil.sleep(0.01)
+  end
+end)
+moil.task("lost", function() error "lost" end)
 moil.task("for_ever", function() while true do moil.sleep(1) end end)
 ]]
 
@@ -53,6 +61,28 @@ describe("a workflow of several batches", function()
     local r = moil.chord(adds(199), s("sum")):apply_async { depends_on = before }
     assert.equal(199 * 200 // 2, r:get(WAIT))
     assert.is_true(before:ready())
+  end)
+
+  it("waits for it with each of 1,500 members, and behind another step too", function()
+    local path = here.dir .. "/open"
+    local before = moil.send("wait_for", { path })
+    local r = moil.group(adds(1500)):apply_async { depends_on = before }
+    local chain = moil.chain(add(1), moil.group(adds(1500)):set { depends_on = before }):delay()
+    chain.parent:get(WAIT)
+    assert.same({ 0, 0 }, { r:completed_count(), chain:completed_count() })
+    support.write(path, "")
+    local values = r:join(WAIT)
+    assert.same({ 1500, 1, 1500 }, { #values, values[1], values[1500] })
+    values = chain:join(WAIT)
+    assert.same({ 1500, 2, 1501 }, { #values, values[1], values[1500] })
+    local lost = moil.send("lost")
+    for _, policy in ipairs { "fail", "revoke" } do
+      r = moil.group(adds(1500)):apply_async { depends_on = { lost, on_failure = policy } }
+      local _, err = r:get { timeout = 30, propagate = false }
+      assert.equal("DependencyFailed", err.code)
+      assert.equal(1500, r:completed_count())
+    end
+    assert.equal(0, here.redis:call("HLEN", "{moil}:held"))
   end)
 end)
 

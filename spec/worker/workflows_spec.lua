@@ -382,7 +382,8 @@ describe("a plan", function()
     for i = 1, 100001 do nodes[i] = one end
     refused("TooLarge", "a workflow of 100001 jobs", { wid = "w", nodes = nodes })
     for i = 1, 1001 do deps[i] = { "a", "nFw" } end
-    refused("TooLarge", "depends_on: 1001 ids", { wid = "w", nodes = { one }, deps = deps })
+    refused("TooLarge", "depends_on: a workflow with 1001 ids",
+      { wid = "w", nodes = { one }, deps = deps })
     refused("TooLarge", "more than the 1048576 bytes", { wid = "w", nodes = {
       node("value", { ("x"):rep(1048577) }) } })
   end)

@@ -94,8 +94,8 @@ static int check(const struct graph *g, char *errstr, size_t errlen)
         return MOIL_ETOOLARGE;
     }
     if (g->dep_count > MOIL_GRAPH_DEPS_MAX) {
-        snprintf(errstr, errlen, "depends_on: %zu ids, at most %d are taken", g->dep_count,
-                 MOIL_GRAPH_DEPS_MAX);
+        snprintf(errstr, errlen, "depends_on: a workflow with %zu ids, at most %d are taken",
+                 g->dep_count, MOIL_GRAPH_DEPS_MAX);
         return MOIL_ETOOLARGE;
     }
     bool right = g->node_count > 0;

@@ -156,8 +156,8 @@ static void read_deps(lua_State *L, struct vm_call *call)
     char text[100];
 
     if (count > MOIL_GRAPH_DEPS_MAX) {
-        snprintf(text, sizeof text, "depends_on: %zu ids, at most %d are taken", count,
-                 MOIL_GRAPH_DEPS_MAX);
+        snprintf(text, sizeof text, "depends_on: a workflow with %zu ids, at most %d are taken",
+                 count, MOIL_GRAPH_DEPS_MAX);
         moil_bind_raise(L, "TooLarge", text);
     }
     for (size_t i = 1; i <= count; i++) {
