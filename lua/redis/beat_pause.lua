@@ -13,7 +13,7 @@ end
 call("HDEL", ns .. "ticks", name)
 state.paused = wanted
 if wanted == "0" then
-  state.last = string.format("%.0f", math.max(now_ms(), tonumber(state.last)))
+  state.last = beat_from_now(state, now_ms())
 end
 write_beat_state(name, state)
 beat_changed()

@@ -308,6 +308,13 @@ local function write_beat_state(name, s)
     s.id, s.first, s.version, s.timing }, " "))
 end
 
+-- From when on an entry goes on that begins anew: now, but not before what it has come to; where
+-- that is over a minute ahead Redis's clock was set back.
+local function beat_from_now(state, now)
+  local last = tonumber(state.last)
+  return string.format("%.0f", last > now + 60000 and now or math.max(now, last))
+end
+
 -- Entries have changed: a new version, which `promote` tells every agent, and a token for one that
 -- waits. Returns the version.
 local function beat_changed()

@@ -10,7 +10,7 @@
 --   fire  enqueues the job and moves LAST_DUE to due
 --   late  moves LAST_DUE to due: this one is too old to run
 --   seen  first sight of the entry: LAST_DUE is due, or now where that is 0
---   anew  its timing was edited: it goes on from now
+--   anew  its timing was edited, or Redis's clock was set back: it goes on from now
 -- Returns a verdict, then the state as it is now (LAST_DUE, RUNS, PAUSED, LAST_ID, FIRST; "" where
 -- there is none), now (µs) and TIMING. Verdicts: "fired", "skipped_late", "seen", "anew";
 -- "skipped_overlap" (its last job has not ended), "paused": LAST_DUE has moved, nothing was
@@ -76,7 +76,7 @@ local verdict = "paused"
 if action == "seen" or action == "anew" then
   verdict, state.timing = action, ARGV[10]
   if action == "anew" then
-    due = string.format("%.0f", math.max(now, tonumber(state.last)))
+    due = beat_from_now(state, now)
   else
     due = due == "0" and now_text or due
     state.paused = ARGV[9] == "1" and "1" or "0"

@@ -10,8 +10,8 @@ local TASKS <const> = site.NOTE .. [[
 moil.task("tick", { bind = true, ignore_result = true }, function(self) note(self.id) end)
 ]]
 
-local function open(schedule)
-  local here = site.open { tasks = TASKS, idle = true }
+local function open(schedule, redis)
+  local here = site.open { tasks = TASKS, idle = true, redis = redis }
   support.write(here.dir .. "/beat.lua", "return { schedule = {\n" .. schedule .. "} }\n")
   return here
 end
@@ -120,6 +120,23 @@ describe("schedulers", function()
     stop(node)
   end)
 
+  it("run an entry at the times of either's file while these differ", function()
+    local here = open [[ both = { task = "tick", every = 0.5 }, ]]
+    local one = scheduler(here)
+    wait_ticks(here, "both", 2)
+    support.write(here.dir .. "/beat.lua", [[return { schedule = {
+      both = { task = "tick", every = 0.5, start = "2020-01-01T00:00:00.25Z" },
+    } }]])
+    local other = scheduler(here)
+    local halves = {}
+    wait_ticks(here, "both", #ticks(here, "both") + 8)
+    for _, tick in ipairs(ticks(here, "both")) do halves[tick.due % 500] = true end
+    assert.same({ [0] = true, [250] = true }, halves)
+    one:read_until('beat entry "both": another scheduler\'s file has other times', BY)
+    stop(one)
+    stop(other)
+  end)
+
   it("begin again when Redis has forgotten its scripts, or was away", function()
     local here = open [[ grid = { task = "tick", every = 0.1, catch_up = "all" }, ]]
     local node = scheduler(here)
@@ -145,24 +162,47 @@ describe("schedulers", function()
   end)
 end)
 
-describe("a scheduler whose wall clock is set", function()
-  -- A sanitizer's runtime must come first.
-  local runtime <const> = os.getenv "MOIL_SPEC_PRELOAD"
-  local SHIM <const> = (runtime and runtime .. ":" or "") .. support.build .. "/spec/wall_shim.so"
+-- A sanitizer's runtime must come first.
+local RUNTIME <const> = os.getenv "MOIL_SPEC_PRELOAD"
+local SHIM <const> = (RUNTIME and RUNTIME .. ":" or "") .. support.build .. "/spec/wall_shim.so"
 
+-- A file for the shim, and what sets it.
+local function wall(dir)
+  local path = dir .. "/wall"
+  support.write(path, string.pack("i8", 0))
+  return path, function(seconds)
+    local f <close> = assert(io.open(path, "r+b")) -- in place: it is mapped
+    f:write(string.pack("i8", math.tointeger(seconds * 1000000)))
+  end
+end
+
+describe("a scheduler whose Redis sets its clock back", function()
+  it("goes on from the time that it is then", function()
+    local path, set = wall(support.tempdir())
+    local here = open([[ grid = { task = "tick", every = 0.2 }, ]],
+      support.redis { env = { LD_PRELOAD = SHIM, MOIL_SPEC_WALL = path } })
+    local node = scheduler(here)
+    local found = wait_ticks(here, "grid", 3)
+    set(-600)
+    local last = found[#found].due
+    support.wait_until(function()
+      found = ticks(here, "grid")
+      return #found > 8 and found[#found].due < last
+    end, BY, "ticks after the step")
+    node:read_until("Redis's clock was set back by %d+ s", BY)
+    stop(node)
+  end)
+end)
+
+describe("a scheduler whose wall clock is set", function()
   local function open_clock()
     local here = open [[
       grid = { task = "tick", every = 0.1, catch_up = "all" },
       rare = { task = "tick", every = 2, catch_up = "all" },
     ]]
-    local path = here.dir .. "/wall"
-    support.write(path, string.pack("i8", 0))
+    local path, set = wall(here.dir)
     local node = scheduler(here, { LD_PRELOAD = SHIM, MOIL_SPEC_WALL = path })
-    return here, node, function(seconds)
-      local f = assert(io.open(path, "r+b")) -- in place: it is mapped
-      f:write(string.pack("i8", math.tointeger(seconds * 1000000)))
-      f:close()
-    end
+    return here, node, set
   end
 
   it("goes on as if nothing were, whichever way it jumps", function()

@@ -117,11 +117,16 @@ describe("tick", function()
       { verdict, state.runs, state.id, state.timing })
     assert.is_true(tonumber(state.last) >= before and tonumber(state.last) <= w:now_ms())
     assert.equal("stale", (tick("e", 1000, 0, { action = "anew", timing = "every:7" })))
-    local ahead = w:now_ms() + 60000
+    local ahead = w:now_ms() + 59000
     w:key("HSET", "ticks", "f", ahead .. " 7 1 job-7 900 - x")
     verdict, state = tick("f", ahead, 0, { action = "anew", timing = "y" })
     assert.same({ "anew", tostring(ahead), "1", "y" },
       { verdict, state.last, state.paused, state.timing })
+    before = w:now_ms()
+    w:key("HSET", "ticks", "g", before + 600000 .. " 7 0 job-7 900 - y")
+    verdict, state = tick("g", before + 600000, 0, { action = "anew", timing = "y" })
+    assert.same({ "anew", 7 }, { verdict, state.runs }) -- Redis's clock was set back
+    assert.is_true(tonumber(state.last) >= before and tonumber(state.last) <= w:now_ms())
   end)
 
   it("moves on without a job where it came too late", function()

@@ -26,7 +26,8 @@ local function arguments(self, options)
 end
 
 -- Starts a server and waits until it answers.
----@param options? {tcp: boolean?, config: table<string, any>?, appendonly: boolean?}
+---@param options? {tcp: boolean?, config: table<string, any>?, appendonly: boolean?,
+---  env: table<string, string>?}
 --- tcp: it also listens on a free port of 127.0.0.1 (server.port, server.tcp_url).
 ---@return table server
 function redis.start(options)
@@ -39,13 +40,13 @@ function redis.start(options)
     self.tcp_url = ("redis://127.0.0.1:%d"):format(self.port)
   end
   self.password = options.config and options.config.requirepass
-  self.argv = arguments(self, options)
+  self.argv, self.env = arguments(self, options), options.env
   self:launch()
   return self
 end
 
 function server:launch()
-  self.process = process.spawn(self.argv)
+  self.process = process.spawn(self.argv, { env = self.env })
   self.pid = self.process.pid
   process.wait_until(function()
     if not self.process:alive() then

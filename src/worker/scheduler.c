@@ -5,6 +5,7 @@
  * clock jump by a second or more, and `watch` has it called for less. */
 #include "worker/scheduler.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,18 @@ static void take_state(struct planned *p, const struct reply *reply)
     p->state_timing[n] = '\0';
 }
 
+/* While nodes take up a new file one after the other, or by mistake. */
+static void warn_of_sharing(struct planned *p)
+{
+    if (p->warned || !moil_planned_is_shared(p))
+        return;
+    p->warned = true;
+    log_warning(
+        "beat entry \"%s\": another scheduler's file has other times for it; as long as both "
+        "are in use it runs at either's",
+        p->name);
+}
+
 static void conclude(struct scheduler *s, struct planned *p, const struct reply *reply)
 {
     struct slice verdict = moil_reply_slice(moil_reply_at(reply, 0));
@@ -107,6 +120,7 @@ static void conclude(struct scheduler *s, struct planned *p, const struct reply 
         moil_timetable_hold(&s->table, p);
     } else {
         moil_timetable_plan(&s->table, p, now_ms);
+        warn_of_sharing(p);
     }
 }
 
@@ -250,8 +264,17 @@ void moil_scheduler_read(struct scheduler *s)
 
 void moil_scheduler_hear_clock(struct scheduler *s, int64_t sent_us, int64_t redis_us)
 {
-    if (moil_redis_clock_hear(&s->clock, sent_us, moil_clock_monotonic_us(), redis_us))
-        arm(s);
+    struct redis_clock before = s->clock;
+    if (!moil_redis_clock_hear(&s->clock, sent_us, moil_clock_monotonic_us(), redis_us))
+        return;
+    int64_t back_us = before.known ? before.offset_us - s->clock.offset_us : 0;
+    if (back_us > TIMETABLE_AHEAD_MS * INT64_C(1000)) {
+        log_warning("Redis's clock was set back by %" PRId64 " s: what fell due in that time falls "
+                    "due again, as far as it would be missed else",
+                    back_us / 1000000);
+        moil_timetable_plan_all(&s->table, moil_scheduler_now_ms(s));
+    }
+    arm(s);
 }
 
 void moil_scheduler_hear(struct agent *a, int64_t sent_us, int64_t redis_us, int64_t version)

@@ -91,6 +91,16 @@ static void fingerprint(const struct entry *e, char out[TIMETABLE_TIMING_LEN + 1
     snprintf(out, TIMETABLE_TIMING_LEN + 1, "%016" PRIx64, sum);
 }
 
+static void take_timing(struct planned *p)
+{
+    char timing[TIMETABLE_TIMING_LEN + 1];
+    fingerprint(p->file, timing);
+    if (strcmp(timing, p->timing) == 0)
+        return;
+    memcpy(p->timing, timing, sizeof timing);
+    p->introduced = p->warned = false;
+}
+
 static bool make_room(struct timetable *t, const struct beat_config *config)
 {
     for (size_t i = 0; i < config->count; i++)
@@ -114,7 +124,7 @@ int moil_timetable_set_file(struct timetable *t, struct slice json, char *errstr
         for (size_t i = 0; i < next.count; i++) {
             p = find(t, slice_str(next.entries[i]->name));
             p->file = next.entries[i];
-            fingerprint(p->file, p->timing);
+            take_timing(p);
         }
         struct beat_config before = t->config;
         t->config = next;
@@ -223,10 +233,27 @@ int64_t moil_entry_put_off(const struct entry *e, int64_t due_ms)
     return (int64_t)(sum % (uint64_t)(e->jitter_ms < room ? e->jitter_ms : room));
 }
 
-/* A file's entry whose timing was edited begins anew. */
-static bool is_edited(const struct planned *p)
+static bool is_of_other_timing(const struct planned *p)
 {
-    return !p->version && strcmp(p->timing, p->state_timing) != 0;
+    return p->known && !p->version && strcmp(p->timing, p->state_timing) != 0;
+}
+
+bool moil_planned_is_shared(const struct planned *p)
+{
+    return p->introduced && is_of_other_timing(p);
+}
+
+/* Redis's clock was set back, and by more than the entry rests between two runs. */
+static bool is_ahead(const struct planned *p, const struct entry *e, int64_t now_ms)
+{
+    return p->last_due_ms - TIMETABLE_AHEAD_MS > now_ms &&
+           moil_entry_next(e, now_ms) < p->last_due_ms;
+}
+
+/* So does a file's entry whose timing was edited. */
+static bool begins_anew(const struct planned *p, const struct entry *e, int64_t now_ms)
+{
+    return !p->known || (!p->introduced && is_of_other_timing(p)) || is_ahead(p, e, now_ms);
 }
 
 static bool has_ended(const struct planned *p, const struct entry *e)
@@ -238,9 +265,11 @@ void moil_timetable_plan(struct timetable *t, struct planned *p, int64_t now_ms)
 {
     const struct entry *e = moil_planned_entry(p);
     moil_agenda_take(&t->agenda, &p->item);
+    if (p->known && !p->version && !is_of_other_timing(p))
+        p->introduced = true;
     if (p->busy || !e)
         return;
-    if (!p->known || is_edited(p)) {
+    if (begins_anew(p, e, now_ms)) {
         moil_agenda_put(&t->agenda, &p->item, now_ms);
         return;
     }
@@ -286,7 +315,7 @@ struct tick moil_timetable_decide(struct planned *p, int64_t now_ms)
 {
     const struct entry *e = moil_planned_entry(p);
     struct tick tick = {.action = TICK_FIRE, .due_ms = p->due_ms};
-    if (!p->known || is_edited(p)) /* what it was planned for before does not count */
+    if (begins_anew(p, e, now_ms)) /* what it was planned for before does not count */
         return (struct tick){.action = p->known ? TICK_ANEW : TICK_SEEN};
     switch (e->catch_up) {
     case CATCH_UP_ALL:

@@ -19,6 +19,7 @@ enum {
     TIMETABLE_CATCH_UP_MAX = 1000, /* missed runs that catch_up = "all" makes up for, at a time */
     TIMETABLE_LATE_MS = 5000,      /* catch_up = "none" passes over what is older than that */
     TIMETABLE_TIMING_LEN = 16,
+    TIMETABLE_AHEAD_MS = 61000, /* the script takes a last due time for one of the future at 60 s */
 };
 
 struct planned {
@@ -33,13 +34,15 @@ struct planned {
     int64_t last_due_ms;
     int64_t runs;
     char state_timing[TIMETABLE_TIMING_LEN + 1]; /* of the file entry that the state is of */
-    char timing[TIMETABLE_TIMING_LEN + 1];       /* fingerprint of the file entry */
-    int64_t due_ms;                              /* what is to be fired next */
-    unsigned caught_up;                          /* missed runs made up for, one after the other */
-    unsigned read_in;                            /* the last read that it was in */
-    bool busy;                                   /* a script for it is under way … */
-    int64_t sent_us;                             /* … since then (monotonic) */
-    bool dropped;                                /* it goes when it is no longer busy */
+    bool introduced; /* the state was once of our file's timing: another one is another file's */
+    bool warned;     /* of that */
+    char timing[TIMETABLE_TIMING_LEN + 1]; /* fingerprint of the file entry */
+    int64_t due_ms;                        /* what is to be fired next */
+    unsigned caught_up;                    /* missed runs made up for, one after the other */
+    unsigned read_in;                      /* the last read that it was in */
+    bool busy;                             /* a script for it is under way … */
+    int64_t sent_us;                       /* … since then (monotonic) */
+    bool dropped;                          /* it goes when it is no longer busy */
     char name[];
 };
 
@@ -111,6 +114,10 @@ void moil_timetable_drop_unused(struct timetable *t, struct planned *p);
 
 /* The latest time due up to `now_ms`, given one that is. */
 int64_t moil_entry_latest(const struct entry *e, int64_t due_ms, int64_t now_ms);
+
+/* The state is of another scheduler's file, which has other times for this entry. Either's runs: a
+ * state that each began anew would never come to be due. */
+bool moil_planned_is_shared(const struct planned *p);
 
 /* How long the run of that due time is put off by the entry's jitter: the same for all schedulers,
  * and less than the time until the next. */
