@@ -146,20 +146,37 @@ describe("the page", function()
     end
   end)
 
+  -- Commands that the script at the path calls, into `used`: name -> path.
+  local function add_commands(used, path)
+    local script = support.read(path)
+    for command in script:gmatch('call%("(%u+)"') do used[command:lower()] = path end
+    for command in script:gmatch('look%([^,]+, "(%u+)"') do used[command:lower()] = path end
+    for command in script:gmatch('"(%u%u%u%u+)"') do
+      if command:find("PUSH$") then used[command:lower()] = path end
+    end
+  end
+
   it("has every command", function()
     local allowed = {}
     for command in text:match("ACL SETUSER(.-)```"):gmatch("%+([%l|\\]+)") do
       allowed[command:match("^%l+")] = true
     end
     local used = {}
-    for _, path in ipairs(files "lua/redis/*.lua") do
-      for command in support.read(path):gmatch('call%("(%u+)"') do used[command:lower()] = path end
-      for command in support.read(path):gmatch('look%([^,]+, "(%u+)"') do
-        used[command:lower()] = path
-      end
-      for command in support.read(path):gmatch('"(%u%u%u%u+)"') do
-        if command:find("PUSH$") then used[command:lower()] = path end
-      end
+    for _, path in ipairs(files "lua/redis/*.lua") do add_commands(used, path) end
+    for command, path in pairs(used) do assert.is_true(allowed[command],
+      path .. ": " .. command) end
+  end)
+
+  it("has every command of a client that sends workflows", function()
+    local allowed, used = {}, {}
+    local clients = text:match("\nScripts run with the rights of their caller%.(.*)$")
+    for list in clients:gmatch("`([^`]+)`") do
+      for command in list:gmatch("%l+") do allowed[command] = true end
+    end
+    for _, path in ipairs(files "lua/redis/prelude*.lua") do add_commands(used, path) end
+    for _, name in ipairs { "enqueue", "wait", "accept", "stage", "advance", "extend", "gather",
+      "workflow" } do
+      add_commands(used, "lua/redis/" .. name .. ".lua")
     end
     for command, path in pairs(used) do assert.is_true(allowed[command],
       path .. ": " .. command) end
