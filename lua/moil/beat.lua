@@ -116,9 +116,17 @@ local FULL <const> = "there are 100,000 beat entries already: no more are taken"
 
 -- `from_start`: it begins with its first due time, however long ago.
 local function put(name, plain, expect, from_start)
-  local outcome = decode(core.beat_put(name, plain, expect, from_start)).outcome
-  if outcome == "full" then errors.raise("TooLarge", FULL) end
-  return outcome
+  local answer = decode(core.beat_put(name, plain, expect, from_start))
+  if answer.outcome == "full" then errors.raise("TooLarge", FULL) end
+  if answer.outcome == "past" then
+    errors.bad("beat entry \"%s\": it is never due from now on: %s", name, answer.when)
+  end
+  return answer.outcome
+end
+
+-- The point in time that is so many seconds from now by Redis's clock, which is the one that counts.
+local function from_now(name, countdown)
+  return decode(core.beat_list(name)).now + countdown
 end
 
 ---The handle of an entry by its name. Asks nobody.
@@ -274,12 +282,14 @@ function beat.next(which, given)
   if not from then errors.bad("moil.beat.next: from: %s", wrong) end
   local name, fields = "next", which
   if type(which) == "string" then
-    local found = find(which)
+    local page = decode(core.beat_list(check_name(which)))
+    local found = page.entries[1]
     if not found then unknown(which) end
     if not found.entry then
       errors.bad("beat entry \"%s\" is one of a file: `moil beat next FILE` tells", which)
     end
     name, fields = which, found.entry
+    if given.from == nil then from = page.now end
   end
   return decode(core.beat_next(name, to_plain(fields, name), nil, nil, from, n))
 end
@@ -345,7 +355,7 @@ function beat.schedule(task, when, args, given)
   local name = fields.name or fields.id or core.uuid()
   fields.name, fields.id = nil, nil
   fields.task, fields.args, fields.every, fields.max_runs = task, args, interval, repeats
-  fields.start = eta or core.time() + countdown
+  fields.start = eta or from_now(check_name(name), countdown)
   return beat.add(name, fields, true)
 end
 
@@ -385,7 +395,7 @@ end
 function entry:reschedule(when)
   local countdown, eta, wrong = time.due(when)
   if wrong then errors.bad("beat entry \"%s\": the time %s", self.name, wrong) end
-  local point = eta or core.time() + countdown
+  local point = eta or from_now(self.name, countdown)
   local old = self:info().entry
   if not old then errors.bad("beat entry \"%s\" is one of a file: change it there", self.name) end
   return change(self.name, old.at and { at = point } or { start = point }, true)

@@ -9,8 +9,9 @@ describe("beat_put", function()
   teardown(function() w:stop() end)
   before_each(function() w:reset() end)
 
-  local function put(name, text, expected, paused, since, anew)
-    return w:eval("beat_put", name, text, expected or "*", paused or "-", since or "-", anew or 0)
+  local function put(name, text, expected, paused, since, anew, last)
+    return w:eval("beat_put", name, text, expected or "*", paused or "-", since or "-", anew or 0,
+      last or "-")
   end
 
   local function state(name)
@@ -32,6 +33,20 @@ describe("beat_put", function()
   it("takes a beginning, and a pause", function()
     put("e", "{}", "*", 1, 1234)
     assert.same({ 1234, "1" }, { state("e").last, state("e").paused })
+  end)
+
+  it("begins now at the latest", function()
+    put("e", "{}", "*", "-", w:now_ms() + 60000)
+    assert.is_true(state("e").last <= w:now_ms())
+  end)
+
+  it("refuses what is not due from now on", function()
+    assert.same({ "past", "0" }, put("e", "{}", "*", "-", "-", 0, w:now_ms()))
+    assert.equal(0, w:key("EXISTS", "beat", "ticks", "beat_version"))
+    assert.same({ "added", "1" }, put("e", "{}", "*", "-", "-", 0, w:now_ms() + 60000))
+    assert.same({ "past", "1" }, put("e", '{"a":1}', "*", "-", "-", 0, w:now_ms()))
+    assert.same({ "same", "1" }, put("e", "{}", "*", "-", "-", 0, w:now_ms()))
+    assert.same({ "changed", "2" }, put("e", '{"a":1}', "*", "-", 500, 0, w:now_ms()))
   end)
 
   it("changes one, which keeps its runs and its pause, and goes on from now", function()

@@ -82,7 +82,12 @@ static int put(struct moil_client *c, const char *name, const char *text, const 
                           .flag = from_start};
     json_t *answer = ask_json(c, &ask, &status);
     const char *outcome = json_string_value(json_object_get(answer, "outcome"));
-    if (!status)
+    const char *when = json_string_value(json_object_get(answer, "when"));
+    if (outcome && strcmp(outcome, "past") == 0)
+        status = moil_client_fail(c, MOIL_STATUS_INVALID,
+                                  "beat entry \"%s\": it is never due from now on: %s", name,
+                                  when ? when : "");
+    else if (!status)
         status = moil_client_fail(c, MOIL_STATUS_TOO_LARGE,
                                   "there are 100,000 beat entries already: no more are taken");
     for (int i = 0; i <= CLASH; i++)
@@ -250,6 +255,17 @@ int moil_beat_list(moil_client *c, char **json)
     if (!status)
         status = give_sorted(c, all, json);
     json_decref(all);
+    return status;
+}
+
+int moil_now(moil_client *c, double *seconds)
+{
+    int status;
+    struct vm_beat ask = {.verb = VM_BEAT_LIST, .name = slice_str("-")};
+    json_t *answer = ask_json(c, &ask, &status);
+    if (!status)
+        *seconds = json_number_value(json_object_get(answer, "now"));
+    json_decref(answer);
     return status;
 }
 

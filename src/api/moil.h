@@ -241,6 +241,10 @@ MOIL_API int moil_beat_remove(moil_client *client, const char *name);
  * so already; MOIL_STATUS_UNKNOWN. */
 MOIL_API int moil_beat_pause(moil_client *client, const char *name, int paused);
 
+/* The time by which all of this is due: that of Redis's clock, in seconds since the epoch. 0, or a
+ * negative status. */
+MOIL_API int moil_now(moil_client *client, double *seconds);
+
 /* All entries that schedulers know, by name: [{"name", "source": "run time" or "file", "task",
  * "when", "next_at", "last_due_at", "last_id", "runs", "paused", "first_at", "version", "entry"}],
  * times in seconds since the epoch; of a file's entry "task", "when", "next_at" and "entry" are not

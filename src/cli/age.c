@@ -1,10 +1,8 @@
-/* Formatting of ages and instants for tables. The only place that reads the clock for show. */
+/* Formatting of ages and instants for tables. Reads no clock. */
 #include "cli/age.h"
 
 #include <math.h>
 #include <time.h>
-
-#include "base/clock.h"
 
 #define LATEST 253402300799.0 /* the last second of the year 9999 */
 
@@ -32,9 +30,9 @@ void moil_age_add(struct buffer *out, double seconds)
     }
 }
 
-void moil_age_add_relative(struct buffer *out, double instant)
+void moil_age_add_relative(struct buffer *out, double instant, double now)
 {
-    double age = (double)moil_clock_wall_us() / 1e6 - instant;
+    double age = now - instant;
     if (age < 0) {
         moil_buffer_add_str(out, "in ");
         moil_age_add(out, -age);
@@ -44,7 +42,7 @@ void moil_age_add_relative(struct buffer *out, double instant)
     }
 }
 
-void moil_age_add_instant(struct buffer *out, double instant)
+void moil_age_add_instant(struct buffer *out, double instant, double now)
 {
     struct tm tm;
     char text[32];
@@ -55,6 +53,6 @@ void moil_age_add_instant(struct buffer *out, double instant)
     }
     strftime(text, sizeof text, "%Y-%m-%d %H:%M:%SZ", &tm);
     moil_buffer_addf(out, "%s (", text);
-    moil_age_add_relative(out, instant);
+    moil_age_add_relative(out, instant, now);
     moil_buffer_add_char(out, ')');
 }

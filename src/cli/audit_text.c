@@ -62,7 +62,7 @@ static void print_text(const json_t *audit)
     if (json_array_size(queues) == 0) {
         puts("no queues yet: one appears with its first job");
     } else {
-        moil_table_print(columns, sizeof columns / sizeof *columns, queues, moil_output_width());
+        moil_table_print(columns, sizeof columns / sizeof *columns, queues, moil_output_width(), 0);
     }
     print_fences(json_object_get(audit, "fenced"));
 }

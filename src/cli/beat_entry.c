@@ -81,22 +81,15 @@ static void warn_of_task(moil_client *client, const char *task)
     moil_free(text);
 }
 
-enum exit_status moil_beat_entry_put(const struct options *o, const char *name, const json_t *entry,
+enum exit_status moil_beat_entry_put(moil_client *client, const char *name, const json_t *entry,
                                      int from_start, int *rc)
 {
-    moil_client *client;
-    enum exit_status status = moil_connection_open(o, &client);
-    if (status != STATUS_DONE) {
-        return status;
-    }
     char *text = json_dumps(entry, JSON_COMPACT | JSON_REAL_PRECISION(15));
     *rc = from_start ? moil_beat_begin(client, name, text) : moil_beat_put(client, name, text);
     free(text);
     if (*rc < 0) {
-        status = moil_connection_failed(client, *rc, NULL);
-    } else {
-        warn_of_task(client, json_string_value(json_object_get(entry, "task")));
+        return moil_connection_failed(client, *rc, NULL);
     }
-    moil_client_close(client);
-    return status;
+    warn_of_task(client, json_string_value(json_object_get(entry, "task")));
+    return STATUS_DONE;
 }

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "api/moil.h"
 #include "cli/command.h"
 
 /* Puts kwargs, queue, priority and at_front where they were said; the queue also as the config
@@ -20,7 +21,7 @@ json_t *moil_beat_entry_number(double v);
 
 /* Puts the entry, and tells how it went; from_start: it begins with its first due time, however
  * long ago. *rc: what moil_beat_put returned. */
-enum exit_status moil_beat_entry_put(const struct options *o, const char *name, const json_t *entry,
+enum exit_status moil_beat_entry_put(moil_client *client, const char *name, const json_t *entry,
                                      int from_start, int *rc);
 
 #endif

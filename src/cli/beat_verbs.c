@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "cli/age.h"
 #include "cli/beat_entry.h"
 #include "cli/complaint.h"
@@ -94,14 +93,13 @@ static enum exit_status fill(json_t *entry, const struct options *o)
 }
 
 /* When it is due next; < 0: no more. */
-static double next_of(const char *name, json_t *entry)
+static double next_of(const char *name, json_t *entry, double now)
 {
     char why[WHY_BYTES], *text = NULL;
     json_t *schedule = json_pack("{s:{s:O}}", "schedule", name, entry);
     char *config = json_dumps(schedule, JSON_COMPACT);
     double due = -1;
-    if (config && moil_beat_next(config, (double)moil_clock_wall_us() / 1e6, 1, &text, why,
-                                 sizeof why) >= 0) {
+    if (config && moil_beat_next(config, now, 1, &text, why, sizeof why) >= 0) {
         json_t *runs = json_loads(text, 0, NULL);
         const json_t *at = json_object_get(json_array_get(runs, 0), "due");
         due = at ? json_number_value(at) : -1;
@@ -113,10 +111,11 @@ static double next_of(const char *name, json_t *entry)
     return due;
 }
 
-static void print_added(const struct options *o, const char *name, json_t *entry, int rc)
+static void print_added(const struct options *o, json_t *entry, double now, int rc)
 {
     static const char *const outcomes[] = {"unchanged", "added", "changed"};
-    double due = o->paused ? -1 : next_of(name, entry);
+    const char *name = o->operands[1];
+    double due = o->paused ? -1 : next_of(name, entry, now);
     if (o->json) {
         json_t *row = json_pack("{s:s, s:s}", "name", name, "outcome", outcomes[rc]);
         add_number(row, "next_at", due);
@@ -128,15 +127,35 @@ static void print_added(const struct options *o, const char *name, json_t *entry
     moil_buffer_init(&when);
     if (due >= 0) {
         moil_buffer_add_str(&when, ", next at ");
-        moil_age_add_instant(&when, due);
+        moil_age_add_instant(&when, due, now);
     }
     printf("%s %s%s%s\n", outcomes[rc], name, o->paused ? ", paused" : "", moil_buffer_cstr(&when));
     moil_buffer_fini(&when);
 }
 
-enum exit_status moil_beat_verb_add(const struct options *o)
+static enum exit_status put(const struct options *o, json_t *entry)
 {
     int rc = 0;
+    double now = 0;
+    moil_client *client;
+    enum exit_status status = moil_connection_open(o, &client);
+    if (status != STATUS_DONE) {
+        return status;
+    }
+    status = moil_beat_entry_put(client, o->operands[1], entry, 0, &rc);
+    if (status == STATUS_DONE) {
+        int told = moil_now(client, &now);
+        status = told < 0 ? moil_connection_failed(client, told, NULL) : STATUS_DONE;
+    }
+    if (status == STATUS_DONE) {
+        print_added(o, entry, now, rc);
+    }
+    moil_client_close(client);
+    return status;
+}
+
+enum exit_status moil_beat_verb_add(const struct options *o)
+{
     enum exit_status status = moil_check_operands(o, 2, 2, "the entry's name");
     if (status != STATUS_DONE) {
         return status;
@@ -147,10 +166,7 @@ enum exit_status moil_beat_verb_add(const struct options *o)
     json_t *entry = json_object();
     status = fill(entry, o);
     if (status == STATUS_DONE) {
-        status = moil_beat_entry_put(o, o->operands[1], entry, 0, &rc);
-    }
-    if (status == STATUS_DONE) {
-        print_added(o, o->operands[1], entry, rc);
+        status = put(o, entry);
     }
     json_decref(entry);
     return status;
@@ -255,7 +271,8 @@ struct view {
     const char *nothing;
 };
 
-static void print_rows(const struct options *o, const char *text, const struct view *view)
+static void print_rows(const struct options *o, const char *text, const struct view *view,
+                       double now)
 {
     if (o->json) {
         moil_output_json_text(text, true);
@@ -265,7 +282,7 @@ static void print_rows(const struct options *o, const char *text, const struct v
     if (json_array_size(rows) == 0) {
         printf("%s\n", view->nothing);
     } else {
-        moil_table_print(view->columns, view->count, rows, moil_output_width());
+        moil_table_print(view->columns, view->count, rows, moil_output_width(), now);
     }
     json_decref(rows);
 }
@@ -275,16 +292,20 @@ static enum exit_status show(const struct options *o, const char *name, bool his
 {
     moil_client *client;
     char *text = NULL;
+    double now = 0;
     enum exit_status status = moil_connection_open(o, &client);
     if (status != STATUS_DONE) {
         return status;
     }
     int rc = history ? moil_beat_history(client, name, (size_t)o->count, &text)
                      : moil_beat_list(client, &text);
+    if (rc >= 0 && !o->json) {
+        rc = moil_now(client, &now);
+    }
     if (rc < 0) {
         status = moil_connection_failed(client, rc, NULL);
     } else {
-        print_rows(o, text, view);
+        print_rows(o, text, view, now);
     }
     moil_free(text);
     moil_client_close(client);

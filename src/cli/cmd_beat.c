@@ -25,7 +25,7 @@ static void print_runs(const json_t *runs, bool json)
     size_t i;
     json_t *row;
     if (!json) {
-        moil_table_print(columns, sizeof columns / sizeof *columns, runs, moil_output_width());
+        moil_table_print(columns, sizeof columns / sizeof *columns, runs, moil_output_width(), 0);
         return;
     }
     json_array_foreach(runs, i, row)

@@ -308,13 +308,11 @@ static enum exit_status wait_for_all(struct call *c)
 }
 
 /* --repeat with --interval: an entry of the schedule, which does it where this program is gone. */
-static enum exit_status fill_entry(const struct options *o, json_t *entry)
+static enum exit_status fill_entry(const struct options *o, json_t *entry, double now)
 {
     char why[MESSAGE_BYTES];
     struct buffer args;
-    double start = o->eta >= 0
-                       ? o->eta
-                       : (double)moil_clock_wall_us() / 1e6 + (o->countdown > 0 ? o->countdown : 0);
+    double start = o->eta >= 0 ? o->eta : now + (o->countdown > 0 ? o->countdown : 0);
     json_object_set_new(entry, "task", json_string(o->operands[0]));
     json_object_set_new(entry, "every", moil_beat_entry_number(o->interval));
     json_object_set_new(entry, "start", json_real(start));
@@ -335,17 +333,33 @@ static enum exit_status fill_entry(const struct options *o, json_t *entry)
                                  : status;
 }
 
+/* Its times are of Redis's clock. *rc: as of moil_beat_put. */
+static enum exit_status put_repeat(const struct options *o, const char *name, int *rc)
+{
+    double now = 0;
+    moil_client *client;
+    enum exit_status status = moil_connection_open(o, &client);
+    if (status != STATUS_DONE) {
+        return status;
+    }
+    json_t *entry = json_object();
+    int told = moil_now(client, &now);
+    status = told < 0 ? moil_connection_failed(client, told, NULL) : fill_entry(o, entry, now);
+    if (status == STATUS_DONE) {
+        status = moil_beat_entry_put(client, name, entry, 1, rc);
+    }
+    json_decref(entry);
+    moil_client_close(client);
+    return status;
+}
+
 static enum exit_status repeat(const struct options *o)
 {
     char id[MOIL_ID_LEN + 1];
     int rc = 0;
-    json_t *entry = json_object();
-    enum exit_status status = fill_entry(o, entry);
     moil_id_new(id);
     const char *name = o->id ? o->id : id;
-    if (status == STATUS_DONE) {
-        status = moil_beat_entry_put(o, name, entry, 1, &rc);
-    }
+    enum exit_status status = put_repeat(o, name, &rc);
     if (status == STATUS_DONE && o->json) {
         json_t *row = json_pack("{s:s, s:b}", "id", name, "created", rc == 1);
         moil_output_json(row);
@@ -353,7 +367,6 @@ static enum exit_status repeat(const struct options *o)
     } else if (status == STATUS_DONE) {
         printf("%s\n", name);
     }
-    json_decref(entry);
     return status;
 }
 

@@ -18,7 +18,7 @@ static void print_tasks(const json_t *tasks, bool json)
     size_t i;
     json_t *row;
     if (!json) {
-        moil_table_print(columns, sizeof columns / sizeof *columns, tasks, moil_output_width());
+        moil_table_print(columns, sizeof columns / sizeof *columns, tasks, moil_output_width(), 0);
         return;
     }
     json_array_foreach(tasks, i, row)

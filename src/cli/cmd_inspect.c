@@ -27,14 +27,19 @@ static enum exit_status print_job(const struct options *o, moil_client *client)
 {
     const char *id = o->operands[1];
     char *text = NULL;
+    double now = 0;
     int rc = moil_inspect_job(client, id, &text);
+    if (rc >= 0 && !o->json) {
+        rc = moil_now(client, &now);
+    }
     if (rc < 0) {
+        moil_free(text);
         return moil_connection_failed(client, rc, id);
     }
     if (o->json) {
         moil_output_json_text(text, false);
     } else {
-        moil_job_text_print(slice_str(text));
+        moil_job_text_print(slice_str(text), now);
     }
     moil_free(text);
     return STATUS_DONE;

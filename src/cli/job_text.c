@@ -22,12 +22,12 @@ static bool stays_json(struct slice key)
     return slice_is(key, "result") || slice_is(key, "args") || slice_is(key, "meta");
 }
 
-static void print_field(struct slice key, struct slice value)
+static void print_field(struct slice key, struct slice value, double now)
 {
     struct buffer line;
     moil_buffer_init(&line);
     if (is_instant(key)) {
-        moil_age_add_instant(&line, strtod(value.p, NULL));
+        moil_age_add_instant(&line, strtod(value.p, NULL), now);
     } else if (stays_json(key)) {
         moil_json_add_compact(&line, value);
     } else {
@@ -62,17 +62,17 @@ static void print_error_fields(struct slice error)
     struct slice message = moil_json_member(error, "message");
     struct slice traceback = moil_json_member(error, "traceback");
     if (code.p) {
-        print_field(slice_str("error"), code);
+        print_field(slice_str("error"), code, 0);
     }
     if (message.p) {
-        print_field(slice_str("message"), message);
+        print_field(slice_str("message"), message, 0);
     }
     if (traceback.p && traceback.p[0] == '"') {
         print_traceback(traceback);
     }
 }
 
-void moil_job_text_print(struct slice job)
+void moil_job_text_print(struct slice job, double now)
 {
     struct json_cursor c;
     struct slice key, value;
@@ -83,7 +83,7 @@ void moil_job_text_print(struct slice job)
         if (slice_is(key, "error") && value.p[0] == '{') {
             print_error_fields(value);
         } else if (!slice_is(value, "null")) {
-            print_field(key, value);
+            print_field(key, value, now);
         }
     }
 }

@@ -5,8 +5,8 @@
 #include "base/slice.h"
 #include "cli/command.h"
 
-/* Everything known about a job, one line a field (`moil inspect job`). */
-void moil_job_text_print(struct slice job);
+/* Everything known about a job, one line a field (`moil inspect job`); ages are seen from `now`. */
+void moil_job_text_print(struct slice job, double now);
 
 /* A state with what belongs to it, in one line: "SUCCESS 8" or "PROGRESS {…}" on stdout, or
  * "FAILURE: message" on stderr. `value` is JSON text, or absent. */

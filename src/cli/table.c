@@ -32,6 +32,7 @@ struct table {
     struct buffer text;
     struct cell *cells; /* row by row */
     size_t row_count;
+    double now; /* what CELL_RELATIVE is seen from */
 };
 
 /* --- cells ----------------------------------------------------------------------------------- */
@@ -100,7 +101,7 @@ static void add_generations(struct buffer *out, const json_t *workers)
     }
 }
 
-static void add_value(struct buffer *out, enum cell_kind kind, const json_t *v)
+static void add_value(struct buffer *out, enum cell_kind kind, const json_t *v, double now)
 {
     switch (kind) {
     case CELL_TEXT:
@@ -109,7 +110,7 @@ static void add_value(struct buffer *out, enum cell_kind kind, const json_t *v)
         break;
     case CELL_RELATIVE:
         if (json_is_number(v)) {
-            moil_age_add_relative(out, json_number_value(v));
+            moil_age_add_relative(out, json_number_value(v), now);
         }
         break;
     case CELL_SECONDS:
@@ -139,7 +140,7 @@ static void make_cell(struct table *t, size_t column, const json_t *row, struct 
 {
     const struct table_column *c = t->columns[column];
     cell->start = t->text.len;
-    add_value(&t->text, c->kind, json_object_get(row, c->key));
+    add_value(&t->text, c->kind, json_object_get(row, c->key), t->now);
     if (t->text.failed) {
         return;
     }
@@ -256,9 +257,9 @@ static void print_rows(const struct table *t)
 }
 
 int moil_table_print(const struct table_column *columns, size_t count, const json_t *rows,
-                     size_t width)
+                     size_t width, double now)
 {
-    struct table t = {.row_count = json_array_size(rows)};
+    struct table t = {.row_count = json_array_size(rows), .now = now};
     int rc = 0;
     moil_buffer_init(&t.text);
     choose_columns(&t, columns, count, rows);

@@ -28,8 +28,8 @@ struct table_column {
 enum { TABLE_COLUMNS_MAX = 12 };
 
 /* Prints the rows to stdout; a column that no row has is left out, cells are cut to fit `width` (0:
- * no terminal). Returns 0, or MOIL_ENOMEM. */
+ * no terminal). `now`: what CELL_RELATIVE is seen from. Returns 0, or MOIL_ENOMEM. */
 int moil_table_print(const struct table_column *columns, size_t count, const json_t *rows,
-                     size_t width);
+                     size_t width, double now);
 
 #endif

@@ -98,14 +98,14 @@ static void print_totals(json_t *totals)
     putchar('\n');
 }
 
-static void print_table(const struct options *o, const struct view *view, json_t *rows)
+static void print_table(const struct options *o, const struct view *view, json_t *rows, double now)
 {
     json_t *totals = view == &views[MOIL_VIEW_QUEUES] ? take_totals(rows) : NULL;
     size_t count = json_array_size(rows);
     if (count == 0) {
         puts(view->nothing);
     } else {
-        moil_table_print(view->columns, count_columns(view), rows, moil_output_width());
+        moil_table_print(view->columns, count_columns(view), rows, moil_output_width(), now);
     }
     if (totals) {
         print_totals(totals);
@@ -118,8 +118,13 @@ static void print_table(const struct options *o, const struct view *view, json_t
 enum exit_status moil_view_print(const struct options *o, moil_client *client, moil_view view)
 {
     char *text = NULL;
+    double now = 0;
     int rc = moil_inspect(client, view, (size_t)o->offset, (size_t)o->limit, &text);
+    if (rc >= 0 && !o->json) {
+        rc = moil_now(client, &now);
+    }
     if (rc < 0) {
+        moil_free(text);
         return moil_connection_failed(client, rc, NULL);
     }
     enum exit_status status = STATUS_DONE;
@@ -130,7 +135,7 @@ enum exit_status moil_view_print(const struct options *o, moil_client *client, m
     } else if (o->json) {
         moil_output_json_text(text, true);
     } else {
-        print_table(o, &views[view], rows);
+        print_table(o, &views[view], rows, now);
     }
     json_decref(rows);
     moil_free(text);

@@ -124,12 +124,14 @@ static void add_listed(struct zones *zones, const struct reply *reply, size_t i,
 
 static int answer_list(const struct reply *reply, struct buffer *out)
 {
+    int64_t now_us = moil_reply_integer(moil_reply_at(reply, 2));
     size_t count = moil_reply_count(reply);
     struct zones *zones = moil_zones_new();
     if (!zones)
         return MOIL_ENOMEM;
     moil_buffer_add_str(out, "{\"cursor\":");
     moil_buffer_add_json(out, moil_reply_slice(moil_reply_at(reply, 0)));
+    add_time(out, "now", now_us > 0 ? now_us / 1000 : 0);
     moil_buffer_add_str(out, ",\"entries\":[");
     for (size_t i = 3; i + 2 < count; i += 3) {
         moil_buffer_add_str(out, i > 3 ? "," : "");
@@ -181,8 +183,9 @@ int moil_beat_request_answer(const struct beat_request *r, const struct reply *r
     case VM_BEAT_PUT:
         moil_buffer_add_str(out, "{\"outcome\":");
         moil_buffer_add_json(out, moil_reply_slice(moil_reply_at(reply, 0)));
-        moil_buffer_addf(out, ",\"version\":%" PRId64 "}",
-                         moil_reply_integer(moil_reply_at(reply, 1)));
+        moil_buffer_addf(out, ",\"version\":%" PRId64, moil_reply_integer(moil_reply_at(reply, 1)));
+        add_text(out, "when", moil_buffer_slice(&r->when));
+        moil_buffer_add_char(out, '}');
         break;
     case VM_BEAT_REMOVE:
     case VM_BEAT_PAUSE:

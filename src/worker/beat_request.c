@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/line.h"
 #include "beat/entry.h"
+#include "worker/timetable.h"
 
 /* --- an entry as it is stored ----------------------------------------------------------------- */
 
@@ -42,21 +43,32 @@ static int store(struct beat_request *r)
     return text && !r->entry.failed ? 0 : MOIL_ENOMEM;
 }
 
-/* From when on it runs; an entry that would never run is refused. */
+static int64_t last_due(const struct entry *e, int64_t first_ms)
+{
+    if (moil_entry_next(e, first_ms) == MOIL_NEVER)
+        return first_ms;
+    return e->schedule.stop_ms == MOIL_NEVER ? MOIL_NEVER
+                                             : moil_entry_latest(e, first_ms, e->schedule.stop_ms);
+}
+
+/* From when on it runs, and until when: the script knows what the time is. */
 static int begin(struct beat_request *r, const struct entry *e, char *errstr, size_t errlen)
 {
-    int64_t after_ms = moil_clock_wall_us() / 1000;
+    int64_t first_ms = moil_entry_next(e, -1);
     snprintf(r->since, sizeof r->since, "-");
-    if (r->ask.flag) {
-        int64_t first = moil_entry_next(e, -1);
-        after_ms = first <= after_ms ? first - 1 : after_ms;
-        snprintf(r->since, sizeof r->since, "%" PRId64, after_ms);
+    snprintf(r->last, sizeof r->last, "-");
+    moil_buffer_add_str(&r->when, e->when);
+    if (first_ms == MOIL_NEVER) {
+        snprintf(errstr, errlen, "beat entry \"%s\": it is never due from now on: %s", r->name,
+                 e->when);
+        return MOIL_EINVAL;
     }
-    if (moil_entry_next(e, after_ms) != MOIL_NEVER)
-        return 0;
-    snprintf(errstr, errlen, "beat entry \"%s\": it is never due from now on: %s", r->name,
-             e->when);
-    return MOIL_EINVAL;
+    int64_t last_ms = last_due(e, first_ms);
+    if (r->ask.flag)
+        snprintf(r->since, sizeof r->since, "%" PRId64, first_ms - 1);
+    else if (last_ms != MOIL_NEVER)
+        snprintf(r->last, sizeof r->last, "%" PRId64, last_ms);
+    return 0;
 }
 
 static struct entry *parse(const struct beat_request *r, struct zones *zones, char *errstr,
@@ -91,6 +103,7 @@ int moil_beat_request_init(struct beat_request *r, const struct vm_beat *ask, ch
     bool any_name = ask->verb == VM_BEAT_LIST || ask->verb == VM_BEAT_HISTORY;
     *r = (struct beat_request){.ask = *ask, .paused = "-"};
     moil_buffer_init(&r->entry);
+    moil_buffer_init(&r->when);
     if (ask->name.n > 0 || !any_name) {
         if (!moil_name_is_valid(ask->name)) {
             snprintf(errstr, errlen,
@@ -105,6 +118,7 @@ int moil_beat_request_init(struct beat_request *r, const struct vm_beat *ask, ch
 void moil_beat_request_fini(struct beat_request *r)
 {
     moil_buffer_fini(&r->entry);
+    moil_buffer_fini(&r->when);
 }
 
 /* --- arguments -------------------------------------------------------------------------------- */
@@ -149,6 +163,7 @@ void moil_beat_request_args(const struct beat_request *r, struct args *a)
         moil_args_str(a, r->paused);
         moil_args_str(a, r->since);
         moil_args_str(a, r->ask.flag && slice_is(r->ask.expect, "*") ? "1" : "0");
+        moil_args_str(a, r->last);
         return;
     case VM_BEAT_REMOVE:
     case VM_BEAT_PAUSE:

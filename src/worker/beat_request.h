@@ -2,8 +2,8 @@
  * and the script's reply as JSON text: the same for a job (host_beat.c) and for clients
  * (api/beat.c).
  *
- * Entries are checked here, before they go to Redis. Pure but for the clock that says whether an
- * entry has a due time to come. */
+ * Entries are checked here, before they go to Redis; whether one has a due time to come Redis says,
+ * by its clock. Pure but for the clock from which VM_BEAT_NEXT goes on when nothing is said. */
 #ifndef MOIL_WORKER_BEAT_REQUEST_H
 #define MOIL_WORKER_BEAT_REQUEST_H
 
@@ -25,6 +25,8 @@ struct beat_request {
     struct buffer entry; /* put: as it is stored */
     const char *paused;  /* put: "1", "0", or "-": not said */
     char since[24];      /* put: ms since the epoch, or "-": now */
+    char last[24];       /* put: when it is due for the last time, likewise; "-": it goes on */
+    struct buffer when;  /* put: its timing, for people */
 };
 
 /* 0, or MOIL_EINVAL, MOIL_ETOOLARGE or MOIL_ENOMEM with one line in errstr. Fini it in any case. */
@@ -37,10 +39,11 @@ enum script_id moil_beat_request_script(const struct beat_request *r);
 void moil_beat_request_args(const struct beat_request *r, struct args *a);
 
 /* Appends what the reply says:
- *   put      {"outcome": "added" | "changed" | "same" | "clash" | "full", "version"}
+ *   put      {"outcome": "added" | "changed" | "same" | "clash" | "full" | "past", "version",
+ *            "when": its timing}; past: it is not due from now on
  *   remove   1, 0: no such entry, 2: it is one of a file
  *   pause    1, 0: no such entry, 2: it was so already
- *   list     {"cursor", "entries": [{"name", "source": "run time" | "file", "task", "when",
+ *   list     {"cursor", "now", "entries": [{"name", "source": "run time" | "file", "task", "when",
  *            "next_at", "runs", "last_due_at", "last_id", "paused", "first_at", "version",
  *            "entry": {…}}]}; times in seconds since the epoch
  *   history  [{"name", "due_at", "fired_at", "outcome", "id"}], the newest first
