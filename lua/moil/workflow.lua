@@ -56,13 +56,16 @@ end
 ---@param trees moil.Signature[]
 ---@param group string      its id
 ---@param mode string       mode and policy of its members' links
----@return moil.Shape[]?    of the members that are in; nil: it has ended, or is no group
+---@return moil.Shape[]?    of the new members; nil: it has ended, or is no group; raises where it
+---ends when a part of them is in
 function workflow.extend(trees, group, mode)
   local shapes = {}
   for _, part in ipairs(portions_of(trees, group, mode)) do
     local compiled = plan.extension(part, env, group, mode)
     if not core.extend(group, compiled) then
-      return #shapes > 0 and shapes or nil
+      if #shapes == 0 then return nil end
+      errors.bad("add: the group %s ended when %d of %d new members were in", group, #shapes,
+        #trees)
     end
     local children = compiled.root.children
     table.move(children, 1, #children, #shapes + 1, shapes)

@@ -136,3 +136,24 @@ describe("a workflow that is terminated", function()
     end
   end)
 end)
+
+describe("adding to a group", function()
+  it("says how many went in where it ends meanwhile", function()
+    local core = require "moil.core"
+    local extend <const>, calls = core.extend, 0
+    local r = moil.group(add(1):set { countdown = 60 }):delay()
+    core.extend = function(...)
+      calls = calls + 1
+      if calls == 2 then r:revoke() end
+      return extend(...)
+    end
+    local ok, err = pcall(r.add, r, table.unpack(adds(600)))
+    core.extend = extend
+    assert.is_false(ok)
+    assert.equal("BadArgument", err.code)
+    assert.matches("ended when 250 of 600 new members were in", err.message)
+    assert.equal(251, r:count())
+    err = select(2, pcall(r.add, r, add(1)))
+    assert.matches("has ended, or is none", err.message)
+  end)
+end)
