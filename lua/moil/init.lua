@@ -115,7 +115,7 @@ function moil.reschedule(id, when)
   local is_job, first, message, code = with_job(result.reschedule, result.new(id), when)
   if is_job then return first, message, code end
   local found = beat.get(id)
-  if found and found.entry then return beat.entry(id):reschedule(when) end
+  if found then return beat.entry(id):reschedule(when) end
   return error(first, 0)
 end
 

@@ -227,4 +227,20 @@ describe("moil.cancel and moil.reschedule", function()
     assert.matches("one of a file", driver.error_of(moil.cancel, "e").message)
     assert.equal("BadArgument", driver.error_of(moil.cancel, "a b").code)
   end)
+
+  it("give an entry of a file no other time", function()
+    driver.answers.reschedule = { fail = { "UnknownJob", "no job" } }
+    driver.answers.beat = { '{"cursor":"0","entries":[{"name":"e","source":"file"}]}' }
+    for _, reschedule in ipairs { moil.reschedule, function(name, when)
+      return moil.beat.entry(name):reschedule(when)
+    end } do
+      local err = driver.error_of(reschedule, "e", 60)
+      assert.equal("BadArgument", err.code)
+      assert.matches('"e" is one of a file: change it there', err.message)
+    end
+    driver.answers.beat = { '{"cursor":"0","entries":[]}' }
+    assert.equal("UnknownJob", driver.error_of(moil.reschedule, "e", 60).code)
+    assert.equal("UnknownEntry",
+      driver.error_of(function() moil.beat.entry("e"):reschedule(60) end).code)
+  end)
 end)
