@@ -46,7 +46,7 @@ end
 ---@return moil.Signature
 ---  moil.signature("math.add", { 4, 4 }):delay()
 function moil.signature(name, args, options)
-  return signature.new(name, args, options)
+  return signature.named(name, args, options)
 end
 
 ---Enqueues many jobs in a few round trips.

@@ -90,6 +90,25 @@ function signature.new(task, args, given, immutable)
   }, signature)
 end
 
+-- The options without `immutable`, which says nothing about the call; and what it says.
+local function without_immutable(given, who)
+  if type(given) ~= "table" or given.immutable == nil then return given end
+  if type(given.immutable) ~= "boolean" then errors.bad("%s: immutable must be a boolean", who) end
+  local rest = copy(given)
+  rest.immutable = nil
+  return rest, given.immutable
+end
+
+---By the name of its task, whose code need not be at hand.
+---@param task string
+---@param args? table
+---@param given? moil.CallOptions and `immutable`
+---@return moil.Signature
+---  moil.signature("log.line", { "done" }, { immutable = true })
+function signature.named(task, args, given)
+  return signature.new(task, args, without_immutable(given, task))
+end
+
 ---A workflow: canvas.lua's.
 ---@param kind string
 ---@param fields table
@@ -150,11 +169,14 @@ function signature:clone(...)
 end
 
 ---Gives it options, over those that it has; link and link_error are added.
----@param given moil.CallOptions
+---@param given moil.CallOptions and, of a job, `immutable`
 ---@return moil.Signature   itself
 ---  add:s(1, 2):set { queue = "high", countdown = 5 }
 function signature:set(given)
+  local immutable
+  if self.kind == "job" then given, immutable = without_immutable(given, self.task) end
   check(self, given)
+  if immutable ~= nil then self.immutable = immutable end
   self.options = merge(self.options, given)
   return self
 end
