@@ -87,12 +87,15 @@ static void fetched(void *data, int err, const struct reply *reply)
     moil_settlement_clear(r->batch);
     for (size_t i = 0; i < n; i += 2) {
         struct slice id = moil_reply_slice(moil_reply_at(reply, i));
-        struct ending how = {slice_str("default"), "SUCCESS", r->keep ? r->expires_min : 0};
+        struct ending how = {slice_str("default"), "SUCCESS", r->keep ? r->expires_min : 0, false};
         check(r->keep ? moil_settlement_end(r->batch, id, moil_buffer_slice(&r->record), &how)
                       : moil_settlement_drop(r->batch, id, &how),
               NULL);
     }
-    check(moil_settlement_send(r->batch, &r->broker, slice_str(r->incarnation), settled, r), NULL);
+    check(moil_settlement_send(r->batch, &r->broker,
+                               &(struct settler_room){.incarnation = slice_str(r->incarnation)},
+                               settled, r),
+          NULL);
     fetch(r);
 }
 

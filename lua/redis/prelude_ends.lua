@@ -4,8 +4,9 @@
 -- time, with a handful of commands for all of them. Reads the values that it hands on, but for
 -- their length, as little as it can.
 --
--- s: {left, ends, works}: how many links the script may still follow; jobs that ended, whose links
--- are to be followed; items (docs/protocol.md, "Links") to see to.
+-- s: {left, ends, works, offer}: how many links the script may still follow; jobs that ended, whose
+-- links are to be followed; items (docs/protocol.md, "Links") to see to; offer(runs), where there
+-- is one, takes what it wants of the jobs that start, and returns the rest.
 -- A target is {id, ends, front; policy, fault, state, drop}: how many ends came, what goes in front
 -- of its arguments; of a group, its members' policy; the error and the state that a failure means
 -- for it; whether it is dropped.
@@ -168,18 +169,23 @@ local function mover(s)
       .. front .. record:sub(inner)
   end
 
-  -- A job that waits no more goes to its queue, or becomes delayed; `due` as in `deferred`. Returns
-  -- those that go with it, of which so many as its `deferred` says were counted there. The caller
-  -- takes it off where it was.
-  function m.start(id, queue, level, due)
-    local is_delayed = due ~= "" and due ~= "f"
-    local name = is_delayed and queue or queue .. " " .. level .. due
+  -- The jobs that start together at a place; so many as its `deferred` says were counted there.
+  local function run_of(name, queue, level, is_front)
     local run = runs[name]
     if not run then
-      run = { queue = queue, level = level, front = due == "f", deferred = 0 }
+      run = { queue = queue, level = level, front = is_front, deferred = 0, records = {} }
       runs[name] = run
       runs[#runs + 1] = run
     end
+    return run
+  end
+
+  -- A job that waits no more goes to its queue, or becomes delayed; `due` as in `deferred`. Returns
+  -- those that go with it. The caller takes it off where it was.
+  function m.start(id, queue, level, due)
+    local is_delayed = due ~= "" and due ~= "f"
+    local name = is_delayed and queue or queue .. " " .. level .. due
+    local run = run_of(name, queue, level, due == "f")
     if is_delayed then
       tally(queue, "delayed", 1)
       delays[#delays + 1] = due:byte(1) == 43 and m.clock() + due or due
@@ -196,7 +202,7 @@ local function mover(s)
     if #written > 0 then
       call("HSET", jobs, unpack(written))
     end
-    for _, run in ipairs(runs) do
+    for _, run in ipairs(s.offer and s.offer(runs) or runs) do
       tally(run.queue, "deferred", -run.deferred)
       if run.front then
         tally(run.queue, "stale", -drop_stale(run.queue, run.level, run))
@@ -224,6 +230,34 @@ local function mover(s)
     end
     m.expire(buckets)
     written, fresh, runs, delays = {}, {}, {}, {}
+  end
+
+  -- The usual step of a chain, again and again: a record without arguments, of the place of the one
+  -- before, that starts now. By one substitution, and its run is known. False: it is none.
+  local EMPTY, usual = "^(J1 %S+ %d %S+ %S+ %S+ %S+ %S+ )2( %d+ %d+\n)%[%]", {}
+  local function pass_on(id, record, value)
+    if value ~= usual.value then
+      usual.value = value
+      usual.args = "%1" .. string.format("%d", #value + 2) .. "%2["
+        .. value:gsub("%%", "%%%%") .. "]"
+    end
+    local spliced, n = record:gsub(EMPTY, usual.args)
+    if n == 0 then
+      return false
+    end
+    local run = usual.run
+    if not run or run ~= runs[1] or record:sub(1, #usual.head) ~= usual.head then
+      local queue, level = place_of(record)
+      run = run_of(queue .. " " .. level, queue, level, false)
+      usual.run, usual.head = run, "J1 " .. queue .. " " .. level .. " "
+    end
+    written[#written + 1] = id
+    written[#written + 1] = spliced
+    run.deferred = run.deferred + 1
+    local at = #run + 1
+    run[at] = id
+    run.records[at] = spliced
+    return true
   end
 
   -- What becomes of a target: "run", a state that it ends in, "D" for dropped, or nothing yet. `n`
@@ -267,6 +301,7 @@ local function mover(s)
     if due then
       local run = m.start(id, queue, level, due)
       run.deferred = run.deferred + 1
+      run.records[#run] = spliced
     end
     return true
   end
@@ -298,8 +333,9 @@ local function mover(s)
     if #gone > 0 then
       call("HDEL", deferred, unpack(gone))
       for i, record in ipairs(call("HMGET", jobs, unpack(gone))) do
-        if record and record:byte(1) ~= 82 then
-          move_on(gone[i], record, lane[gone[i]] .. ",", "")
+        local id = gone[i]
+        if record and not pass_on(id, record, lane[id]) and record:byte(1) ~= 82 then
+          move_on(id, record, lane[id] .. ",", "")
         end
       end
     end

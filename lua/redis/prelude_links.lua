@@ -68,6 +68,11 @@ local function linker()
     end
   end
 
+  -- Jobs that start are offered first (prelude_ends.lua).
+  function self.offer_to(offer)
+    s.offer = offer
+  end
+
   -- Another thing to do, as an item; or for an agent to do.
   function self.work(item)
     s.works[#s.works + 1] = item

@@ -1,6 +1,7 @@
 -- settle: in flight -> ended, dead, delayed, or pending again. One batch of one incarnation's
 -- verdicts.
--- ARGV: incarnation, how many verdicts, doubt "0"|"1", then six sections, each begun by its count:
+-- ARGV: incarnation, how many verdicts, doubt "0"|"1", then seven sections, each begun by its count
+-- (the last two may be missing):
 --   dropped: group ...                  ended, nothing is kept. A group: state, queue, n (1 or
 --                                       more), then n ids
 --   ended:   group ...                  a group: minute, state, queue, n, then id, record for each
@@ -10,8 +11,13 @@
 --   requeue: id, queue, level ...       handed back unstarted, to the front of its level
 --   replaced: id, token ...             goes on as what was staged under the token, in which the
 --                                       job itself comes first
+--   room:    queue ...                  not verdicts: for how many jobs the caller has room (its
+--                                       count), and the queues to take them from, in their order
+--                                       (all that follows)
 -- State and queue are what the jobs are counted under; the records name the same.
--- Returns how many were settled. Error: FENCED, and then nothing has changed.
+-- Returns how many were settled. Where links have started jobs that the caller has room for, and
+-- nothing waits in front of them, those are in flight with it: then it is a list, how many were
+-- settled, then id, record, ... of these. Error: FENCED, and then nothing has changed.
 -- doubt: not all of them may be in flight with the incarnation any more, as the batch was sent
 -- before, or fetched over an earlier link (from a master that is none now). Only those that are
 -- will be settled. Without doubt that is looked at only where the numbers do not match.
@@ -202,11 +208,16 @@ for _ = 1, next_count() or 0 do
     settled = settled + 1
   end
 end
+local reply = settled
 if engine then
+  local room = next_count() or 0
+  local caller = room > 0 and handover(incarnation, room, { unpack(ARGV, at) })
+  engine.offer_to(caller and caller.offer)
   engine.run()
+  reply = caller and caller.reply(settled) or settled
 end
 write_tallies()
 if settled < total then
   redis.pcall("HINCRBY", ns .. "fences", "late", total - settled)
 end
-return settled
+return reply

@@ -39,6 +39,7 @@ add("job.done verdict.ended settle.written", { scene = "late", how = "stop" })
 
 -- Workflows: what was accepted goes on, what was only staged is made again.
 add("graph.staged graph.accepted gather.answered job.gathered verdict.replaced", { load = "flow" })
+add("settle.handed", { load = "flow" })
 add("agent.advancing agent.advanced", { load = "flow" })
 
 -- A worker's end.

@@ -80,8 +80,10 @@ moil.task("flow", { bind = true }, function(self, i)
     ids[k] = i .. "-" .. k
     nodes[k + 2] = node("mark", ids[k], { ids[k] }, { open = 1, links = "hF" .. group .. " " })
   end
-  nodes[#nodes + 1] = node("mark", i .. "-head", { "head" },
-    { links = "NF" .. group .. " ", delay = 0.3 }) -- when the submission is over
+  nodes[#nodes + 1] = node("mark", i .. "-neck", { "neck" },
+    { open = 1, links = "NF" .. group .. " " })
+  nodes[#nodes + 1] = node("mark", i .. "-head", { "head" }, -- when the submission is over
+    { links = "nF" .. i .. "-neck ", delay = 0.3, extra = { linked = true } })
   core.submit { wid = tail, nodes = nodes, members = { { group, ids } } }
   return moil.result(tail):get { timeout = 60 }
 end)

@@ -35,6 +35,11 @@ describe("a settlement", function()
       { "end", "h", "H", 8, "qq" }))
   end)
 
+  it("ends with the room that its sender has, where it has any", function()
+    assert.same({ "inc", "0", "0", "0", "0", "0", "0", "0", "0", "3", "high", "low" },
+      (queue.settlement({}, "inc", 3)))
+  end)
+
   it("holds as many groups as verdicts", function()
     local verdicts = {}
     for i = 1, 250 do verdicts[i] = { "end", "id" .. i, "R", 1, "queue" .. i } end

@@ -111,14 +111,16 @@ end
 
 describe("a random workflow", function()
   local w
+  local room, handed = nil, {} -- what its worker has room for; what it was handed
 
   setup(function() w = world.new() end)
   teardown(function() w:stop() end)
 
   -- Ends one job, or more in one step, in some way.
   local function step(nodes)
-    local ids = w:fetch(math.random(4))
-    local sections = { ended = {}, dropped = {}, dead = {} }
+    local ids = #handed > 0 and handed or w:fetch(math.random(4))
+    local sections = { room = room and { math.random(room), "default" },
+      ended = {}, dropped = {}, dead = {} }
     for _, id in ipairs(ids) do
       local kind = math.random(6)
       local state = kind <= 4 and "SUCCESS" or "FAILURE"
@@ -134,7 +136,9 @@ describe("a random workflow", function()
       end
       sections[id] = state
     end
-    assert.equal(#ids, w:settle(sections))
+    local settled
+    settled, handed = world.handed(w:settle(sections))
+    assert.equal(#ids, settled)
     -- The sections are settled in this order, but all are ends before any link is followed.
     for _, name in ipairs { "dropped", "ended", "dead" } do
       for _, entry in ipairs(sections[name]) do
@@ -162,6 +166,7 @@ describe("a random workflow", function()
   local function run(seed)
     math.randomseed(seed)
     w:reset()
+    handed = {}
     local nodes, order = random_workflow()
     local has_revoking = false
     for _, node in pairs(nodes) do
@@ -202,5 +207,10 @@ describe("a random workflow", function()
     end
     run_all()
     w.shas = {}
+  end)
+
+  it("ends so too where the caller takes what starts", function()
+    room = 3
+    run_all()
   end)
 end)

@@ -106,7 +106,7 @@ end
 
 -- settle's ARGV from its sections, without the incarnation. dropped: ids, of queue "default", or
 -- groups {queue = , id, …}; ended: groups {minute = , {id, record}, …} of one queue and state.
--- doubt = true: not all may be in flight.
+-- doubt = true: not all may be in flight. room: {n, queues…}, for what its links start.
 function world.verdicts(sections)
   local argv, total = { 0, sections.doubt and 1 or 0 }, 0
   for _, name in ipairs { "dropped", "ended", "dead", "retry", "requeue", "replaced" } do
@@ -124,7 +124,16 @@ function world.verdicts(sections)
     end
   end
   argv[1] = total
+  add(argv, table.unpack(sections.room or {}))
   return table.unpack(argv)
+end
+
+-- Of settle's reply: how many were settled, and the ids of what was handed over.
+function world.handed(reply)
+  local ids = {}
+  if math.type(reply) then return reply, ids end
+  for i = 2, #reply, 2 do ids[#ids + 1] = reply[i] end
+  return reply[1], ids
 end
 
 function world:settle(sections, worker)

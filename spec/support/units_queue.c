@@ -275,8 +275,8 @@ static int add_verdict(lua_State *L, struct settlement *s, int entry) /* [-0, +0
     }
 }
 
-/* settlement({{kind, id, text, number}, …}, incarnation) -> the list of arguments, count, bytes,
- * and the code of the first one that did not fit */
+/* settlement({{kind, id, text, number}, …}, incarnation[, room]) -> the list of arguments, count,
+ * bytes, and the code of the first one that did not fit. The room is for jobs of "high", "low". */
 static int unit_settlement(lua_State *L)
 {
     struct url url = {.kind = URL_UNIX, .path = "/nowhere"};
@@ -286,6 +286,7 @@ static int unit_settlement(lua_State *L)
     struct broker b;
     int refused = 0;
 
+    lua_settop(L, 3);
     luaL_checkstack(L, 3000, NULL);
     moil_broker_init(&b, link, "moil", 1000);
     for (int i = 1; i <= (int)lua_rawlen(L, 1) && !refused; i++) {
@@ -293,7 +294,13 @@ static int unit_settlement(lua_State *L)
         refused = add_verdict(L, s, lua_gettop(L));
     }
     /* The link is down: nothing is sent, but the arguments are laid out. */
-    moil_settlement_send(s, &b, units_slice(L, 2), NULL, NULL);
+    const struct slice queues[] = {slice_str("high"), slice_str("low")};
+    moil_settlement_send(s, &b,
+                         &(struct settler_room){.incarnation = units_slice(L, 2),
+                                                .want = (unsigned)luaL_optinteger(L, 3, 0),
+                                                .queues = queues,
+                                                .count = 2},
+                         NULL, NULL);
     lua_newtable(L); /* … arguments */
     for (size_t i = 0; i < b.args.count; i++) {
         lua_pushlstring(L, b.args.argv[i], b.args.lens[i]);

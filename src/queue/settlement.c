@@ -39,6 +39,7 @@ struct settlement {
     size_t group_count;
     struct group groups[MOIL_BATCH_MAX];
     bool doubt;
+    unsigned linked;
 };
 
 struct settlement *moil_settlement_new(void)
@@ -63,6 +64,7 @@ void moil_settlement_clear(struct settlement *s)
 {
     s->count = s->group_count = 0;
     s->doubt = false;
+    s->linked = 0;
     moil_buffer_clear(&s->text);
 }
 
@@ -74,6 +76,11 @@ size_t moil_settlement_count(const struct settlement *s)
 size_t moil_settlement_bytes(const struct settlement *s)
 {
     return s->text.len;
+}
+
+unsigned moil_settlement_linked(const struct settlement *s)
+{
+    return s->linked;
 }
 
 static int add(struct settlement *s, enum verdict verdict, struct slice id, struct slice record,
@@ -123,8 +130,10 @@ static int add_ended(struct settlement *s, enum verdict verdict, struct slice id
 {
     int64_t group = group_of(s, verdict, how);
     int err = group < 0 ? MOIL_ENOMEM : add(s, verdict, id, record, group);
-    if (!err)
+    if (!err) {
         s->groups[group].count++;
+        s->linked += how->linked;
+    }
     return err;
 }
 
@@ -231,12 +240,12 @@ static void add_groups(struct args *a, const struct settlement *s, enum verdict 
     moil_args_set_int(a, at, n);
 }
 
-int moil_settlement_send(struct settlement *s, struct broker *b, struct slice incarnation,
+int moil_settlement_send(struct settlement *s, struct broker *b, const struct settler_room *room,
                          link_call_cb *cb, void *data)
 {
     struct args *a = &b->args;
     moil_args_clear(a);
-    moil_args_slice(a, incarnation);
+    moil_args_slice(a, room->incarnation);
     moil_args_int(a, (int64_t)s->count);
     moil_args_str(a, s->doubt ? "1" : "0");
     add_groups(a, s, VERDICT_DROP);
@@ -245,5 +254,10 @@ int moil_settlement_send(struct settlement *s, struct broker *b, struct slice in
     add_section(a, s, VERDICT_RETRY);
     add_section(a, s, VERDICT_REQUEUE);
     add_section(a, s, VERDICT_REPLACE);
+    if (room->want > 0) {
+        moil_args_int(a, room->want);
+        for (size_t i = 0; i < room->count; i++)
+            moil_args_slice(a, room->queues[i]);
+    }
     return moil_broker_eval(b, SCRIPT_SETTLE, cb, data);
 }

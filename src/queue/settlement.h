@@ -15,6 +15,16 @@ struct ending {
     struct slice queue;
     const char *state; /* a literal: SUCCESS, FAILURE, REVOKED or IGNORED */
     int64_t expires_min;
+    bool linked; /* its result goes to other jobs, so that others may start by it */
+};
+
+/* Whose verdicts they are, and for how many of the jobs that start by them it has room: those may
+ * come with the reply, as from a fetch of these queues (docs/protocol.md, "settle"). */
+struct settler_room {
+    struct slice incarnation;
+    unsigned want;
+    const struct slice *queues;
+    size_t count;
 };
 
 struct settlement *moil_settlement_new(void); /* NULL: out of memory */
@@ -22,6 +32,7 @@ void moil_settlement_free(struct settlement *s);
 void moil_settlement_clear(struct settlement *s); /* keeps the memory */
 size_t moil_settlement_count(const struct settlement *s);
 size_t moil_settlement_bytes(const struct settlement *s);
+unsigned moil_settlement_linked(const struct settlement *s); /* verdicts that are `linked` */
 
 /* Each returns 0 or MOIL_ENOMEM, and leaves the batch as it was on failure. */
 int moil_settlement_drop(struct settlement *s, struct slice id,
@@ -46,8 +57,9 @@ int moil_settlement_replace(struct settlement *s, struct slice id, struct slice 
  * over an earlier link. Redis then looks at each of them. */
 void moil_settlement_doubt(struct settlement *s);
 
-/* Sends the batch for this incarnation. MOIL_EFENCED in the callback: nothing was settled. */
-int moil_settlement_send(struct settlement *s, struct broker *b, struct slice incarnation,
+/* Sends the batch. MOIL_EFENCED in the callback: nothing was settled. The reply is a number, how
+ * many were; or, where jobs are handed over, a list that begins with it. */
+int moil_settlement_send(struct settlement *s, struct broker *b, const struct settler_room *room,
                          link_call_cb *cb, void *data);
 
 #endif

@@ -68,9 +68,10 @@ static unsigned ahead(const struct worker *w)
     return n > MOIL_FETCHER_AHEAD_MAX ? MOIL_FETCHER_AHEAD_MAX : (unsigned)n;
 }
 
-static void take(struct worker *w, const struct reply *pairs)
+/* id, record, …, from an index on. */
+static void take(struct worker *w, const struct reply *pairs, size_t first)
 {
-    for (size_t i = 0; i + 1 < moil_reply_count(pairs); i += 2)
+    for (size_t i = first; i + 1 < moil_reply_count(pairs); i += 2)
         moil_delivery_add(w, moil_reply_slice(moil_reply_at(pairs, i)),
                           moil_reply_slice(moil_reply_at(pairs, i + 1)));
 }
@@ -86,7 +87,7 @@ static void reclaimed(void *data, int err, const struct reply *reply)
         moil_worker_fenced(w);
     } else if (!err) {
         f->lost = moil_reply_count(reply) > 0; /* once more, until there is none */
-        take(w, reply);
+        take(w, reply, 0);
     }
 }
 
@@ -134,9 +135,48 @@ static void fetched(void *data, int err, const struct reply *reply)
         return;
     bool idle = !w->reserved;
     MOIL_CRASH_POINT_IF(pairs > 0, "fetch.answered");
-    take(w, reply);
+    take(w, reply, 0);
     MOIL_CRASH_POINT_IF(pairs > 0, "fetch.reserved");
     if (idle) /* at once, and not after the loop's next look at its sockets */
+        moil_worker_start_jobs(w);
+}
+
+/* Its jobs wait for its CPU. What starts now is better off with a worker that idles, which a token
+ * will wake. */
+static bool is_busy(const struct worker *w)
+{
+    return w->ready || w->reserved_count * w->average_s > MOIL_FETCHER_AHEAD_US / 1e6;
+}
+
+/* While the queues hold more than it takes, or it may not know what it holds, it asks by fetches
+ * alone. */
+unsigned moil_fetcher_make_room(struct fetcher *f, unsigned most, struct slice *order)
+{
+    struct worker *w = f->worker;
+    if (most == 0 || w->state != WORKER_SERVING || f->lost || f->reclaiming || w->dispute.open ||
+        is_closed(f) || is_busy(w) || (f->backlog && !f->empty) ||
+        !moil_lifetime_may_start(&w->lifetime))
+        return 0;
+    unsigned held = w->reserved_count + f->asked, target = free_slots(w) + ahead(w);
+    unsigned want = held < target ? target - held : 0;
+    if (want > most)
+        want = most;
+    if (want > 0)
+        moil_queues_order(&w->queues, drand48, order);
+    f->asked += want;
+    return want;
+}
+
+void moil_fetcher_handed(struct fetcher *f, unsigned want, const struct reply *reply)
+{
+    struct worker *w = f->worker;
+    f->asked -= want;
+    if (moil_reply_count(reply) < 3)
+        return;
+    bool idle = !w->reserved;
+    take(w, reply, 1);
+    MOIL_CRASH_POINT("settle.handed");
+    if (idle)
         moil_worker_start_jobs(w);
 }
 

@@ -5,7 +5,10 @@
  * times tell, in batches of which two or more are under way, so that fetching overlaps running.
  * When its queues are empty it waits in BLPOP on their wake lists and on the worker's inbox, and
  * asks once per MOIL_FETCHER_POLL_S without one. After a link that broke under a fetch it first
- * reclaims what that fetch may have taken. */
+ * reclaims what that fetch may have taken.
+ *
+ * A settle that may start other jobs asks for as many as there is room for, too: so the next step
+ * of a chain comes with the answer to the one before (settler.c). */
 #ifndef MOIL_WORKER_FETCHER_H
 #define MOIL_WORKER_FETCHER_H
 
@@ -56,6 +59,14 @@ void moil_fetcher_turn(struct fetcher *f);
 
 /* The queues may hold something again. */
 void moil_fetcher_wake(struct fetcher *f);
+
+/* For settler.c: for how many jobs, at most `most`, there is room that no fetch has asked for; they
+ * are asked for with this. `order`: the queues, in the order to ask them. */
+unsigned moil_fetcher_make_room(struct fetcher *f, unsigned most, struct slice *order);
+
+/* The answer to that: settle's; NULL: nothing came of it. Starts them where nothing else waits to
+ * start. */
+void moil_fetcher_handed(struct fetcher *f, unsigned want, const struct reply *reply);
 
 /* What was fetched could not start and went back: asks for nothing for a moment, or until a job has
  * ended. */

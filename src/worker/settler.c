@@ -17,6 +17,7 @@ struct batch {
     struct settlement *verdicts;
     unsigned long order;               /* of its making: jobs are given back in order */
     unsigned link;                     /* the worker's `links` then */
+    unsigned want;                     /* jobs that it asks for, while it is sent */
     char incarnation[MOIL_ID_LEN + 1]; /* whose verdicts they are */
 };
 
@@ -101,7 +102,7 @@ static int by_order(const struct batch *a, const struct batch *b)
 static void tell_late(const struct batch *b, const struct reply *reply)
 {
     size_t count = moil_settlement_count(b->verdicts);
-    int64_t settled = moil_reply_integer(reply);
+    int64_t settled = moil_reply_integer(moil_reply_count(reply) ? moil_reply_at(reply, 0) : reply);
     if (settled >= 0 && (size_t)settled < count)
         log_info("%zu of %zu verdicts changed nothing: their jobs were not in flight here any more",
                  count - (size_t)settled, count);
@@ -127,33 +128,58 @@ static double delay_after(struct settler *s, int err, const struct batch *b, str
     return seconds;
 }
 
+static void acknowledged(struct settler *s, struct batch *b)
+{
+    put_spare(s, b);
+    s->refusals = 0;
+    s->worker->retry.repeat = RETRY_S;
+    s->answered = true;
+}
+
+/* A flushed cache is cured by sending again; the rest needs time. */
+static void unanswered(struct settler *s, struct batch *b, int err, struct slice why)
+{
+    struct worker *w = s->worker;
+    moil_settlement_doubt(b->verdicts);
+    DL_INSERT_INORDER(s->closed, b, by_order);
+    if (err != MOIL_ENOSCRIPT) {
+        w->retry.repeat = delay_after(s, err, b, why);
+        ev_timer_again(w->loop, &w->retry);
+    }
+}
+
 static void sent_cb(void *data, int err, const struct reply *reply)
 {
     struct batch *b = data;
     struct settler *s = b->settler;
     struct worker *w = s->worker;
+    bool ours = strcmp(b->incarnation, w->incarnation) == 0;
+    unsigned want = b->want;
     s->sent--;
     MOIL_CRASH_POINT_IF(!err, "settle.answered");
-    if (!err || err == MOIL_EFENCED || strcmp(b->incarnation, w->incarnation) != 0) {
-        bool ours = strcmp(b->incarnation, w->incarnation) == 0;
-        if (!err)
-            tell_late(b, reply);
-        put_spare(s, b);
-        s->refusals = 0;
-        w->retry.repeat = RETRY_S;
-        s->answered = true;
-        if (err == MOIL_EFENCED && ours)
-            moil_worker_fenced(w);
-    } else {
-        moil_settlement_doubt(b->verdicts);
-        DL_INSERT_INORDER(s->closed, b, by_order);
-        if (err != MOIL_ENOSCRIPT) { /* a flushed cache is cured by sending again; the rest needs
-                                        time */
-            w->retry.repeat = delay_after(s, err, b, moil_reply_slice(reply));
-            ev_timer_again(w->loop, &w->retry);
-            return;
-        }
-    }
+    if (!err)
+        tell_late(b, reply);
+    if (!err || err == MOIL_EFENCED || !ours)
+        acknowledged(s, b);
+    else
+        unanswered(s, b, err, moil_reply_slice(reply));
+    if (err == MOIL_EFENCED && ours)
+        moil_worker_fenced(w);
+    moil_fetcher_handed(&w->fetcher, want, err || !ours ? NULL : reply);
+}
+
+static int send(struct settler *s, struct batch *b)
+{
+    struct worker *w = s->worker;
+    struct slice order[MOIL_QUEUES_MAX];
+    b->want = strcmp(b->incarnation, w->incarnation) != 0
+                  ? 0
+                  : moil_fetcher_make_room(&w->fetcher, moil_settlement_linked(b->verdicts), order);
+    struct settler_room room = {slice_str(b->incarnation), b->want, order, w->queues.count};
+    int err = moil_settlement_send(b->verdicts, &w->broker, &room, sent_cb, b);
+    if (err)
+        moil_fetcher_handed(&w->fetcher, b->want, NULL);
+    return err;
 }
 
 void moil_settler_flush(struct settler *s)
@@ -166,13 +192,16 @@ void moil_settler_flush(struct settler *s)
         struct batch *b = s->closed;
         if (b->link != w->links)
             moil_settlement_doubt(b->verdicts);
-        int err =
-            moil_settlement_send(b->verdicts, &w->broker, slice_str(b->incarnation), sent_cb, b);
-        if (err)
+        if (send(s, b))
             return;
         DL_DELETE(s->closed, b);
         s->sent++;
     }
+}
+
+bool moil_settler_is_due(const struct settler *s, unsigned left)
+{
+    return s->open && s->sent == 0 && moil_settlement_linked(s->open->verdicts) >= left;
 }
 
 void moil_settler_void(struct settler *s)

@@ -39,6 +39,10 @@ struct settlement *moil_settler_batch(struct settler *s, size_t bytes);
 /* Sends what there is, as far as the link takes it. */
 void moil_settler_flush(struct settler *s);
 
+/* Half of what was to run has ended, jobs wait for it, and Redis is idle: it is better sent now
+ * than with the `left` that are still to start, so that Redis and the worker work side by side. */
+bool moil_settler_is_due(const struct settler *s, unsigned left);
+
 /* Forgets everything unsent: this incarnation was fenced, its verdicts are void. */
 void moil_settler_void(struct settler *s);
 

@@ -101,7 +101,7 @@ static void end_with(struct delivery *d, const char *state, struct slice value)
     struct settlement *batch = batch_for(d, text->len);
     if (batch && !text->failed)
         moil_settlement_end(batch, d->job.id, moil_buffer_slice(text),
-                            &(struct ending){d->job.queue, state, minute});
+                            &(struct ending){d->job.queue, state, minute, d->envelope.linked});
     MOIL_CRASH_POINT("verdict.ended");
     ended(d);
 }
@@ -111,7 +111,7 @@ static void drop(struct delivery *d, const char *state)
 {
     struct settlement *batch = batch_for(d, 0);
     if (batch)
-        moil_settlement_drop(batch, d->job.id, &(struct ending){d->job.queue, state, 0});
+        moil_settlement_drop(batch, d->job.id, &(struct ending){d->job.queue, state, 0, false});
     MOIL_CRASH_POINT("verdict.dropped");
     ended(d);
 }

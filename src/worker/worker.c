@@ -156,7 +156,8 @@ void moil_worker_start_jobs(struct worker *w)
     int64_t end_us = may_start(w) ? moil_clock_monotonic_us() + TURN_US : 0;
     for (unsigned n = 1; n <= MOIL_BATCH_MAX && may_start(w); n++) {
         moil_delivery_start(w, w->reserved);
-        if (n % CLOCK_EVERY == 0 && moil_clock_monotonic_us() >= end_us)
+        if (n % CLOCK_EVERY == 0 && (moil_clock_monotonic_us() >= end_us ||
+                                     moil_settler_is_due(&w->settler, w->reserved_count)))
             break;
     }
 }
