@@ -23,6 +23,21 @@ local known = { timeout = true, propagate = true }
 
 local from_shape
 
+-- A group without members, or is it none?
+local function check_empty(id)
+  local task = result.info({ id = id }).task
+  if task ~= "moil.group" and task ~= "moil.collect" then
+    errors.bad("moil.group_result: %s is no group, but a job of %s", id, task)
+  end
+end
+
+-- How many members it has, and how many ends it still waits for.
+local function counts_of(id)
+  local total, open = core.gather(id, 0, 1, "s")
+  if total == 0 then check_empty(id) end
+  return total, open
+end
+
 -- The ids of its members with their states, or values too: for i, id, state, text in …
 local function each_member(id, what)
   local from, at, total, ids, states, values = 0, 0, math.huge, {}, nil, nil
@@ -32,6 +47,7 @@ local function each_member(id, what)
       if from >= total then return nil end
       local _
       total, _, ids, states, values = core.gather(id, from, CHUNK, what)
+      if total == 0 then check_empty(id) end
       if #ids == 0 then return nil end
     end
     at = at + 1
@@ -151,17 +167,6 @@ function values_of(id, deadline)
   return list
 end
 
-local function all_values(self, deadline)
-  local list = values_of(self.id, deadline)
-  if #list == 0 then -- of a group without members, or is it none?
-    local task = self:info().task
-    if task ~= "moil.group" and task ~= "moil.collect" then
-      errors.bad("moil.group_result: %s is no group, but a job of %s", self.id, task)
-    end
-  end
-  return list
-end
-
 ---Waits until all members have ended, and gives their results in order. A null is moil.null.
 ---@param given? { timeout?: number, propagate?: boolean } propagate = false: failures do not raise,
 ---but stand in the list as { error = … }
@@ -173,7 +178,7 @@ function group:join(given)
   if given.propagate ~= false then
     result.get(self, { timeout = left(deadline) })
   end
-  return all_values(self, deadline)
+  return values_of(self.id, deadline)
 end
 
 ---The same as join; with propagate = false a failure is returned behind nil.
@@ -185,7 +190,7 @@ function group:get(given)
   given, deadline = check(self, given, "result:get")
   local _, err = result.get(self, { timeout = left(deadline), propagate = given.propagate })
   if err then return nil, err end
-  return all_values(self, deadline)
+  return values_of(self.id, deadline)
 end
 
 ---Goes through the results in order, each as soon as it and those before it are there.
@@ -209,13 +214,13 @@ end
 ---How many members there are.
 ---@return integer
 function group:count()
-  return (core.gather(self.id, 0, 1, "s"))
+  return (counts_of(self.id))
 end
 
 ---How many members have ended, in whatever way.
 ---@return integer
 function group:completed_count()
-  local total, open = core.gather(self.id, 0, 1, "s")
+  local total, open = counts_of(self.id)
   if open > 0 then return total - open end
   local ended = 0
   for _, id, state in each_member(self.id, "s") do

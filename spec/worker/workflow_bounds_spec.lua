@@ -157,3 +157,27 @@ describe("adding to a group", function()
     assert.matches("has ended, or is none", err.message)
   end)
 end)
+
+describe("the handle of a group by the id of a plain job", function()
+  it("says that it is none, whatever is asked", function()
+    local plain = moil.send("add", { 1 })
+    local none, empty = moil.group_result(plain.id), moil.group({}):delay()
+    local asked = {
+      join = function(r) return #r:join(WAIT) end,
+      count = function(r) return r:count() end,
+      completed_count = function(r) return r:completed_count() end,
+      children = function(r) return #r.children end,
+      iterate = function(r)
+        local count = 0
+        for _ in r:iterate() do count = count + 1 end
+        return count
+      end,
+    }
+    for name, ask in pairs(asked) do
+      local ok, err = pcall(ask, none)
+      assert.is_false(ok, name)
+      assert.matches("is no group, but a job of add", err.message)
+      assert.equal(0, ask(moil.group_result(empty.id)))
+    end
+  end)
+end)
