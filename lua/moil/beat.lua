@@ -124,7 +124,7 @@ local function put(name, plain, expect, from_start)
   return answer.outcome
 end
 
--- The point in time that is so many seconds from now by Redis's clock, which is the one that counts.
+-- The point in time that is so many seconds from now by Redis's clock, which is what counts.
 local function from_now(name, countdown)
   return decode(core.beat_list(name)).now + countdown
 end
