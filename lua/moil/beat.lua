@@ -95,6 +95,9 @@ local function to_plain(fields, name)
     if type(key) ~= "string" then
       errors.bad("%s: takes a table of fields, such as { task = \"t\", every = 5 }", who)
     end
+    if type(value) == "number" and (value ~= value or math.abs(value) == math.huge) then
+      errors.bad("%s: %s is no finite number", who, key)
+    end
     plain[key] = value
   end
   if type(plain.task) == "table" and core.is_name(plain.task.name) then
@@ -122,11 +125,6 @@ local function put(name, plain, expect, from_start)
     errors.bad("beat entry \"%s\": it is never due from now on: %s", name, answer.when)
   end
   return answer.outcome
-end
-
--- The point in time that is so many seconds from now by Redis's clock, which is what counts.
-local function from_now(name, countdown)
-  return decode(core.beat_list(name)).now + countdown
 end
 
 ---The handle of an entry by its name. Asks nobody.
@@ -256,13 +254,15 @@ end
 ---The last ticks, the newest first: name, due_at, fired_at, outcome, id.
 ---@param name? string      of one entry; of all when not said
 ---@param limit? integer    at most 1,000
----@return table[]
+---@return table[]          raises UnknownEntry: neither an entry nor a tick has that name
 function beat.history(name, limit)
   if name ~= nil then check_name(name) end
   if limit ~= nil and (math.type(limit) ~= "integer" or limit < 1) then
     errors.bad("moil.beat.history: the limit must be a whole number, 1 or more")
   end
-  return decode(core.beat_history(name, nil, nil, nil, nil, limit or 0))
+  local ticks = decode(core.beat_history(name, nil, nil, nil, nil, limit or 0))
+  if name and #ticks == 0 and not find(name) then unknown(name) end
+  return ticks
 end
 
 local NEXT_OPTIONS <const> = { n = true, from = true }
@@ -355,7 +355,7 @@ function beat.schedule(task, when, args, given)
   local name = fields.name or fields.id or core.uuid()
   fields.name, fields.id = nil, nil
   fields.task, fields.args, fields.every, fields.max_runs = task, args, interval, repeats
-  fields.start = eta or from_now(check_name(name), countdown)
+  fields.start = eta or decode(core.beat_list(check_name(name))).now + countdown
   return beat.add(name, fields, true)
 end
 
@@ -395,8 +395,9 @@ end
 function entry:reschedule(when)
   local countdown, eta, wrong = time.due(when)
   if wrong then errors.bad("beat entry \"%s\": the time %s", self.name, wrong) end
-  local point = eta or from_now(self.name, countdown)
-  local old = self:info().entry
+  local page = decode(core.beat_list(self.name))
+  local found = page.entries[1] or unknown(self.name)
+  local old, point = found.entry, eta or page.now + countdown
   if not old then errors.bad("beat entry \"%s\" is one of a file: change it there", self.name) end
   return change(self.name, old.at and { at = point } or { start = point }, true)
 end

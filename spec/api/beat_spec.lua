@@ -148,7 +148,38 @@ describe("moil_beat_remove and moil_beat_pause", function()
   end)
 end)
 
+describe("each function that takes an entry's name", function()
+  it("refuses one that is none", function()
+    c("beat_put", "e", '{"task":"t","every":5}')
+    for _, name in ipairs { "-", "", "a b", ("x"):rep(201), "\1" } do -- "-": NULL
+      for _, call in ipairs { { "beat_put", '{"task":"t","every":5}' }, { "beat_remove" },
+        { "beat_change", "{}" }, { "beat_change", '{"every":6}' }, { "beat_pause", "1" },
+        name ~= "-" and { "beat_history", "0" } or nil } do
+        local status, sentence = c(call[1], name, call[2])
+        assert.equal(INVALID, status, call[1] .. " " .. name)
+        assert.equal("a beat entry's name is 1 to 200 printable ASCII characters without space",
+          sentence)
+      end
+    end
+    assert.same({ 1, 5 }, { #list(), list()[1].entry.every })
+  end)
+end)
+
 describe("moil_beat_list and moil_beat_history", function()
+  it("tell an entry without ticks from none", function()
+    c("beat_put", "e", '{"task":"t","every":5}')
+    redis:call("HSET", "{moil}:ticks", "file", "1700000000123 7 0 job-7 900 - -")
+    redis:call("LPUSH", "{moil}:beat_history", "1700000000000 1700000000123 job-7 fired gone")
+    for _, name in ipairs { "e", "file" } do
+      local status, _, text = c("beat_history", name, "0")
+      assert.same({ 0, "[]" }, { status, text })
+    end
+    assert.matches("job%-7", select(3, c("beat_history", "gone", "0")))
+    local status, sentence = c("beat_history", "nosuch", "0")
+    assert.equal(UNKNOWN, status)
+    assert.matches('no beat entry "nosuch"', sentence)
+  end)
+
   it("list by name, those of files too", function()
     for _, name in ipairs { "c", "a", "b" } do
       c("beat_put", name, '{"task":"t","every":5}')
@@ -209,6 +240,5 @@ describe("moil_beat_list and moil_beat_history", function()
     assert.same({ all[1] }, history("-", 1))
     assert.same({ all[1], all[3] }, history("a", 0))
     assert.same({ all[1] }, history("a", 1))
-    assert.same({}, history("c", 0))
   end)
 end)

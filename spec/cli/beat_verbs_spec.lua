@@ -191,6 +191,9 @@ describe("moil beat", function()
     assert.matches("^ENTRY +DUE +FIRED +OUTCOME +ID\nf .*skipped_overlap",
       prints("beat", "history"))
     refused(2, "a beat entry's name", "beat", "history", "a b")
+    refused(5, 'no beat entry "nosuch"', "beat", "history", "nosuch")
+    prints("beat", "add", "quiet", "--task", "t", "--every", "3600")
+    assert.equal("no ticks yet\n", prints("beat", "history", "quiet"))
     refused(2, "%-%-count", "beat", "history", "-n", "0")
   end)
 

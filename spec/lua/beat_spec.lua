@@ -117,6 +117,15 @@ describe("moil.beat", function()
     assert.same({ "0", "a", "b" }, names)
   end)
 
+  it("names the entry and the field of a number that is none", function()
+    for _, value in ipairs { 0 / 0, math.huge, -math.huge } do
+      bad('^beat entry "noon": every is no finite number$', moil.beat.add, "noon",
+        { task = "t", every = value })
+      bad('^beat entry "next": at is no finite number$', moil.beat.next, { task = "t", at = value })
+    end
+    assert.equal(0, #driver.asked)
+  end)
+
   it("works out the next times of fields", function()
     assert.same({ 1.5 }, moil.beat.next({ task = "t", every = 5 }, { n = 3, from = 1900000000 }))
     local ask, entry = asked()
@@ -230,7 +239,7 @@ describe("moil.cancel and moil.reschedule", function()
 
   it("give an entry of a file no other time", function()
     driver.answers.reschedule = { fail = { "UnknownJob", "no job" } }
-    driver.answers.beat = { '{"cursor":"0","entries":[{"name":"e","source":"file"}]}' }
+    driver.answers.beat = { '{"cursor":"0","now":1.5,"entries":[{"name":"e","source":"file"}]}' }
     for _, reschedule in ipairs { moil.reschedule, function(name, when)
       return moil.beat.entry(name):reschedule(when)
     end } do

@@ -56,6 +56,16 @@ static json_t *ask_json(struct moil_client *c, const struct vm_beat *ask, int *s
     return answer;
 }
 
+/* NULL is a name that is wrong, too; the rest is the request's to check. */
+static int check_name(struct moil_client *c, const char *name)
+{
+    if (name && moil_name_is_valid(slice_str(name)))
+        return 0;
+    return moil_client_fail(
+        c, MOIL_STATUS_INVALID,
+        "a beat entry's name is 1 to 200 printable ASCII characters without space");
+}
+
 static int no_entry(struct moil_client *c, const char *name)
 {
     return moil_client_fail(c, MOIL_STATUS_UNKNOWN,
@@ -112,7 +122,7 @@ int moil_beat_begin(moil_client *c, const char *name, const char *json)
 /* The entry of that name as it is listed; NULL with the status set. */
 static json_t *find(struct moil_client *c, const char *name, int *status)
 {
-    struct vm_beat ask = {.verb = VM_BEAT_LIST, .name = slice_str(name ? name : "")};
+    struct vm_beat ask = {.verb = VM_BEAT_LIST, .name = slice_str(name)};
     json_t *answer = ask_json(c, &ask, status);
     json_t *entry = json_incref(json_array_get(json_object_get(answer, "entries"), 0));
     json_decref(answer);
@@ -167,9 +177,9 @@ static int change(struct moil_client *c, const char *name, json_t *fields)
 
 int moil_beat_change(moil_client *c, const char *name, const char *json)
 {
-    int status = CLASH;
+    int wrong = check_name(c, name), status = wrong ? wrong : CLASH;
     json_t *fields = json ? json_loads(json, JSON_ALLOW_NUL, NULL) : NULL;
-    if (!json_is_object(fields))
+    if (!wrong && !json_is_object(fields))
         status = moil_client_fail(c, MOIL_STATUS_INVALID,
                                   "what changes in a beat entry is given as a JSON object");
     for (int i = 0; i < 100 && status == CLASH; i++)
@@ -269,14 +279,31 @@ int moil_now(moil_client *c, double *seconds)
     return status;
 }
 
+/* Whether there is an entry of that name, of run time or of a file: 0, or a status. */
+static int check_known(struct moil_client *c, const char *name)
+{
+    int status;
+    struct vm_beat ask = {.verb = VM_BEAT_LIST, .name = slice_str(name)};
+    json_t *answer = ask_json(c, &ask, &status);
+    if (!status && json_array_size(json_object_get(answer, "entries")) == 0)
+        status = no_entry(c, name);
+    json_decref(answer);
+    return status;
+}
+
 int moil_beat_history(moil_client *c, const char *name, size_t limit, char **json)
 {
     struct buffer text;
+    int wrong = name ? check_name(c, name) : 0;
+    if (wrong)
+        return wrong;
     struct vm_beat ask = {.verb = VM_BEAT_HISTORY,
                           .name = slice_str(name ? name : ""),
                           .limit = limit < 1000 ? (int64_t)limit : 1000};
     moil_buffer_init(&text);
     int status = moil_client_beat(c, &ask, &text);
+    if (!status && name && slice_is(moil_buffer_slice(&text), "[]"))
+        status = check_known(c, name);
     if (!status && !(*json = moil_buffer_take(&text, NULL)))
         status = moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
     moil_buffer_fini(&text);

@@ -253,7 +253,8 @@ MOIL_API int moil_beat_list(moil_client *client, char **json);
 
 /* The last ticks, of one entry or (NULL) of all, the newest first, at most `limit` (0: all that are
  * kept, 1,000): [{"name", "due_at", "fired_at", "outcome": "fired", "skipped_overlap" or
- * "skipped_late", "id"}]. *json: moil_free. */
+ * "skipped_late", "id"}]. MOIL_STATUS_UNKNOWN: neither an entry nor a tick has that name. *json:
+ * moil_free. */
 MOIL_API int moil_beat_history(moil_client *client, const char *name, size_t limit, char **json);
 
 /* --- runtime ---------------------------------------------------------------------------------- */
