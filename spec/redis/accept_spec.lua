@@ -197,6 +197,29 @@ describe("accept", function()
       end
     end)
 
+    it("releases a list with one link, held until somebody lets go", function()
+      for _, ends in ipairs { "well", "badly", "dropped" } do
+        w:reset()
+        w:accept { nodes = { { "before", links = ends == "dropped" and "l-x " or "nFx " },
+          { "x", plan = "1" } } }
+        w:accept { nodes = { { "g", plan = "2", task = "moil.group", links = "k-x w-list " },
+          { "a", plan = "1", links = "mWg " }, { "b", plan = "1", links = "mWg " } },
+          members = { { "g", "a", "b" }, { "list", "a", "b" } }, deps = { { "x", "NFlist" } } }
+        assert.equal("DFlist ", w:hash("links").x)
+        assert.equal("1", w:hash("held").x)
+        w:run("before", ends ~= "dropped" and "1")
+        if ends ~= "dropped" then w:run("x", ends == "well" and "2") end
+        assert.same(ends == "well" and { "a", "b" } or {}, w:fetch(9))
+        if ends == "well" then
+          assert.equal("1", w:hash("held").x)
+          for _, id in ipairs { "a", "b" } do w:finish(id, "3") end
+        end
+        assert.equal(ends == "well" and "SUCCESS" or "FAILURE", (w:ended "g"))
+        assert.same({ {}, {}, {} }, { w:hash "held", w:hash "links", w:hash "deferred" })
+        assert.is_true(w:key("TTL", "members:list") > 0)
+      end
+    end)
+
     it("leaves the links that they had", function()
       w:accept { nodes = { { "b", plan = "1" }, { "a", links = "sFb " } } }
       w:accept { nodes = { { "c", plan = "1" } }, deps = { { "a", "nFc" } } }

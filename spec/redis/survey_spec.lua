@@ -100,11 +100,11 @@ describe("survey", function()
   it("lists what waits, and the ends that are to come", function()
     w:accept { nodes = { { "g", plan = "2 f", task = "moil.group", links = "k-x w-g " },
       { "m1", plan = "1", links = "mFg " }, { "m2", plan = "1", links = "hFg " },
-      { "a", links = "SFg eFx " } }, members = { { "g", "m1", "m2" } } }
+      { "a", links = "SFg eFx DFg " } }, members = { { "g", "m1", "m2" } } }
     local _, listed = survey "deferred"
     assert.same({ "1", "1", "2", "g", "m1", "m2" }, listed)
     local _, targets, suspects = survey "links"
-    assert.same({ { "g", "g", "m1", "m2", "x" }, {} }, { targets, suspects })
+    assert.same({ { "g", "g", "m1", "m1", "m2", "m2", "x" }, {} }, { targets, suspects })
     w:key("HSET", "links", "ghost", "nFg ")
     _, _, suspects = survey "links"
     assert.same({ "ghost" }, suspects)

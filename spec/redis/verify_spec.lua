@@ -59,6 +59,9 @@ describe("verify", function()
       { "m1", plan = "1", links = "mFg " }, { "m2", plan = "1", links = "mFg " },
       { "a", links = "SFg " } }, members = { { "g", "m1", "m2" } } }
     assert.same({ 3 }, verify("m1", "deferred", "m2", "deferred", "g", "deferred"))
+    w:accept { nodes = { { "d1", plan = "1" }, { "d2", plan = "1" } },
+      members = { { "list", "d1", "d2" } }, deps = { { "x", "NFlist" } } }
+    assert.same({ 2 }, verify("d1", "deferred", "d2", "deferred"))
   end)
 
   it("knows who holds a result whose time has come", function()
