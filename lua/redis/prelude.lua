@@ -150,6 +150,25 @@ local function place_of(record)
   return record:match("^J1 (%S+) (%d) ")
 end
 
+-- The `extra` of a J record, and where it begins; nil where the record is damaged.
+local function extra_of(record)
+  local args, kwargs, extra, at = record:match("^J1 [^\n]* (%d+) (%d+) (%d+)\n()")
+  local first = at and at + args + kwargs
+  return first and record:sub(first, first + extra - 1), first
+end
+
+-- What a J record's `extra` says of an option, a number or a word; nil where it says nothing. No
+-- more of it is read, but that names within the objects in it, as in headers, are not meant.
+local function option_of(record, name)
+  local extra, pattern = extra_of(record) or "", '"' .. name .. '":([%w.]+)'
+  if extra:find("{", 2, true) and extra:find(pattern) then
+    extra = extra:sub(2):gsub("\\.", "__"):gsub('"[^"]*"', function(text)
+      return (text:gsub("[{}]", "_"))
+    end):gsub("%b{}", "")
+  end
+  return extra:match(pattern)
+end
+
 -- Jobs that are due, by place: { queue, level, ids, records = }, in the order in which the places
 -- come first; and how many jobs those are. Where a record is damaged or missing, `bury(id, record)`
 -- is called, or, without that, those before it are all. Jobs of one place often follow each other:

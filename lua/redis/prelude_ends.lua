@@ -101,12 +101,9 @@ local function mover(s)
   end
 
   -- The minute at which the result of a job expires that ends without a worker, "0" for never: what
-  -- its sender said in `extra`, of which no more is read, else a day.
+  -- its sender said, else a day.
   local function expiry_of(record)
-    local args, kwargs, extra, at =
-      record:match("^J1 %S+ %S+ %S+ %S+ %S+ %S+ %S+ (%d+) (%d+) (%d+)\n()")
-    local first = at and at + args + kwargs
-    local ttl = at and record:sub(first, first + extra - 1):match('"result_ttl":([%w.]+)')
+    local ttl = option_of(record, "result_ttl")
     if ttl == "false" then
       return "0"
     end

@@ -76,6 +76,20 @@ local function unfolder(engine)
     end
   end
 
+  -- Its worker is to settle a job with its value, whatever was said about its result, as others may
+  -- ask for it: `linked` goes into its `extra`. One that is in flight was read before.
+  local function want(id, record)
+    local extra, first = extra_of(record)
+    local rest = extra == "" and "}" or extra and extra:match("^{%s*(.+)$")
+    if not rest or extra:find('^{"linked":true') then
+      return
+    end
+    local anew = '{"linked":true' .. (rest == "}" and "" or ",") .. rest
+    local line = record:find("\n", 1, true)
+    call("HSET", jobs, id, record:sub(1, line - 1):gsub("%d+$", #anew)
+      .. record:sub(line, first - 1) .. anew .. record:sub(first + #extra))
+  end
+
   -- The links that a batch puts on jobs that are there already. `n` becomes `d`, `N` `D`: whoever
   -- waits so is no part of that job's own workflow.
   local function attach_all(batch)
@@ -84,6 +98,7 @@ local function unfolder(engine)
       local record = call("HGET", jobs, id)
       if record and record:byte(1) ~= 82 then
         attach(id, link)
+        want(id, record)
       elseif record then
         engine.add({ id = id, state = record:find("^R1 SUCCESS ") and "S" or "F", record = record,
           kept = true, guest = true, links = link .. " " })

@@ -63,12 +63,10 @@ local function length_of(record)
   return head and #head + args + kwargs + extra or #record
 end
 
--- The bound that the job's sender knew of its task (it stands in `extra`, of which no more is
--- read), else the one that its worker knew, else the agent's.
+-- The bound that the job's sender knew of its task, else the one that its worker knew, else the
+-- agent's.
 local function crashes_allowed(record)
-  local _, extra = record:match("^J1 [^\n]* (%d+) (%d+)\n")
-  local length = length_of(record)
-  local own = record:sub(length - extra + 1, length):match('"max_deliveries":(%d+)')
+  local own = option_of(record, "max_deliveries")
   return tonumber(own) or tonumber(by_task) or tonumber(ARGV[2])
 end
 

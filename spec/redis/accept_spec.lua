@@ -167,6 +167,27 @@ describe("accept", function()
       assert.same({}, w:hash "held")
     end)
 
+    it("has their workers send their results, whatever was said about them", function()
+      local function told(extra)
+        w:reset()
+        w:accept { nodes = { { "x", extra = extra, args = '["{}",1]' } } }
+        for i = 1, 2 do
+          local id = "w" .. i
+          w:accept { nodes = { { id, plan = "1" } }, deps = { { "x", "nF" .. id } } }
+        end
+        assert.equal('["{}",1]', w:args "x")
+        local record = w:key("HGET", "jobs", "x")
+        local size = tonumber(record:match(" (%d+)\n"))
+        local text = record:match('\n%["{}",1%](.*)$')
+        assert.equal(size, #text)
+        return text
+      end
+      assert.equal('{"linked":true}', told "")
+      assert.equal('{"linked":true}', told "{}")
+      assert.equal('{"linked":true,"result_ttl":0}', told '{"result_ttl":0}')
+      assert.equal('{"linked":true,"result_ttl":0}', told '{"linked":true,"result_ttl":0}')
+    end)
+
     it("fails, or not, as they do", function()
       for policy, state in pairs { F = "FAILURE", R = "REVOKED" } do
         w:reset()

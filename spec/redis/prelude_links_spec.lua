@@ -415,5 +415,20 @@ describe("the end of a job", function()
       assert.equal(1, w:eval("delete", "g"))
       assert.equal(0, w:key("EXISTS", "members:g", "workflow:g"))
     end)
+
+    it("keeps a result as its sender said, not as a header of that name", function()
+      for i, headers in ipairs { '{"result_ttl":5}', '{"a":{"b":"}\\"}"},"result_ttl":5}',
+        '{"x":"\\"result_ttl\\":5"}' } do
+        for j, own in ipairs { '"result_ttl":600', '"retry":[{}]' } do
+          local id = ("g%d%d"):format(i, j)
+          w:accept { nodes = { { id, task = "moil.group",
+            extra = '{"headers":' .. headers .. "," .. own .. "}" } } }
+          local record = w:key("HGET", "jobs", id)
+          local seconds = record:match("^R1" .. (" %S+"):rep(8) .. " (%d+)") * 60
+            - w:now_ms() // 1000
+          assert.is_true(math.abs(seconds - (j == 1 and 630 or 86430)) < 100, record)
+        end
+      end
+    end)
   end)
 end)
