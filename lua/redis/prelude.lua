@@ -313,8 +313,8 @@ end
 
 -- The state of a beat entry, in `ticks`: the due time it has come to, how often it ran, "1" when it
 -- is paused, the id of its last job or "-", when it was first seen, its version ("-": an entry of a
--- file) and what schedulers made of the timing of a file's entry ("-": of run time). nil when it
--- was never seen.
+-- file) and what schedulers made of the timing of a file's entry (of run time: the state of the
+-- file's whose place it takes, or "-"). nil when it was never seen.
 local function beat_state(name)
   local last, runs, paused, id, first, version, timing = (call("HGET", ns .. "ticks", name) or "")
     :match("^(%S+) (%d+) ([01]) (%S+) (%d+) (%S+) (%S+)$")
@@ -332,6 +332,21 @@ end
 local function beat_from_now(state, now)
   local last = tonumber(state.last)
   return string.format("%.0f", last > now + 60000 and now or math.max(now, last))
+end
+
+-- What a file's entry had come to, as the TIMING of the run-time entry that takes its place.
+local function held_state(s)
+  return table.concat({ string.format("%d", s.runs), s.paused, s.first, s.timing, s.id }, "|")
+end
+
+-- A run-time entry is gone, whose state that was: a file's goes on from now with what it had come
+-- to.
+local function give_back_state(name, s)
+  local runs, paused, first, timing, id = s.timing:match("^(%d+)|([01])|(%d+)|([^|]+)|(%S+)$")
+  if runs then
+    write_beat_state(name, { last = string.format("%.0f", now_ms()), runs = tonumber(runs),
+      paused = paused, id = id, first = first, version = "-", timing = timing })
+  end
 end
 
 -- Entries have changed: a new version, which `promote` tells every agent, and a token for one that

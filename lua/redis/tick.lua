@@ -5,8 +5,8 @@
 -- "anew": nothing, timing
 -- seen: the LAST_DUE that the caller knows, or "-" (never seen). due: ms since the epoch. version:
 -- of the run-time entry that the caller knows, or "-" for an entry of a file. final: nothing falls
--- due after this. timing: what tells a file entry's timing from another, without space; "-" for one
--- of run time. action:
+-- due after this. timing: what tells a file entry's timing from another, with neither space nor |;
+-- "-" for one of run time. action:
 --   fire  enqueues the job and moves LAST_DUE to due
 --   late  moves LAST_DUE to due: this one is too old to run
 --   seen  first sight of the entry: LAST_DUE is due, or now where that is 0
@@ -17,8 +17,8 @@
 -- enqueued; "early": due is still to come by Redis's clock; "stale": LAST_DUE is not what was seen;
 -- "changed": that is not its version, or a run-time entry stands in the place of a file's; "gone":
 -- there is no such run-time entry; "done": it ran max_runs times.
--- A run-time entry whose last tick this was is taken away; one of a file keeps its state, so that
--- it does not run again.
+-- A run-time entry whose last tick this was is taken away, and a file's in whose place it was goes
+-- on from now; one of a file keeps its state, so that it does not run again.
 local name, seen, due, version, action = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local max_runs, now, now_us = tonumber(ARGV[7]), now_ms_us()
 local now_text = string.format("%.0f", now)
@@ -40,6 +40,7 @@ local function finish()
   if version ~= "-" then
     call("HDEL", ns .. "beat", name)
     call("HDEL", ns .. "ticks", name)
+    give_back_state(name, state)
     beat_changed()
     state = nil
   end
@@ -74,7 +75,7 @@ state = state or { runs = 0, paused = "0", id = "-", first = now_text, version =
   timing = "-" }
 local verdict = "paused"
 if action == "seen" or action == "anew" then
-  verdict, state.timing = action, ARGV[10]
+  verdict, state.timing = action, version == "-" and ARGV[10] or state.timing
   if action == "anew" then
     due = beat_from_now(state, now)
   else

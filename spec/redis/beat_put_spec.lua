@@ -16,7 +16,7 @@ describe("beat_put", function()
 
   local function state(name)
     local last, runs, paused, id, first, version =
-      (w:key("HGET", "ticks", name) or ""):match("^(%d+) (%d+) ([01]) (%S+) (%d+) (%S+) %-$")
+      (w:key("HGET", "ticks", name) or ""):match("^(%d+) (%d+) ([01]) (%S+) (%d+) (%S+) %S+$")
     return last and { last = tonumber(last), runs = tonumber(runs), paused = paused, id = id,
       first = tonumber(first), version = version }
   end

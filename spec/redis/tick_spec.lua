@@ -224,4 +224,24 @@ describe("tick", function()
     assert.equal("fired", (tick("e", "-", 1000, { id = "a" })))
     assert.same({ "a" }, w:fetch(10))
   end)
+
+  it("gives a file's entry back what it had come to, after the last of run time", function()
+    for _, action in ipairs { "final", "max_runs", "done" } do
+      w:reset()
+      w:key("HSET", "ticks", "e", "1000 7 0 job-7 900 - 0123abc")
+      local version = put("e", "-", 500)
+      if action == "done" then
+        local held = w:key("HGET", "ticks", "e"):match("(%S+)$")
+        w:key("HSET", "ticks", "e", "500 1 0 - 900 " .. version .. " " .. held)
+      end
+      local f = { version = version, max_runs = action ~= "final" and 1 or nil,
+        final = action == "final" and 1 or nil }
+      tick("e", "500", 1000, { action = "anew", version = version })
+      local last = w:key("HGET", "ticks", "e"):match("^%d+")
+      tick("e", last, tonumber(last), f)
+      assert.equal(0, w:key("HEXISTS", "beat", "e"), action)
+      assert.matches("^%d+ 7 0 job%-7 900 %- 0123abc$", w:key("HGET", "ticks", "e"))
+      assert.equal("gone", (tick("e", last, 1000, f)))
+    end
+  end)
 end)

@@ -370,6 +370,21 @@ describe("an entry", function()
     stop(node)
   end)
 
+  it("added at run time leaves the file's its own count of runs", function()
+    local here = open()
+    write(here, [[ it = { task = "tick", every = 0.1, max_runs = 2 },
+      other = { task = "tick", every = 0.1 }, ]])
+    local node = worker(here)
+    wait_ticks(here, "it", 2, node)
+    eval(here, "beat_put", "it", '{"task":"tick","every":0.1,"max_runs":3}', "*", "-", "-", "0", "-")
+    wait_ticks(here, "it", 5, node)
+    support.wait_until(function() return call(here, "HGET", "ticks", "it"):find(" 2 0 ") end, BY,
+      "the file's state")
+    wait_ticks(here, "other", #ticks(here, "other") + 5, node)
+    assert.equal(5, #ticks(here, "it"))
+    stop(node)
+  end)
+
   it("that is damaged in Redis is named, and the others go on", function()
     local here = open()
     local node = here:worker { "-w", "1" }

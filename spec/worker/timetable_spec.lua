@@ -175,6 +175,25 @@ describe("a timetable", function()
     assert.same({}, due(t, now + 7199999))
   end)
 
+  it("goes on with a file's entry whose place one of run time has left", function()
+    local t = units.timetable(config {
+      e = { every = 1, max_runs = 2 },
+      f = { every = 1, max_runs = 2 },
+    })
+    for _, name in ipairs { "e", "f" } do
+      t:add(name, "1 " .. json { every = 86400 })
+      t:state(name, "0 0 0 - 0 1 1|0|0|" .. t:timing(name) .. "|-")
+    end
+    t:plan(5000)
+    assert.is_nil(t:next(5000))
+    t:forget() -- as a read that brings no entry, but a state
+    t:state("e", "5000 1 0 - 0 - " .. t:timing "e")
+    t:state("f", "5000 2 0 - 0 - " .. t:timing "f")
+    t:plan(6000)
+    assert.same({ "e", "fire", 6000, false }, { t:next(6000) })
+    assert.is_nil(t:next(9000))
+  end)
+
   it("fires what is due, the earliest first, and nothing before its time", function()
     local t = units.timetable ""
     t:add("x", "1 " .. json { every = 10 })

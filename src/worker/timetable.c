@@ -190,14 +190,17 @@ int moil_timetable_add(struct timetable *t, struct slice name, struct slice text
 void moil_timetable_set_state(struct timetable *t, struct slice name, struct slice text)
 {
     struct planned *p = find(t, name);
-    char line[512], timing[TIMETABLE_TIMING_LEN + 1] = "";
+    char line[512], version[24] = "", timing[TIMETABLE_TIMING_LEN + 1] = "";
     int paused = 0;
     if (!p)
         return;
     p->read_in = t->read;
     snprintf(line, sizeof line, "%.*s", (int)(text.n < 500 ? text.n : 500), text.n ? text.p : "");
-    p->known = sscanf(line, "%" SCNd64 " %" SCNd64 " %d %*s %*s %*s %16s", &p->last_due_ms,
-                      &p->runs, &paused, timing) >= 3;
+    bool known = sscanf(line, "%" SCNd64 " %" SCNd64 " %d %*s %*s %23s %16s", &p->last_due_ms,
+                        &p->runs, &paused, version, timing) >= 3;
+    if (p->version && strcmp(version, "-") == 0)
+        forget_runtime(p); /* it is a file's again */
+    p->known = known;
     p->paused = paused != 0;
     memcpy(p->state_timing, timing, sizeof timing);
 }
