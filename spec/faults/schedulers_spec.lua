@@ -194,6 +194,22 @@ describe("a scheduler whose Redis sets its clock back", function()
   end)
 end)
 
+describe("a client whose wall clock is ahead", function()
+  it("repeats a job from the time that Redis tells", function()
+    local here = open [[ grid = { task = "tick", every = 3600 }, ]]
+    local path, set = wall(here.dir)
+    set(7200)
+    local node = scheduler(here)
+    local call = support.start_moil {
+      "call", "tick", "--repeat", "2", "--interval", "0.2", "--countdown", "0.1", "--id", "twice",
+      redis = here.url, env = { LD_PRELOAD = SHIM, MOIL_SPEC_WALL = path },
+    }
+    assert.equal(0, (call:wait(BY)), call:report())
+    assert_grid(wait_ticks(here, "twice", 2), 200)
+    stop(node)
+  end)
+end)
+
 describe("a scheduler whose wall clock is set", function()
   local function open_clock()
     local here = open [[
