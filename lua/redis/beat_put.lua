@@ -3,8 +3,8 @@
 -- anew "1" | "0", the last time that it is due or "-" (it goes on for ever)
 -- expected: "*" whatever is there | "" nothing may be there | the version that must be there.
 -- since: the due time that it has come to, ms since the epoch, or now where that is earlier; "-":
--- now, so that what falls due from here on runs. A changed entry keeps its last job and, unless it begins anew, how often it
--- ran.
+-- now, so that what falls due from here on runs. A changed entry keeps its last job and, unless it
+-- begins anew, how often it ran.
 -- One in the place of a file's keeps the state of that one, which goes on with it afterwards.
 -- Returns the outcome and the entry's version (0: there is none): "added", "changed", "same" (this
 -- very text is there: it goes on as it does, so that a repeat after a lost reply is harmless; only
@@ -30,7 +30,8 @@ elseif not old and call("HLEN", ns .. "beat") >= 100000 then
 end
 if not state or not old then
   local held = state and state.version == "-" and held_state(state)
-  state = { runs = 0, paused = "0", id = "-", first = string.format("%.0f", now), timing = held or "-" }
+  state = { runs = 0, paused = "0", id = "-", first = string.format("%.0f", now),
+    timing = held or "-" }
 end
 state.last = string.format("%.0f", since == "-" and now or math.min(now, tonumber(since)))
 state.runs = ARGV[6] == "1" and 0 or state.runs
