@@ -116,7 +116,9 @@ end
 ---@param created? boolean
 ---@return moil.Result
 function group.of(shape, created)
-  return from_shape(shape, created)
+  local handle = from_shape(shape, created)
+  handle.is_whole = true -- its id stands for all of it
+  return handle
 end
 
 -- --- its values ---------------------------------------------------------------------------------
@@ -230,16 +232,6 @@ function group:completed_count()
 end
 
 -- --- what can be done about it ------------------------------------------------------------------
-
--- What revoking it does to its members: the script sees to those that are one job and wait.
-function group:revoke_members(terminate, state)
-  local by_script = state == "REVOKED" and not terminate
-  for _, child in ipairs(self.children) do
-    if not by_script or rawget(child, "parent") or getmetatable(child) == meta then
-      result.revoke_quietly(child, terminate)
-    end
-  end
-end
 
 ---Drops its results.
 ---@return boolean          false: there was none

@@ -16,6 +16,7 @@
 --   group     the id of the group that it is in
 --   member_failure   of the group that is a chord's header
 --   following the step of a chain behind it
+--   parts     ids to be revoked with the whole, dependents first, but for `listed`
 --   kind      of the first jobs, for people; single: a member that is one job
 
 local errors = require "moil.errors"
@@ -43,7 +44,7 @@ local POLICY <const> = { fail = "F", revoke = "R", wait = "W", collect = "A" }
 ---@field wid string        id of the node that stands for the whole
 ---@field nodes table[]     descriptions with `open` and `links`: that of wid, then dependents
 ---before what they depend on, those that may start at once last
----@field members table[]   { group's id, { ids } }
+---@field members table[]   { group's id, { ids } }; { id, { ids }, true } for its other parts
 ---@field deps table[]      { id of a job outside, link }
 ---@field lines string[]    "ID KIND AFTER TASK"
 ---@field root moil.Shape
@@ -199,6 +200,18 @@ local function add_callbacks(state, tree, context, gathers)
   return table.concat(links), count_takers(state, callbacks) > 0
 end
 
+-- A job or group that is a part of something.
+local function add_part(context)
+  if context.parts and context.id ~= context.listed then
+    context.parts[#context.parts + 1] = context.id
+  end
+end
+
+-- The list of them: that of a group is another than that of its members.
+local function keep_parts(state, id, parts)
+  if #parts > 0 then state.members[#state.members + 1] = { id, parts, true } end
+end
+
 -- --- the kinds of trees -------------------------------------------------------------------------
 
 local function compile_job(state, tree, context)
@@ -215,6 +228,7 @@ local function compile_job(state, tree, context)
   extra.group_id = context.group
   local deps, policy = outside.add(state.outside, sets_of(tree, context), spec)
   add_node(state, spec, links, (prev and 1 or 0) + deps)
+  add_part(context)
   if not context.single then
     add_line(state, context.id, context.kind or "job", prev, tree.task)
   end
@@ -234,6 +248,7 @@ local function add_group_node(state, tree, context, group)
   spec.extra.group_id = context.group
   if not group.consumed then links = links .. "w-" .. context.id .. " " end
   add_node(state, spec, links, #tree.members)
+  add_part(context)
   add_line(state, context.id, "group", context.prev, GROUP_TASK)
 end
 
@@ -269,17 +284,18 @@ local function compile_group(state, tree, context)
   local inner = {
     prev = context.prev, out = mode .. context.id .. " ", consumed = consumed, spread = spread,
     start = start_of(context.start, tree.options), args = args_of(context.args, tree),
-    group = context.id, kind = context.kind, depth = context.depth + 1,
+    group = context.id, kind = context.kind, depth = context.depth + 1, parts = {},
   }
   local ids, heads, children = {}, {}, {}
   for i, member in ipairs(tree.members) do
     inner.id, inner.single = new_id(state, member), tree_of.is_single(member)
-    ids[i] = inner.id
+    ids[i], inner.listed = inner.id, inner.id
     local first, shape = compile(state, member, inner)
     table.move(first, 1, #first, #heads + 1, heads)
     children[i] = shape
   end
   state.members[#state.members + 1] = { context.id, ids }
+  keep_parts(state, context.id, inner.parts)
   return heads, { id = context.id, group = true, mode = mode, children = children }
 end
 
@@ -312,7 +328,8 @@ local function step_context(tree, context, steps, i)
   local inner = {
     id = step.id, no_link = step.no_link, group = context.group, depth = context.depth + 1,
     spread = spread_of(context.spread, tree.options), prev = steps[i - 1],
-    following = steps[i + 1] and steps[i + 1].tree,
+    following = steps[i + 1] and steps[i + 1].tree, parts = context.parts,
+    listed = context.listed,
   }
   if i == 1 then
     inner.prev, inner.kind = context.prev, context.kind
@@ -366,12 +383,6 @@ local function new_state(env)
   }
 end
 
-local function reversed(list)
-  local back, n = {}, #list
-  for i = 1, n do back[i] = list[n + 1 - i] end
-  return back
-end
-
 -- Takes the node out of its list.
 local function take(state, wanted)
   for _, list in ipairs { state.deferred, state.ready } do
@@ -421,13 +432,16 @@ function plan.compile(tree, env)
   local wid = new_id(state, tree)
   local is_single = tree_of.is_single(tree)
   local watched = not is_single and not tree_of.ends_in_group(tree) -- a group has its own
+  local parts = {}
   local _, shape = compile(state, tree, {
     id = wid, out = watched and "w-" .. wid .. " " or "", spread = {}, depth = 1,
+    parts = parts, listed = wid,
   })
+  keep_parts(state, wid, parts)
   local nodes = in_order(state, wid)
   return {
     wid = wid, nodes = nodes, members = state.members, deps = deps_of(state, nodes[1]),
-    lines = is_single and {} or reversed(state.lines), root = shape,
+    lines = is_single and {} or tree_of.reversed(state.lines), root = shape,
   }
 end
 
@@ -443,13 +457,16 @@ function plan.replacement(tree, env, id, group)
     local steps = { tree, tree_of.collector(tree) }
     tree = { kind = "chain", steps = steps, args = { n = 0 }, options = {} }
   end
+  local parts = {}
   compile(state, tree, {
     id = id, out = "w-" .. id .. " ", spread = {}, consumed = true, group = group, depth = 1,
+    parts = parts, listed = id,
   })
+  keep_parts(state, id, parts)
   local nodes = in_order(state, id)
   return {
     wid = id, nodes = nodes, members = state.members, deps = deps_of(state, nodes[1]),
-    lines = reversed(state.lines),
+    lines = tree_of.reversed(state.lines),
   }
 end
 
@@ -461,20 +478,22 @@ end
 ---@return moil.Plan        its `root` has the new members as children
 function plan.extension(trees, env, group, mode)
   local state = new_state(env)
-  local children, nodes = {}, {}
+  local children, nodes, parts = {}, {}, {}
   for i, tree in ipairs(trees) do
     local id = new_id(state, tree)
     state.deferred, state.ready = {}, {}
     local _, shape = compile(state, tree, {
       id = id, out = mode .. group .. " ", spread = {}, group = group, depth = 1,
-      consumed = mode:sub(1, 1) == "h", single = tree_of.is_single(tree),
+      consumed = mode:sub(1, 1) == "h", single = tree_of.is_single(tree), parts = parts,
+      listed = id,
     })
     children[i] = shape
     add_member(nodes, state, id)
   end
+  keep_parts(state, group, parts)
   return {
     nodes = nodes, members = state.members, deps = deps_of(state),
-    lines = reversed(state.lines), root = { id = group, group = true, children = children },
+    lines = tree_of.reversed(state.lines), root = { id = group, group = true, children = children },
   }
 end
 

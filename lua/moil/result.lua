@@ -132,9 +132,6 @@ function result:get(given)
   error(err, 0)
 end
 
--- What only groups have.
-function result.revoke_members() end
-
 -- A job that nobody knows any more is revoked enough.
 local function quietly(question, id, ...)
   local ok, answer = pcall(question, id, ...)
@@ -146,20 +143,20 @@ end
 function result:revoke_quietly(terminate)
   local handle = self
   repeat -- dependents first, so that no end starts what is to be revoked
-    handle:revoke_members(terminate, quietly(core.revoke, handle.id, terminate))
+    quietly(core.revoke, handle.id, terminate)
     handle = handle.parent
   until not handle
 end
 
----Cancels the job: one that waits never runs. The handle of a workflow cancels all of it.
+---Cancels the job: one that waits never runs. Of a workflow, or a group, all of it is cancelled; a
+---handle of a part takes those before it with it.
 ---@param given? { terminate?: boolean } terminate: a running one is stopped
 ---@return string           the state afterwards: "REVOKED", or what it is when that came too late
 function result:revoke(given)
   errors.check_known(given or {}, { terminate = true }, "result:revoke")
   local terminate = given and given.terminate or false
   local state = core.revoke(self.id, terminate)
-  self:revoke_members(terminate, state)
-  if self.parent then self.parent:revoke_quietly(terminate) end
+  if self.parent and not self.is_whole then self.parent:revoke_quietly(terminate) end
   return state
 end
 

@@ -116,6 +116,22 @@ function tree.join(a, b)
   return table.move(b, 1, #b, #all + 1, all)
 end
 
+---@param list any[]
+---@return any[]
+function tree.reversed(list)
+  local back, n = {}, #list
+  for i = 1, n do back[i] = list[n + 1 - i] end
+  return back
+end
+
+---What a failure of what a job depends on does to it: the policy of the links.
+---@param set any           the option depends_on
+---@return string
+function tree.policy(set)
+  if type(set) ~= "table" then return "F" end
+  return set.allow_failure and "A" or set.on_failure == "revoke" and "R" or "F"
+end
+
 ---The callbacks that hang on its last node, those of the levels above it included.
 ---@param t moil.Signature
 ---@return moil.Signature[]

@@ -124,7 +124,7 @@ end
 -- The lists of a group or workflow whose job is taken away. Where results are held for a group, who
 -- lets go of them must know its members, and drops the list.
 local function drop_lists(id)
-  call("DEL", ns .. "workflow:" .. id)
+  call("DEL", ns .. "workflow:" .. id, ns .. "parts:" .. id)
   if call("HEXISTS", ns .. "held", "members " .. id) == 0 then
     call("DEL", ns .. "members:" .. id)
   end

@@ -45,6 +45,15 @@ local function mover(s)
     return record:find("^J1 %S+ %S+ %S+ %S+ %S+ %S+ moil%.group ") ~= nil
   end
 
+  -- What a group or a workflow is made of is to be revoked; kind: "x", or "t" to end what runs,
+  -- and in capitals for the parts that are no members: those come after what waits for them.
+  function m.revoke_unit(kind, id, works)
+    works[#works + 1] = kind .. " 0 " .. id
+    if call("EXISTS", ns .. "parts:" .. id) == 1 then
+      works[#works + 1] = kind:upper() .. " 0 " .. id
+    end
+  end
+
   function m.target(id)
     local t = targets[id]
     if not t and lane[id] then
@@ -268,7 +277,7 @@ local function mover(s)
       return n <= 0 and "run" or nil
     elseif t.fault and t.policy ~= "W" then
       if t.policy == "R" then
-        s.works[#s.works + 1] = "x 0 " .. t.id
+        m.revoke_unit("x", t.id, s.works)
       end
       return "FAILURE"
     elseif t.fault then

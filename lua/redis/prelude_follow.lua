@@ -144,6 +144,7 @@ local function follower(s, m)
       or math.max(60, math.ceil(minute * 60 - m.clock() / 1000))
     call("EXPIRE", ns .. "workflow:" .. id, seconds)
     call("EXPIRE", ns .. "members:" .. id, seconds)
+    call("EXPIRE", ns .. "parts:" .. id, seconds)
   end
 
   local function act(e, mode, policy, id)
@@ -254,69 +255,108 @@ local function follower(s, m)
     else
       call("HDEL", held, mark)
       if call("HEXISTS", jobs, id) == 0 then
-        call("DEL", ns .. "members:" .. id)
+        call("DEL", ns .. "members:" .. id, ns .. "parts:" .. id)
       elseif call("TTL", ns .. "members:" .. id) < 0 then
         call("EXPIRE", ns .. "members:" .. id, 86400)
+        call("EXPIRE", ns .. "parts:" .. id, 86400)
       end
     end
   end
 
-  -- Which of these ids a worker holds, or recovery has still to give back.
+  -- Who holds these ids: an incarnation, or true where recovery has still to give one back.
   local function in_flight(ids)
     local found = {}
-    local function add(answers)
+    local function add(answers, holder)
       for i, id in ipairs(ids) do
-        found[id] = found[id] or (answers[i] and answers[i] ~= 0)
+        found[id] = found[id] or (answers[i] and answers[i] ~= 0 and holder)
       end
     end
     for _, hash in ipairs({ "workers", "recovering" }) do
       for _, incarnation in ipairs(call("HKEYS", ns .. hash)) do
         s.left = s.left - 1 - math.ceil(#ids / 32)
-        add(call("SMISMEMBER", ns .. "inflight:" .. incarnation, unpack(ids)))
+        add(call("SMISMEMBER", ns .. "inflight:" .. incarnation, unpack(ids)),
+          hash == "recovering" or incarnation)
         if hash == "recovering" then
-          add(call("ZMSCORE", ns .. "recovering:" .. incarnation, unpack(ids)))
+          add(call("ZMSCORE", ns .. "recovering:" .. incarnation, unpack(ids)), true)
         end
       end
     end
     return found
   end
 
-  -- A member that waits; `place` is nil where it is pending.
-  local function revoke_member(id, record)
+  -- One that waits; `place` is nil where it is pending. A deferred one may be a whole, too.
+  local function revoke_one(id, record)
     local place = call("HDEL", ns .. "deferred", id) == 1 and "deferred"
       or call("ZREM", ns .. "delayed", id) == 1 and "delayed" or nil
     if not place then
       mark_stale(id, record, "REVOKED")
     end
     m.finish(id, record, "REVOKED",
-      m.error_text("Revoked", "its group has failed or was revoked"), place)
-    if m.is_group(record) then
-      s.works[#s.works + 1] = "x 0 " .. id
+      m.error_text("Revoked", "its group or workflow has failed or was revoked"), place)
+    return place == "deferred"
+      and call("EXISTS", ns .. "members:" .. id, ns .. "parts:" .. id) > 0
+  end
+
+  -- Those of a page that wait, and whoever holds the others.
+  local function revoke_waiting(kind, ids, records, units)
+    local holders = #ids > 0 and in_flight(ids) or {}
+    for i, id in ipairs(ids) do
+      if holders[id] then
+        if kind == "t" and holders[id] ~= true then
+          notify(holders[id], "K", id, "")
+        end
+      elseif revoke_one(id, records[i]) then
+        m.revoke_unit(kind, id, units)
+      end
     end
   end
 
-  -- Members of a group that have not started, a page.
-  local function revoke_members(from, id)
-    local ids = call("LRANGE", ns .. "members:" .. id, from, from + 99)
-    local waiting, records = {}, {}
-    local count, bytes = read_records(ids, s.left * BYTES, function(member, record)
+  -- A page of a group's members, or in capitals of the other parts of a whole: what waits is
+  -- revoked, and for `t` what runs is told to end; also in groups that have ended. What a group is
+  -- made of comes before the next parts, which it waits for: so all of it ends as revoked.
+  local function revoke_page(word, from, id)
+    local kind = word:lower()
+    local size = word == kind and 100 or 20
+    local list = ns .. (word == kind and "members:" or "parts:") .. id
+    local ids = call("LRANGE", list, from, from + size - 1)
+    local waiting, records, units = {}, {}, {}
+    local count, bytes = read_records(ids, s.left * BYTES, function(one, record)
+      local is_group = not record or record:find("^[^\n]* moil%.group ") ~= nil
       if record and record:byte(1) ~= 82 then
-        waiting[#waiting + 1] = member
+        waiting[#waiting + 1] = one
         records[#records + 1] = record
+      elseif is_group and call("EXISTS", ns .. "members:" .. one) == 1 then
+        m.revoke_unit(kind, one, units)
       end
+      return is_group and word ~= kind
     end)
     s.left = s.left - count - 1
     charge(bytes)
-    local busy = #waiting > 0 and in_flight(waiting) or {}
-    for i, member in ipairs(waiting) do
-      if not busy[member] then
-        revoke_member(member, records[i])
+    revoke_waiting(kind, waiting, records, units)
+    m.write()
+    if count == size or count < #ids then
+      units[#units + 1] = string.format("%s %d ", word, from + count) .. id
+    end
+    for i = #units, 1, -1 do
+      table.insert(s.works, 1, units[i])
+    end
+  end
+
+  -- Works become items. What is to be revoked goes on before anything else, in this order; returns
+  -- how many of these there are.
+  function f.sort_works()
+    local first = {}
+    for _, work in ipairs(s.works) do
+      if work:find("^[xXtT]") then
+        table.insert(first, 1, work)
+      else
+        s.items[#s.items + 1] = work
       end
     end
-    m.write()
-    if count == 100 or count < #ids then
-      s.works[#s.works + 1] = string.format("x %d ", from + count) .. id
+    if #first > 0 then
+      call("LPUSH", ns .. "advancing", unpack(first))
     end
+    return #first
   end
 
   function f.perform(item)
@@ -331,8 +371,11 @@ local function follower(s, m)
       fan_out(ended_of(id, words), mode, policy, group, tonumber(from))
     else
       local from, id = rest:match("^(%d+) (%S+)$")
-      local page = kind == "u" and let_go or revoke_members
-      page(tonumber(from), id)
+      if kind == "u" then
+        let_go(tonumber(from), id)
+      else
+        revoke_page(kind, tonumber(from), id)
+      end
     end
   end
 

@@ -78,6 +78,10 @@ local function linker()
     s.works[#s.works + 1] = item
   end
 
+  function self.revoke_unit(kind, id)
+    m.revoke_unit(kind, id, s.works)
+  end
+
   function self.put_off(item)
     s.items[#s.items + 1] = item
   end
@@ -92,14 +96,12 @@ local function linker()
     for i = next_end, #s.ends do
       rest().leave(s.ends[i], s.ends[i].links)
     end
-    for _, work in ipairs(s.works) do
-      s.items[#s.items + 1] = work
-    end
+    local first = #s.works > 0 and rest().sort_works() or 0
     if #s.items > 0 then
       call("RPUSH", ns .. "advancing", unpack(s.items))
-      if call("LLEN", ns .. "tick") == 0 then
-        call("RPUSH", ns .. "tick", "1")
-      end
+    end
+    if (first > 0 or #s.items > 0) and call("LLEN", ns .. "tick") == 0 then
+      call("RPUSH", ns .. "tick", "1")
     end
     s.ends, s.works, s.items, next_end = {}, {}, {}, 1
   end

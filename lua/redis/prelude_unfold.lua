@@ -8,6 +8,8 @@ local function unfolder(engine)
   -- Where the links of one job are too many for `links`: 64 of our own ids.
   local LINKS_BYTES = 2496
 
+  local LISTS = { M = "members:", P = "parts:", W = "workflow:" }
+
   -- Reads a batch from its first entry on. Returns it, or nil and what is wrong with it; changes
   -- nothing.
   function u.read(list, at)
@@ -15,7 +17,7 @@ local function unfolder(engine)
       ready = {} }
     while at <= #list do
       local kind, n = list[at], #b.ids + 1
-      local count = (kind == "M" or kind == "W") and tonumber(list[at + 2])
+      local count = LISTS[kind] and tonumber(list[at + 2])
       if kind == "J" and at + 4 <= #list then
         b.ids[n], b.records[n], b.plans[n], b.links[n] = unpack(list, at + 1, at + 4)
         local plan = b.plans[n]
@@ -32,7 +34,7 @@ local function unfolder(engine)
         b.ready[#b.ready + 1] = list[at + 1]
         at = at + 2
       elseif count and count >= 0 and at + 2 + count <= #list then
-        b.lists[#b.lists + 1] = { (kind == "M" and "members:" or "workflow:") .. list[at + 1],
+        b.lists[#b.lists + 1] = { LISTS[kind] .. list[at + 1],
           at + 3, at + 2 + count }
         at = at + 3 + count
       else

@@ -1,6 +1,7 @@
 -- revoke: a job that waits (pending, delayed or deferred) -> ended as REVOKED; it never runs. The
--- worker that holds one is told to end it, where asked for. Members of a group go with it, where
--- they have not started.
+-- worker that holds one is told to end it, where asked for. So is done with all that a workflow or
+-- a group of this id is made of, whatever became of the job itself; `advance` does what is more
+-- than one script may do.
 -- ARGV: id, value (the error object as JSON text), ttl (seconds for which the verdict is kept),
 -- terminate "0"|"1"
 -- Returns the job's state afterwards: "REVOKED", an ended job's own state, "STARTED" when a worker
@@ -10,38 +11,55 @@ local id, value, record = ARGV[1], ARGV[2], call("HGET", jobs, ARGV[1])
 if not record then
   return nil
 end
-if record:byte(1) == 82 then
-  return record:match("^R1 (%S+) ") or "FAILURE"
-end
-if call("ZREM", ns .. "delayed", id) == 1 then
-  local queue = place_of(record) or "-"
-  tally(queue, "delayed", -1)
-  tally(queue, "REVOKED", 1)
-elseif call("HDEL", ns .. "deferred", id) == 1 then
-  local queue = place_of(record) or "-"
-  tally(queue, "deferred", -1)
-  tally(queue, "REVOKED", 1)
-else
-  local holder = holder_of(id)
-  if holder then
-    if ARGV[4] == "1" then
-      notify(holder, "K", id, "")
+
+-- Its place is taken away; or the state that it has already.
+local function take()
+  if call("ZREM", ns .. "delayed", id) == 1 then
+    local queue = place_of(record) or "-"
+    tally(queue, "delayed", -1)
+    tally(queue, "REVOKED", 1)
+  elseif record:byte(1) == 82 then
+    return record:match("^R1 (%S+) ") or "FAILURE"
+  elseif call("HDEL", ns .. "deferred", id) == 1 then
+    local queue = place_of(record) or "-"
+    tally(queue, "deferred", -1)
+    tally(queue, "REVOKED", 1)
+  else
+    local holder = holder_of(id)
+    if holder then
+      if ARGV[4] == "1" then
+        notify(holder, "K", id, "")
+      end
+      return "STARTED"
     end
-    return "STARTED"
+    mark_stale(id, record, "REVOKED")
   end
-  mark_stale(id, record, "REVOKED")
 end
-local now = now_ms()
-local minute = tostring(math.ceil((now / 1000 + ARGV[3]) / 60))
-local ended = outcome_of(record, "REVOKED", value, now, minute, "")
-call("HSET", jobs, id, ended)
+
+local function finish(engine)
+  local now = now_ms()
+  local minute = tostring(math.ceil((now / 1000 + ARGV[3]) / 60))
+  local ended = outcome_of(record, "REVOKED", value, now, minute, "")
+  call("HSET", jobs, id, ended)
+  expire_at(minute, engine.ended({ id }, "REVOKED", { ended }))
+  notify_end(id, "F", ended)
+  if engine.is_group(record) then
+    call("HDEL", ns .. "faults", id)
+  end
+end
+
+local state = take()
+local is_whole = call("EXISTS", ns .. "members:" .. id, ns .. "parts:" .. id) > 0
+if state and not is_whole then
+  return state
+end
 local engine = linker()
-expire_at(minute, engine.ended({ id }, "REVOKED", { ended }))
-notify_end(id, "F", ended)
-if engine.is_group(record) then
-  call("HDEL", ns .. "faults", id)
-  engine.work("x 0 " .. id)
+if not state then
+  finish(engine)
+end
+if is_whole then
+  engine.revoke_unit(ARGV[4] == "1" and "t" or "x", id)
 end
 engine.run()
 write_tallies()
-return "REVOKED"
+return state or "REVOKED"

@@ -57,7 +57,7 @@ end
 -- Lists that nothing will ever remove: key → its length.
 local function endless(redis)
   local found = {}
-  for _, pattern in ipairs { "inbox:*", "members:*", "workflow:*", "staged:*" } do
+  for _, pattern in ipairs { "inbox:*", "members:*", "parts:*", "workflow:*", "staged:*" } do
     for _, key in ipairs(keys(redis, pattern)) do
       if redis:call("TTL", key) == -1 then found[key] = tostring(redis:call("LLEN", key)) end
     end

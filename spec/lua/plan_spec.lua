@@ -60,7 +60,7 @@ end
 local function check_lines(compiled)
   local in_group, listed = {}, {}
   for _, members in ipairs(compiled.members) do
-    for _, id in ipairs(members[2]) do in_group[id] = true end
+    for _, id in ipairs(members[2]) do in_group[id] = not members[3] end
   end
   for _, line in ipairs(compiled.lines) do
     local id, kind = line:match("^(%S+) (%l+) %S+ %S+$")
@@ -73,6 +73,21 @@ local function check_lines(compiled)
   end
 end
 
+-- What is to be revoked with a whole is known once, as a part or as a member.
+local function check_parts(compiled)
+  local known, nodes = { [compiled.wid] = true }, {}
+  for _, spec in ipairs(compiled.nodes) do nodes[spec.id] = spec end
+  for _, list in ipairs(compiled.members) do
+    for _, id in ipairs(list[2]) do
+      assert.is_table(nodes[id])
+      if list[3] or (nodes[list[1]] and nodes[list[1]].task == "moil.group") then
+        assert.is_nil(known[id], id)
+        known[id] = true
+      end
+    end
+  end
+end
+
 local function try(seed, failing)
   math.randomseed(seed)
   local random = math.random
@@ -81,6 +96,7 @@ local function try(seed, failing)
   local compiled = plan.compile(tree, new_env())
   check_order(compiled)
   check_lines(compiled)
+  check_parts(compiled)
   local expected_log, log = {}, {}
   local ok, value = forest.evaluate(tree, runner(expected_log, forest.NULL))
   local sim = simulator.new(compiled, random, runner(log, simulator.NULL))

@@ -19,7 +19,9 @@ function simulator.new(plan, random, run)
     plan = plan, random = random, run = run, nodes = {}, ready = {}, members = {}, holds = {},
     let_go = {}, expiring = {}, outside = {},
   }, simulator)
-  for _, list in ipairs(plan.members) do self.members[list[1]] = list[2] end
+  for _, list in ipairs(plan.members) do
+    if not list[3] then self.members[list[1]] = list[2] end
+  end
   for _, dep in ipairs(plan.deps) do
     self.outside[dep[1]] = (self.outside[dep[1]] or "") .. dep[2] .. " "
     self.holds[dep[1]] = (self.holds[dep[1]] or 0) + 1

@@ -25,7 +25,7 @@ describe("advance", function()
     for i = 1, #parts.nodes, 250 do
       count = count + 1
       local batch = { nodes = { table.unpack(parts.nodes, i, math.min(i + 249, #parts.nodes)) } }
-      if i == 1 then batch.members = parts.members end
+      if i == 1 then batch.members, batch.parts = parts.members, parts.parts end
       w:eval("stage", "T", count, table.unpack(world.batch(batch)))
     end
     w:eval("accept", "T", parts.nodes[1][1], count)
@@ -157,6 +157,37 @@ describe("advance", function()
     assert.equal(2, w:key("SCARD", "inflight:worker-1"))
     w:finish(running[1], "1")
     w:finish(running[3], "1")
+    settled()
+  end)
+
+  it("revokes all that a workflow is made of, what waits before what it waits for", function()
+    local nodes = { { "last", plan = "1" }, { "g", plan = "400", task = "moil.group",
+      links = "nFlast " } }
+    local groups, parts, first = members(nodes, 400, "mRg "), { "g" }, {}
+    for i = 1, 400 do
+      local node = table.remove(nodes)
+      node.plan, parts[i + 1] = "1", "p" .. i
+      first[i] = { "p" .. i, links = "sF" .. node[1] .. " " }
+      table.insert(nodes, 3, node)
+    end
+    table.move(first, 1, #first, #nodes + 1, nodes)
+    table.remove(parts, 1)
+    accept { nodes = nodes, members = groups,
+      parts = { { "last", "g" }, { "g", table.unpack(parts) } } }
+    local running = w:fetch(2)
+    assert.equal("REVOKED", w:eval("revoke", "last", "{}", 60, 0))
+    assert.is_true(w:key("LLEN", "advancing") > 0)
+    w:advance()
+    assert.equal("800", w:hash("counters:default").REVOKED)
+    assert.is_nil(w:hash("counters:default").FAILURE)
+    assert.equal("STARTED", w:eval("revoke", running[1], "{}", 60, 1))
+    assert.equal("REVOKED", w:eval("revoke", "last", "{}", 60, 1))
+    w:advance()
+    local told = w:key("LRANGE", "inbox:worker-1", 0, -1)
+    assert.same({ "K" .. running[1] .. "\n", "K" .. running[1] .. "\n", "K" .. running[2] .. "\n" },
+      told)
+    repeat until #w:fetch(250) == 0
+    for _, id in ipairs(running) do w:finish(id, "1") end
     settled()
   end)
 

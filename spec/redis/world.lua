@@ -143,7 +143,7 @@ end
 -- --- workflows -----------------------------------------------------------------------------------
 
 -- A batch as `accept` takes it. nodes: {id, plan = "0", links = "", and what world.record takes};
--- members: {group, ids…}, …; deps: {dep, link}, …; lines: {workflow, lines…}, ….
+-- members, parts: {group, ids…}, …; deps: {dep, link}, …; lines: {workflow, lines…}, ….
 function world.batch(parts)
   local argv = {}
   for _, node in ipairs(parts.nodes or {}) do
@@ -151,6 +151,9 @@ function world.batch(parts)
   end
   for _, list in ipairs(parts.members or {}) do
     add(argv, "M", list[1], #list - 1, table.unpack(list, 2))
+  end
+  for _, list in ipairs(parts.parts or {}) do
+    add(argv, "P", list[1], #list - 1, table.unpack(list, 2))
   end
   for _, dep in ipairs(parts.deps or {}) do add(argv, "D", dep[1], dep[2]) end
   for _, list in ipairs(parts.lines or {}) do

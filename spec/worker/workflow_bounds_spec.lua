@@ -20,6 +20,11 @@ moil.task("wait_for", function(path)
   end
 end)
 moil.task("lost", function() error "lost" end)
+moil.task("told", function(err, id) return 1 end)
+moil.task("becomes", { bind = true }, function(self)
+  self:replace(moil.chain(moil.signature("add", { 1, 1 }, { id = "becomes", countdown = 300 }),
+    moil.signature("add", { 1 })))
+end)
 moil.task("for_ever", function() while true do moil.sleep(1) end end)
 ]]
 
@@ -121,6 +126,91 @@ describe("results that are not kept", function()
     support.wait_until(function()
       return here.redis:call("HLEN", "{moil}:held") == 0
     end, 20, "the results to be let go")
+  end)
+end)
+
+describe("a workflow known by its id", function()
+  local FAR <const> = { countdown = 300 }
+
+  local function far(...) return s("add", { ... }, FAR) end
+
+  -- A workflow nothing of which starts soon; its handle, and those of all its parts.
+  local function forest()
+    local r = moil.chain(far(1, 1), moil.group(far(1),
+      moil.chain(s("add", { 1 }), moil.chord({ far(1), far(2) }, s("sum")), s("add", { 3 })),
+      moil.group(moil.chain(far(1), s("add", { 1 })))), s("sum")):delay()
+    local parts = {}
+    local function collect(handle)
+      while handle do
+        parts[#parts + 1] = handle
+        local children = getmetatable(handle).__name == "moil.GroupResult" and handle.children
+        for _, child in ipairs(children or {}) do collect(child) end
+        handle = handle.parent
+      end
+    end
+    collect(r)
+    assert.equal(13, #parts)
+    return r, parts
+  end
+
+  local function all_revoked(parts)
+    for _, part in ipairs(parts) do here:wait_state(part.id, "REVOKED") end
+  end
+
+  it("is revoked as a unit, by a handle of the id alone and from the command line", function()
+    local r, parts = forest()
+    assert.equal("REVOKED", moil.result(r.id):revoke())
+    all_revoked(parts)
+    r, parts = forest()
+    local out = support.moil { "revoke", r.id, redis = here.url }
+    assert.equal(0, out.code, out.stderr)
+    all_revoked(parts)
+  end)
+
+  it("is revoked where it is a group, and whatever has ended of it", function()
+    local r = moil.group(s("lost"), moil.chain(far(1, 1), s("add", { 1 })),
+      moil.chord({ far(1) }, s("sum"))):delay()
+    here:wait_state(r.id, "FAILURE")
+    local chain, chord = r.children[2], r.children[3]
+    assert.equal("FAILURE", moil.group_result(r.id):revoke())
+    all_revoked { chain, chain.parent, chord, chord.parent, chord.parent.children[1] }
+  end)
+
+  it("is revoked as a unit with the group that a failure revokes", function()
+    local r = moil.group(s("lost"), moil.chain(far(1, 1), s("add", { 1 })),
+      moil.chord({ far(1) }, s("sum"))):set({ member_failure = "revoke" }):delay()
+    here:wait_state(r.id, "FAILURE")
+    local chain, chord = r.children[2], r.children[3]
+    all_revoked { chain, chain.parent, chord, chord.parent, chord.parent.children[1] }
+  end)
+
+  it("is revoked with what was added, and what takes a job's place", function()
+    local r = moil.group(far(1, 1)):delay()
+    local more = r:add(moil.chain(far(1, 1), s("add", { 1 })))[1]
+    moil.group_result(r.id):revoke()
+    all_revoked { r, r.children[1], more, more.parent }
+    r = moil.send("becomes")
+    here:wait_state("becomes", "SCHEDULED")
+    assert.equal("REVOKED", r:revoke())
+    all_revoked { r, moil.result "becomes" }
+  end)
+
+  it("leaves its callbacks for errors to run", function()
+    local r = moil.chain(far(1, 1), s("add", { 1 }))
+      :on_error(moil.chain(s("told"), s("add"):set { id = "after-all" })):delay()
+    moil.result(r.id):revoke()
+    all_revoked { r, r.parent }
+    here:wait_state("after-all", "SUCCESS")
+  end)
+
+  it("is terminated as a unit", function()
+    local r = moil.chord({ s("for_ever"), moil.chain(s("for_ever"), s("add", { 1 })) },
+      s("sum")):delay()
+    local group = r.parent
+    local running = { group.children[1], group.children[2].parent }
+    for _, job in ipairs(running) do here:wait_state(job.id, "STARTED") end
+    assert.equal("REVOKED", moil.result(r.id):revoke { terminate = true })
+    all_revoked { running[1], running[2], group, group.children[2], r }
   end)
 end)
 

@@ -485,7 +485,8 @@ describe("when all is done", function()
         support.json_encode(call("HGETALL", "{moil}:links")), call("LLEN", "{moil}:advancing"))
     end)
     for _, key in ipairs(call("KEYS", "{moil}:*")) do
-      if key:find("^{moil}:members:") or key:find("^{moil}:workflow:") then
+      if key:find("^{moil}:members:") or key:find("^{moil}:parts:")
+        or key:find("^{moil}:workflow:") then
         assert(call("TTL", key) > 0, key .. " stays for ever")
       end
     end

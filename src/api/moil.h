@@ -176,7 +176,7 @@ MOIL_API int moil_audit(moil_client *client, char **json);
 /* Cancels a waiting job: it ends as REVOKED and never runs. state (201 bytes, may be NULL) gets the
  * job's state afterwards: "REVOKED", an ended job's own state, or "STARTED" when a worker holds it:
  * with terminate the worker has been told to end it, and it ends as REVOKED unless it was faster.
- */
+ * Of a workflow or group all of it is cancelled, whatever the state of the job itself. */
 MOIL_API int moil_revoke(moil_client *client, const char *id, int terminate, char *state);
 
 /* Gives a waiting job another time: the job is due at `eta` (seconds since the epoch) or, where

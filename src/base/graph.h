@@ -26,6 +26,7 @@ enum graph_aim {
 struct graph_members {
     struct slice group;
     size_t first, count;
+    bool are_parts; /* of what is not in its list of members */
 };
 
 /* A link (mode, policy, id) on a job outside. */

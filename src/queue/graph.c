@@ -282,7 +282,7 @@ static void add_entry(const struct graph_call *c, const struct graph_place *p, s
         return;
     case PHASE_MEMBERS:
         m = &g->members[p->at];
-        add_list(&b->args, "M", m->group, g->ids + m->first + p->within,
+        add_list(&b->args, m->are_parts ? "P" : "M", m->group, g->ids + m->first + p->within,
                  at_most(m->count - p->within, LIST_MAX));
         return;
     case PHASE_LINES:

@@ -2,9 +2,9 @@
  * lua/moil/canvas.lua) into a struct graph, or asks for a page of one. What links mean is the
  * canvas's and Redis's; here names, numbers and bounds are checked.
  *
- * A plan: { wid =, nodes = { description … }, members = { { gid, { id … } } … }, deps = { { id,
- * link } … }, lines = { text … }, stage_only = boolean }. A node is a job's description
- * (bind_enqueue.c) with `open`, for how many ends it waits, and `links`, a text. */
+ * A plan: { wid =, nodes = { description … }, members = { { gid, { id … }, are_parts } … },
+ * deps = { { id, link } … }, lines = { text … }, stage_only = boolean }. A node is a job's
+ * description (bind_enqueue.c) with `open`, for how many ends it waits, and `links`, a text. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -120,7 +120,7 @@ static void read_nodes(lua_State *L, struct bind *bind, struct vm_call *call)
     call->graph.node_count = count;
 }
 
-/* { gid, { id … } } … */
+/* { gid, { id … }, are_parts } … */
 static void read_members(lua_State *L, struct vm_call *call)
 {
     size_t lists = push_list(L, 1, "members"); /* lists */
@@ -144,8 +144,10 @@ static void read_members(lua_State *L, struct vm_call *call)
 
             moil_buffer_add(&call->ids, &id, sizeof id);
         }
+        lua_rawgeti(L, -2, 3); /* lists list ids are_parts */
+        m.are_parts = lua_toboolean(L, -1);
         moil_buffer_add(&call->members, &m, sizeof m);
-        lua_pop(L, 2); /* lists */
+        lua_pop(L, 3); /* lists */
     }
     lua_pop(L, 1);
 }
