@@ -232,6 +232,22 @@ describe("what fell due while no scheduler ran", function()
     stop(node)
   end)
 
+  it("is passed over beyond a thousand runs, which is said", function()
+    local here = open()
+    local due, node = gap(here, [[ late = { task = "tick", every = 0.01, catch_up = "all" }, ]])
+    node:read_until('beat entry "late": more than 1000 of its runs were missed: after the '
+      .. "first of them, those until %d+%-%d%d%-%d%dT%S+ are passed over", BY)
+    stop(node)
+    local skipped = 0
+    for _, line in ipairs(call(here, "LRANGE", "beat_history", "0", "-1")) do
+      if line:find(" %- skipped_late late$") then
+        skipped = skipped + 1
+        assert.is_true(tonumber(line:match("^%d+")) > due + 10000)
+      end
+    end
+    assert.equal(1, skipped)
+  end)
+
   it("is passed over with catch_up = none", function()
     local here = open()
     local due, node = gap(here, [[ late = { task = "tick", every = 7, catch_up = "none",

@@ -75,7 +75,7 @@ describe("the latest due time", function()
         walker:plan(now)
         local name, action, at = walker:next(now)
         if not name then break end
-        assert.equal("fire", action)
+        assert.is_true(action == "fire" or action == "late") -- late: what is beyond a thousand
         walked = at
         walker:state("e", ("%d 0 0 - 0 1 -"):format(at))
       end
@@ -218,18 +218,18 @@ describe("a timetable", function()
     assert.equal("e late 60000", first({ every = 10, catch_up = "none" }, 65001))
   end)
 
-  it("makes up for a thousand at a time", function()
+  it("makes up for a thousand at a time, with a tick for what is passed over", function()
     local t = added({ every = 1, catch_up = "all" }, 0)
-    local now, count, last = 5000000, 0, 0
+    local now, count, last = 5000000, { fire = 0, late = 0 }, {}
     while true do
       t:plan(now)
-      local name, _, at = t:next(now)
+      local name, action, at = t:next(now)
       if not name then break end
-      count, last = count + 1, at
+      count[action], last[action] = count[action] + 1, at
       t:state("e", ("%d 0 0 - 0 1 -"):format(at))
     end
-    assert.equal(1000, count)
-    assert.equal(now, last)
+    assert.same({ fire = 1000, late = 1 }, count)
+    assert.same({ fire = now, late = now - 1000 }, last)
   end)
 
   it("leaves out what is paused, has run often enough, or is over", function()

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "beat/upcoming.h"
 #include "conf/route.h"
 #include "queue/message.h"
 
@@ -95,6 +96,16 @@ static void take_state(struct planned *p, const struct reply *reply)
     p->state_timing[n] = '\0';
 }
 
+static void tell_passed_over(const struct planned *p, const struct entry *e)
+{
+    char until[UPCOMING_LOCAL_MAX];
+    if (e && e->catch_up == CATCH_UP_ALL)
+        log_warning("beat entry \"%s\": more than %d of its runs were missed: after the first of "
+                    "them, those until %s are passed over",
+                    p->name, (int)TIMETABLE_CATCH_UP_MAX,
+                    moil_upcoming_local(e->schedule.zone, p->last_due_ms, until));
+}
+
 /* While nodes take up a new file one after the other, or by mistake. */
 static void warn_of_sharing(struct planned *p)
 {
@@ -113,6 +124,8 @@ static void conclude(struct scheduler *s, struct planned *p, const struct reply 
     int64_t now_ms = moil_scheduler_now_ms(s);
     MOIL_CRASH_POINT_IF(is(verdict, "fired"), "beat.fired");
     take_state(p, reply);
+    if (is(verdict, "skipped_late"))
+        tell_passed_over(p, moil_planned_entry(p));
     if (is(verdict, "changed") || is(verdict, "gone")) {
         moil_timetable_hold(&s->table, p);
         moil_entry_reader_want(s);

@@ -314,6 +314,18 @@ static int64_t latest_missed(const struct entry *e, int64_t due_ms, int64_t now_
     return past_ms > due_ms ? moil_entry_latest(e, due_ms, past_ms) : due_ms;
 }
 
+/* Passes over, with a tick that says so, what is between the runs that were made up for and the
+ * latest of those missed. */
+static void pass_over(struct planned *p, const struct entry *e, int64_t now_ms, struct tick *tick)
+{
+    int64_t latest_ms = latest_missed(e, p->due_ms, now_ms);
+    p->caught_up = 0;
+    if (latest_ms <= p->due_ms)
+        return;
+    tick->action = TICK_LATE;
+    tick->due_ms = moil_entry_latest(e, p->due_ms, latest_ms - 1);
+}
+
 struct tick moil_timetable_decide(struct planned *p, int64_t now_ms)
 {
     const struct entry *e = moil_planned_entry(p);
@@ -323,10 +335,8 @@ struct tick moil_timetable_decide(struct planned *p, int64_t now_ms)
     switch (e->catch_up) {
     case CATCH_UP_ALL:
         p->caught_up = moil_entry_next(e, p->due_ms) <= now_ms ? p->caught_up + 1 : 0;
-        if (p->caught_up < TIMETABLE_CATCH_UP_MAX)
-            break;
-        p->caught_up = 0;
-        tick.due_ms = latest_missed(e, p->due_ms, now_ms);
+        if (p->caught_up == TIMETABLE_CATCH_UP_MAX)
+            pass_over(p, e, now_ms, &tick);
         break;
     case CATCH_UP_ONE:
         tick.due_ms = latest_missed(e, p->due_ms, now_ms);
