@@ -392,7 +392,8 @@ describe("an entry", function()
       other = { task = "tick", every = 0.1 }, ]])
     local node = worker(here)
     wait_ticks(here, "it", 2, node)
-    eval(here, "beat_put", "it", '{"task":"tick","every":0.1,"max_runs":3}', "*", "-", "-", "0", "-")
+    local three <const> = '{"task":"tick","every":0.1,"max_runs":3}'
+    eval(here, "beat_put", "it", three, "*", "-", "-", "0", "-")
     wait_ticks(here, "it", 5, node)
     support.wait_until(function() return call(here, "HGET", "ticks", "it"):find(" 2 0 ") end, BY,
       "the file's state")
