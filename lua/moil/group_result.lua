@@ -96,7 +96,7 @@ end
 local function node_of(shape, created)
   if not shape.group then return result.new(shape.id, created) end
   local handle = group.new(shape.id, created)
-  handle.shape = shape
+  if shape.children then handle.shape = shape end
   return handle
 end
 

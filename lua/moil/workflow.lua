@@ -5,6 +5,7 @@ local call = require "moil.call"
 local core = require "moil.core"
 local errors = require "moil.errors"
 local plan = require "moil.plan"
+local tree_of = require "moil.tree"
 
 local workflow = {}
 
@@ -12,13 +13,23 @@ local env <const> = { new_id = core.uuid, describe = call.describe, queue_of = c
 
 local EXTENSION_MAX <const> = 250 -- jobs that go into a group in one step
 
+-- What there is under an id that was known already, as far as its record says.
+local function found(id)
+  local known, text = pcall(core.inspect, id)
+  local info = known and core.decode(text)
+  return { id = id, group = type(info) == "table" and info.task == "moil.group" }
+end
+
 ---Enqueues a workflow: all of it, or nothing.
 ---@param tree moil.Signature
----@return moil.Shape
+---@return moil.Shape       where its id was known already: without parents and children
 ---@return boolean created
 function workflow.start(tree)
   local compiled = plan.compile(tree, env)
-  return compiled.root, core.submit(compiled)
+  local created = core.submit(compiled)
+  -- An id of our own is known only where a reply was lost.
+  if created or not tree_of.given_id(tree) then return compiled.root, created end
+  return found(compiled.wid), created
 end
 
 ---Lays ready what takes the place of the job that runs now.

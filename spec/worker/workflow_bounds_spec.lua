@@ -203,6 +203,33 @@ describe("a workflow known by its id", function()
     here:wait_state("after-all", "SUCCESS")
   end)
 
+  it("has a handle of what is there, where the id was known already", function()
+    local function chain(n)
+      return moil.chain(far(n), s("add", { n })):apply_async { id = "known-chain" }
+    end
+    local first, second = chain(1), chain(2)
+    assert.same({ true, false }, { first.created, second.created })
+    assert.is_nil(second.parent)
+    assert.equal("REVOKED", second:revoke())
+    all_revoked { first, first.parent }
+    local function group(n)
+      local list = {}
+      for i = 1, n do list[i] = far(i) end
+      return moil.group(list):apply_async { id = "known-group" }
+    end
+    first, second = group(3), group(2)
+    assert.is_false(second.created)
+    assert.same({ 3, 3 }, { #second.children, second:count() })
+    for i, child in ipairs(second.children) do assert.equal(first.children[i].id, child.id) end
+    assert.equal(1, #second:add(far(4)))
+    second:revoke()
+    all_revoked(first.children)
+    assert.is_false(moil.send("add", { 1, 1 }, { id = "known-group" }).created)
+    second = moil.group(far(1)):apply_async { id = "known-chain" }
+    assert.same({ false, "REVOKED" }, { second.created, second:state() })
+    assert.is_nil(second.children)
+  end)
+
   it("is terminated as a unit", function()
     local r = moil.chord({ s("for_ever"), moil.chain(s("for_ever"), s("add", { 1 })) },
       s("sum")):delay()
