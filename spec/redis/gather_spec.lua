@@ -51,7 +51,9 @@ describe("gather", function()
     w:finish("m3", "[3]")
     w:finish "m1"
     w:finish("m2", false, { value = '{"code":"E"}' })
-    assert.same({ 4, 1, 4, 'null,{"error":{"code":"E"}},[3],null', "" },
+    local unknown = '{"error":{"code":"UnknownJob",'
+      .. '"message":"the result of the member m1 is not kept any more"}}'
+    assert.same({ 4, 1, 4, unknown .. ',{"error":{"code":"E"}},[3],null', "" },
       w:eval("gather", "g", 0, 250, "j"))
     assert.same({ 4, 1, 1, '{"error":{"code":"E"}}', "" }, w:eval("gather", "g", 1, 1, "j"))
     assert.same({ 4, 1, 0, "", "" }, w:eval("gather", "g", 4, 250, "j"))

@@ -149,13 +149,13 @@ describe("a job that gets a group's results", function()
     assert.same({ wanted }, chord(node("echo", {}), many):get { timeout = 15 })
   end)
 
-  it("finds errors where failures are allowed, and null where there is no result", function()
+  it("finds errors where failures are allowed, and where no result was kept", function()
     local members = { node("fails", {}), node("value", {}), node("silent", { 5 }) }
     local r = chord(node("echo", {}), members, "A")
     local list = r:get { timeout = 15 }[1]
     assert.equal("OOPS", list[1].error.code)
     assert.equal(moil.null, list[2])
-    assert.equal(moil.null, list[3])
+    assert.equal("UnknownJob", list[3].error.code)
   end)
 
   it("gets what a task that keeps no results returns, where it is linked", function()
