@@ -1,8 +1,8 @@
 -- extend: more members for a group that has not ended.
 -- ARGV: the group's id, then a batch (docs/protocol.md, "Batches") without D
 -- Returns 1 and whether `advance` has something to do; 0 where the group has ended or is none, and
--- then nothing has changed. A batch whose first job has a record is one that came before, its reply
--- lost: 1. Errors, before anything has changed: a damaged batch, an id in use.
+-- then nothing has changed. A batch whose first job has a record, and whose members are the group's,
+-- is one that came before, its reply lost: 1. Errors, before anything has changed: a damaged batch; INUSE ID.
 -- The batch's jobs with a link to the group are its new members, in their order.
 local group = ARGV[1]
 local engine = linker()
@@ -10,17 +10,6 @@ local batches = unfolder(engine)
 local batch, why = batches.read(ARGV, 2)
 if not batch then
   return { err = why }
-end
-if batch.ids[1] and call("HEXISTS", jobs, batch.ids[1]) == 1 then
-  return { 1, 0 }
-end
-local open = call("HGET", ns .. "deferred", group)
-if not open then
-  return { 0, 0 }
-end
-local clash = batches.clash(batch)
-if clash then
-  return { err = "ERR moil: the id " .. clash .. " is in use" }
 end
 local members = {}
 for i, id in ipairs(batch.ids) do
@@ -30,10 +19,23 @@ for i, id in ipairs(batch.ids) do
     end
   end
 end
+local list = ns .. "members:" .. group
+if batch.ids[1] and call("HEXISTS", jobs, batch.ids[1]) == 1
+  and (#members == 0 or call("LPOS", list, members[1], "RANK", -1)) then
+  return { 1, 0 }
+end
+local open = call("HGET", ns .. "deferred", group)
+if not open then
+  return { 0, 0 }
+end
+local clash = batches.clash(batch)
+if clash then
+  return { err = "INUSE " .. clash }
+end
 if #members > 0 then
   local n, due = open:match("^(%d+)(.*)$")
   call("HSET", ns .. "deferred", group, string.format("%d", n + #members) .. due)
-  call("RPUSH", ns .. "members:" .. group, unpack(members))
+  call("RPUSH", list, unpack(members))
 end
 batches.take_all(batch)
 engine.run()

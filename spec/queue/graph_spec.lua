@@ -226,6 +226,8 @@ describe("a plan", function()
     assert.equal("depends_on: no job under the id abc: never enqueued, or its result has expired",
       units.explain(-7, { err = "UNKNOWN dep abc" }))
     assert.is_nil(units.explain(-7, { err = "UNKNOWN dep " }))
+    assert.equal("the id abc is in use: another job has it",
+      units.explain(-2, { err = "INUSE abc" }))
     assert.is_nil(units.explain(-5, { err = "ERR x" }))
   end)
 end)

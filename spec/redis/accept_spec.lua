@@ -105,7 +105,7 @@ describe("accept", function()
       assert.matches("damaged", why)
       assert.is_nil(w:place "w")
     end
-    refused({ nodes = { { "w" }, { "w" } } }, "the id w is in use")
+    refused({ nodes = { { "w" }, { "w" } } }, "INUSE w")
     local reply, why = w:try("accept", "t", "w", 0, table.unpack(world.batch {
       nodes = { { "a" } } }))
     assert.same({ nil, "ERR moil: a workflow begins with the job that has its id" },
@@ -122,7 +122,7 @@ describe("accept", function()
 
   it("refuses an id that is in use", function()
     w:schedule({ "a" }, "+60000", { queue = "other" })
-    refused({ nodes = { { "w", plan = "1" }, { "a", links = "sFw " } } }, "the id a is in use")
+    refused({ nodes = { { "w", plan = "1" }, { "a", links = "sFw " } } }, "INUSE a")
   end)
 
   it("is refused by a full Redis, and then nothing has changed", function()

@@ -33,6 +33,24 @@ describe("stage", function()
     assert.same({ "b", "a" }, w:fetch(10)) -- the first job is ready when all of it is there
   end)
 
+  it("refuses an id that is in use, but where the workflow itself is there", function()
+    w:enqueue("default", 5, { "b" })
+    stage(1, "a")
+    assert.equal("INUSE b", select(2, stage(2, "b")))
+    assert.equal(1, w:key("LLEN", "staged:T"))
+    w:enqueue("default", 5, { "a" }) -- as a repeat finds it
+    assert.equal(2, (stage(2, "b")))
+  end)
+
+  it("drops them where they are not to be accepted, over maxmemory too", function()
+    stage(1, "a")
+    w.redis:call("CONFIG", "SET", "maxmemory", "1")
+    local dropped = w:eval("stage", "T", 0)
+    w.redis:call("CONFIG", "SET", "maxmemory", "0")
+    assert.equal(0, dropped)
+    assert.equal(0, w:key("EXISTS", "staged:T"))
+  end)
+
   it("refuses one that leaves a gap, and a damaged one", function()
     local reply, why = stage(2, "b")
     assert.same({ nil, "ERR moil: 0 batches are staged, this is number 2" }, { reply, why })

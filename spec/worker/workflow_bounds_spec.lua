@@ -298,3 +298,34 @@ describe("the handle of a group by the id of a plain job", function()
     end
   end)
 end)
+
+describe("an id that is in use", function()
+  it("has a workflow refused, small or large: nothing of it goes in", function()
+    moil.send("add", { 1 }, { id = "taken", countdown = 60 })
+    for _, n in ipairs { 3, 600 } do
+      local list = adds(n)
+      list[n] = add(n):set { id = "taken" }
+      local tree = moil.chord(list, s("sum"), { member_failure = "collect" })
+      local ok, err = pcall(tree.apply_async, tree, { id = "whole" .. n })
+      assert.is_false(ok)
+      assert.equal("BadArgument", err.code)
+      assert.matches("the id taken is in use", err.message)
+      assert.equal(0, here.redis:call("HEXISTS", "{moil}:jobs", "whole" .. n))
+      assert.same({}, here.redis:call("KEYS", "{moil}:staged:*"))
+    end
+    local r = moil.group(add(1):set { countdown = 60 }):delay()
+    local err = select(2, pcall(r.add, r, add(1):set { id = "taken" }))
+    assert.equal("BadArgument", err.code)
+    r:revoke()
+  end)
+
+  it("is no matter where the workflow is there already", function()
+    local list = adds(600)
+    list[600] = add(600):set { id = "own" }
+    local tree = moil.chord(list, s("sum"))
+    local first = tree:apply_async { id = "again" }
+    local second = tree:apply_async { id = "again" }
+    assert.same({ true, false }, { first.created, second.created })
+    assert.equal(600 * 601 // 2, second:get(WAIT))
+  end)
+end)

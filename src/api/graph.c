@@ -23,6 +23,21 @@ static void fill_step(struct args *a, void *data)
     moil_graph_fill(s->call, &s->client->broker);
 }
 
+/* Seconds for dropping what is staged, where the link is up: else it expires. */
+enum { DROP_WAIT_S = 1 };
+
+/* What comes of it does not matter: the call has failed, and errstr says why. */
+static void drop_staged(struct moil_client *c, struct step *s)
+{
+    char why[sizeof c->errstr];
+    if (moil_link_state(c->link) != LINK_UP || !moil_graph_drop(s->call))
+        return;
+    memcpy(why, c->errstr, sizeof why);
+    moil_client_begin(c, DROP_WAIT_S);
+    moil_client_call(c, moil_graph_next(s->call), fill_step, take_step, s);
+    memcpy(c->errstr, why, sizeof why);
+}
+
 static int run(struct moil_client *c, struct graph_call *call)
 {
     struct step s = {c, call};
@@ -37,6 +52,8 @@ static int run(struct moil_client *c, struct graph_call *call)
         if (more < 0 && in)
             return 0;
     } while (more == 1);
+    if (more < 0)
+        drop_staged(c, &s);
     if (more == MOIL_ESTATE)
         return moil_client_fail(c, more, "the group ended before all new members were in");
     return more;

@@ -15,6 +15,8 @@ static const struct {
     {"NOSCRIPT", MOIL_ENOSCRIPT, false},
     {"FENCED", MOIL_EFENCED, false},
     {"UNKNOWN ", MOIL_EUNKNOWN, false},
+    /* an id that another job has */
+    {"INUSE ", MOIL_EINVAL, false},
     {"OOM", MOIL_EFULL, false},
     {"READONLY", MOIL_EREADONLY, true},
     {"UNBLOCKED", MOIL_EREADONLY, true}, /* BLPOP, as the server becomes a replica */

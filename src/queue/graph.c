@@ -326,6 +326,7 @@ enum script_id moil_graph_next(struct graph_call *c)
     case STEP_ACCEPT:
         return SCRIPT_ACCEPT;
     case STEP_STAGE:
+    case STEP_DROP:
         return SCRIPT_STAGE;
     case STEP_EXTEND:
         return SCRIPT_EXTEND;
@@ -354,6 +355,10 @@ void moil_graph_fill(struct graph_call *c, struct broker *b)
     case STEP_EXTEND:
         moil_args_slice(a, c->graph->id);
         break;
+    case STEP_DROP:
+        moil_args_str(a, c->token);
+        moil_args_int(a, 0);
+        return;
     case STEP_ADVANCE:
     case STEP_OVER:
         moil_args_int(a, MOIL_BATCH_MAX);
@@ -404,21 +409,41 @@ int moil_graph_take(struct graph_call *c, const struct reply *reply)
     case STEP_ADVANCE:
         c->rounds++;
         return is_in(c, moil_reply_integer(reply) == 1 && c->rounds < c->batches + ROUNDS_MAX);
+    case STEP_DROP:
     case STEP_OVER:
         break;
     }
     return 0;
 }
 
+bool moil_graph_drop(struct graph_call *c)
+{
+    if (c->batches == 0 || (c->step != STEP_STAGE && c->step != STEP_ACCEPT))
+        return false;
+    c->step = STEP_DROP;
+    return true;
+}
+
+/* What the scripts say, and what that means; an id stands behind the one and within the other. */
+static const struct {
+    int err;
+    const char *prefix, *before, *after;
+} refusals[] = {
+    {MOIL_EUNKNOWN, "UNKNOWN dep ", "depends_on: no job under the id ",
+     ": never enqueued, or its result has expired"},
+    {MOIL_EINVAL, "INUSE ", "the id ", " is in use: another job has it"},
+};
+
 bool moil_graph_explain(int err, const struct reply *reply, char *out, size_t size)
 {
-    static const char prefix[] = "UNKNOWN dep ";
     struct slice text = moil_reply_slice(reply);
-    size_t n = sizeof prefix - 1;
-    if (err != MOIL_EUNKNOWN || text.n <= n || memcmp(text.p, prefix, n) != 0)
-        return false;
-    snprintf(out, size,
-             "depends_on: no job under the id %.*s: never enqueued, or its result has expired",
-             (int)at_most(text.n - n, MOIL_NAME_MAX), text.p + n);
-    return true;
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        size_t n = strlen(refusals[i].prefix);
+        if (err != refusals[i].err || text.n <= n || memcmp(text.p, refusals[i].prefix, n) != 0)
+            continue;
+        snprintf(out, size, "%s%.*s%s", refusals[i].before, (int)at_most(text.n - n, MOIL_NAME_MAX),
+                 text.p + n, refusals[i].after);
+        return true;
+    }
+    return false;
 }

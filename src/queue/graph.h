@@ -20,7 +20,15 @@ struct graph_place {
     size_t within; /* members of the list `at` */
 };
 
-enum graph_step { STEP_INLINE, STEP_STAGE, STEP_ACCEPT, STEP_EXTEND, STEP_ADVANCE, STEP_OVER };
+enum graph_step {
+    STEP_INLINE,
+    STEP_STAGE,
+    STEP_ACCEPT,
+    STEP_EXTEND,
+    STEP_DROP,
+    STEP_ADVANCE,
+    STEP_OVER
+};
 
 /* One graph under way, in the caller's memory. The fields are graph.c's, but `created` and
  * `token`. */
@@ -48,6 +56,10 @@ void moil_graph_fill(struct graph_call *c, struct broker *b);
 /* Takes its reply. 1: there is a next step; 0: that was all; MOIL_EBADMSG; or MOIL_ESTATE: the
  * group ended when a part of its new members was in. */
 int moil_graph_take(struct graph_call *c, const struct reply *reply);
+
+/* Redis has refused a step. True: what is staged shall be dropped, which is the next step, the last
+ * one; else it goes by itself after 600 s. */
+bool moil_graph_drop(struct graph_call *c);
 
 /* What an error reply to a step says, for people; false where it is none of a workflow's own. */
 bool moil_graph_explain(int err, const struct reply *reply, char *out, size_t size);
