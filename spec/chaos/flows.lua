@@ -19,6 +19,17 @@ function flows.node(entry)
     policy = entry.policy }
 end
 
+---Does it come after that one, and is no callback for its failure?
+---@param node? table
+---@param id string
+---@return boolean
+function flows.follows(node, id)
+  for _, needed in ipairs(node and node.policy ~= "E" and node.needs or {}) do
+    if needed == id then return true end
+  end
+  return false
+end
+
 ---The code of an error that is a record's value.
 function flows.code_of(record)
   return record.value:match('"code":%s*"([^"]*)"')

@@ -226,18 +226,12 @@ function judge.places(case)
   return faults
 end
 
-
 -- A revoked group takes its members along, and a workflow the steps before its last one.
 local function was_revoked(case, job)
-  if #job.revokes > 0 then return true end
   local group = job.node and case.jobs[job.node.within]
-  if group and was_revoked(case, group) then return true end
+  if #job.revokes > 0 or group and was_revoked(case, group) then return true end
   for _, other in pairs(job.node and case.jobs or {}) do
-    if other.node and other.node.policy ~= "E" then
-      for _, id in ipairs(other.node.needs) do
-        if id == job.id and was_revoked(case, other) then return true end
-      end
-    end
+    if flows.follows(other.node, job.id) and was_revoked(case, other) then return true end
   end
   return false
 end
