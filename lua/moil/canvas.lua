@@ -101,7 +101,7 @@ end
 local function mapping(builtin, task, items)
   local given = items and { items, n = 1 } or { n = 0 }
   local whole = signature.new(builtin, given, { kwargs = { task = task } }, items ~= nil)
-  whole.like = task
+  whole.like, whole.complete = task, items and builtin
   return whole
 end
 
@@ -142,7 +142,9 @@ function canvas.chunks(task, items, n)
     local last = math.min(from + n - 1, #items)
     members[#members + 1] = mapping("moil.starmap", task, table.move(items, from, last, 1, {}))
   end
-  return canvas.group(members)
+  local whole = canvas.group(members)
+  whole.complete = "moil.chunks"
+  return whole
 end
 
 return canvas

@@ -26,7 +26,7 @@ local tree_of = require "moil.tree"
 local plan = {}
 
 local NODES_MAX <const> = 100000  -- some 60 MB in Redis; more is better fed in portions
-local DEPTH_MAX <const> = 128
+local DEPTH_MAX <const> = 64      -- the results of deeper groups are not read (worker/gatherer.h)
 local DIRECT_MAX <const> = 16     -- heads that get a link each; more are released by a list
 local GROUP_TASK <const> = "moil.group"
 

@@ -16,6 +16,7 @@ local workflow = require "moil.workflow"
 ---@field options moil.CallOptions
 ---@field like? string      it runs in the queue of this task, where nothing says otherwise
 ---@field immutable boolean takes no arguments from what comes before it
+---@field complete? string  has its items, and takes no more arguments: what made it
 ---@field steps? moil.Signature[]   of a chain
 ---@field members? moil.Signature[] of a group
 ---@field header? moil.Signature    of a chord: a group
@@ -162,6 +163,9 @@ end
 ---@return moil.Signature
 ---  add:s(2):clone(1)      -- add(1, 2)
 function signature:clone(...)
+  if self.complete and select("#", ...) > 0 then
+    errors.bad("%s: it has its items, and takes no arguments besides", self.complete)
+  end
   local new = copy(self)
   new.options = copy(self.options)
   if not self.immutable then new.args = join_args(table.pack(...), self.args) end

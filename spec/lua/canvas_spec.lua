@@ -109,6 +109,13 @@ describe("a signature", function()
     assert.matches("moil.starmap: item 2 must be a list of arguments",
       wrong(moil.starmap, add, { {}, 5 }))
     assert.matches("the size of a chunk", wrong(moil.chunks, add, { {} }, 0))
+    assert.matches("moil.map: it has its items", wrong(function() add:map({ 1 }):delay(2) end))
+    assert.matches("moil.starmap: it has its items", wrong(function()
+      add:starmap({ { 1 } }):clone(2)
+    end))
+    assert.matches("moil.chunks: it has its items", wrong(function() chunks:delay(2) end))
+    assert.same({ 2, n = 1 }, add:map():clone(2).args)
+    assert.equal("moil.map", add:map({ 1 }):clone().task)
   end)
 end)
 
@@ -249,10 +256,10 @@ describe("a plan", function()
 
   it("has bounds", function()
     local tree = add:s(1)
-    for _ = 1, 126 do tree = moil.group(tree) end
-    assert.equal(127, #compile(tree).nodes)
-    tree = moil.group(moil.group(tree))
-    assert.matches("nested at most 128 levels", wrong(compile, tree))
+    for _ = 1, 63 do tree = moil.group(tree) end
+    assert.equal(64, #compile(tree).nodes)
+    tree = moil.group(tree)
+    assert.matches("nested at most 64 levels", wrong(compile, tree))
     local own = add:s(1)
     own:on_error(own)
     assert.matches("or it contains itself", wrong(compile, own))

@@ -87,6 +87,14 @@ describe("a workflow's tree", function()
         h = { "x", "PENDING", "t", "y", "PENDING", "t" }, k = { "z", "PENDING", "t" } }))
   end)
 
+  it("has members that wait for what their group comes after", function()
+    local got = tree("g", { "g group a moil.group", "DEFERRED", "a job - t", "STARTED" },
+      { g = { "m1", "DEFERRED", "t", "m2", "DEFERRED", "t" } })
+    assert.equal("(a g[m1 m2])", draw_each(got.tree))
+    local members = got.tree[1].steps[2].members
+    assert.same({ "a", "a" }, { members[1].after, members[2].after })
+  end)
+
   it("fans out from a chain's step, whatever the members' heads name", function()
     for _, before in ipairs { "a", "g" } do
       assert.equal("(a g[m1 (p q) h[x (y z)]] end)", shape("end",

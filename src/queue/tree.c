@@ -136,7 +136,8 @@ int moil_tree_take_members(struct tree *t, struct tree_node *group, const struct
     for (size_t i = 2; i + 2 < count; i += 3) {
         struct tree_node like = {.id = moil_reply_slice(moil_reply_at(page, i)),
                                  .state = moil_reply_slice(moil_reply_at(page, i + 1)),
-                                 .task = moil_reply_slice(moil_reply_at(page, i + 2))};
+                                 .task = moil_reply_slice(moil_reply_at(page, i + 2)),
+                                 .after = group->after}; /* of one that has no line of its own */
         like.is_group = slice_is(like.state, "GROUP");
         if (like.is_group)
             like.state.n = 0;
