@@ -340,10 +340,12 @@ describe("a chord", function()
     for _ = 1, 30 do tree = moil.chord({ tree, add(1, 0) }, sum()) end
     assert.equal(32, run(tree))
     tree = add(1, 1)
-    for _ = 1, 100 do tree = moil.group(tree) end
-    local value = run(tree)
-    for _ = 1, 100 do value = value[1] end
-    assert.equal(2, value)
+    for _ = 1, 61 do tree = moil.group(tree) end
+    for _, whole in ipairs { moil.group(moil.group(tree)), moil.chord({ tree }, s("echo")) } do
+      local value = run(whole)
+      while type(value) == "table" do value = value[1] end
+      assert.equal(2, value)
+    end
   end)
 end)
 
