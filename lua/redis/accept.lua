@@ -5,7 +5,8 @@
 -- Returns created (0: the id has a record, and nothing has changed, as after a lost reply), and 1
 -- where `advance` has something to do. The first batch begins with the workflow's own job.
 -- Errors, before anything has changed: UNKNOWN dep ID, where a job is to wait for one that nobody
--- knows; a damaged batch; INUSE ID, where another job has it; batches that are not there (any more).
+-- knows; a damaged batch; INUSE ID, where another job has it; batches that are not there (any
+-- more).
 local token, count = ARGV[1], tonumber(ARGV[3])
 if call("HEXISTS", jobs, ARGV[2]) == 1 then
   return { 0, 0 }

@@ -1,8 +1,9 @@
 -- extend: more members for a group that has not ended.
 -- ARGV: the group's id, then a batch (docs/protocol.md, "Batches") without D
 -- Returns 1 and whether `advance` has something to do; 0 where the group has ended or is none, and
--- then nothing has changed. A batch whose first job has a record, and whose members are the group's,
--- is one that came before, its reply lost: 1. Errors, before anything has changed: a damaged batch; INUSE ID.
+-- then nothing has changed. A batch whose first job has a record, and whose members are the
+-- group's, is one that came before, its reply lost: 1. Errors, before anything has changed: a
+-- damaged batch; INUSE ID.
 -- The batch's jobs with a link to the group are its new members, in their order.
 local group = ARGV[1]
 local engine = linker()

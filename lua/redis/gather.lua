@@ -7,8 +7,8 @@
 -- that has not ended; GROUP for a group (ask for its members); UNKNOWN where the record is gone. A
 -- group that has failed is a failure where values are wanted, as its members may go on.
 -- "j": behind the two numbers how many members were read, their values with commas between them (a
--- failure as {"error": …}, and so one without a record, with UnknownJob), and the id of the group that ended the
--- page or "": it is counted and has no value.
+-- failure as {"error": …}, and so one without a record, with UnknownJob), and the id of the group
+-- that ended the page or "": it is counted and has no value.
 -- A page ends early after a megabyte of records, whatever of them is wanted.
 local members, from, limit = ns .. "members:" .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local open = call("HGET", ns .. "deferred", ARGV[1])
