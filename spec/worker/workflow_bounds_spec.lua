@@ -19,6 +19,7 @@ moil.task("wait_for", function(path)
     moil.sleep(0.01)
   end
 end)
+moil.task("result_of", function(id) return moil.result(id):get { timeout = 20 } end)
 moil.task("lost", function() error "lost" end)
 moil.task("told", function(err, id) return 1 end)
 moil.task("becomes", { bind = true }, function(self)
@@ -107,6 +108,18 @@ describe("an id that another job has", function()
 end)
 
 describe("results that are not kept", function()
+  it("are, for those that depend on their jobs", function()
+    local kept = {}
+    for i, options in ipairs { { result_ttl = 0 }, { ignore_result = true } } do
+      options.countdown = 300
+      local before = moil.send("add", { i, 1 }, options)
+      local r = moil.send("result_of", { before.id }, { depends_on = before })
+      before:reschedule(0)
+      kept[i] = r:get(WAIT)
+    end
+    assert.same({ 2, 3 }, kept)
+  end)
+
   it("are, until the body has read them", function()
     local members = adds(3)
     for _, member in ipairs(members) do member:set { result_ttl = 0 } end

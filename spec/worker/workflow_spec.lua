@@ -11,7 +11,6 @@ local sum = moil.task("sum", function(list)
   return total
 end)
 moil.task("list", function(...) return { ... } end)
-moil.task("result_of", function(id) return moil.result(id):get { timeout = 20 } end)
 moil.task("echo", function(x) return x end)
 moil.task("count", function(...) return select("#", ...) end)
 moil.task("fail", function(what) error { code = "BROKEN", message = what or "it broke" } end)
@@ -418,17 +417,6 @@ describe("depends_on", function()
     assert.same({ "FAILURE", "DependencyFailed" }, state {})
     assert.same({ "REVOKED", "DependencyFailed" }, state { on_failure = "revoke" })
     assert.same({ "SUCCESS", 2 }, state { allow_failure = true })
-  end)
-
-  it("keeps the results that it waits for, though nobody wanted them", function()
-    local kept = {}
-    for i, options in ipairs { { result_ttl = 0 }, { ignore_result = true } } do
-      options.countdown = 0.5
-      local before = moil.send("add", { i, 1 }, options)
-      local r = moil.send("result_of", { before.id }, { depends_on = before })
-      kept[i] = r:get(WAIT)
-    end
-    assert.same({ 2, 3 }, kept)
   end)
 
   it("refuses ids that nobody knows", function()
