@@ -4,7 +4,8 @@
 -- index 0 and no batch, where it is not to be accepted after all: what is staged is dropped
 -- Returns how many batches are staged. An index that is there already changes nothing, as after a
 -- lost reply. Errors: a damaged batch, or those before it are gone; INUSE ID, where another job
--- has it (but where the first job of all has a record: `accept` says so, or it is a job to be replaced).
+-- has it (but where the first job of all has a record: `accept` says so, or it is a job to be
+-- replaced).
 local staged, index = ns .. "staged:" .. ARGV[1], tonumber(ARGV[2])
 if index == 0 then
   call("DEL", staged)
