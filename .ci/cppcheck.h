@@ -11,5 +11,6 @@
     for ((key) = json_object_iter_key(json_object_iter(object)); \
          (key) && ((value) = json_object_iter_value(json_object_key_to_iter(key))); \
          (key) = json_object_iter_key(json_object_iter_next(object, json_object_key_to_iter(key))))
+#define JSON_INTEGER_FORMAT "lld"
 /* cppcheck 2.10 takes the keyword for a macro that it does not know. */
 #define _Noreturn __attribute__((noreturn))

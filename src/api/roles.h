@@ -36,8 +36,9 @@ struct vm;
 
 /* What loading everything has found. */
 struct check_result {
-    struct buffer json; /* {"tasks": […], "queues": […], "concurrency": N, "config": {…}}, with a
-                           beat file also "beat": {…} and "warnings": […] */
+    /* {"tasks": […], "queues": […], "concurrency": N, "config": {…}}, with a beat file also
+     * "beat": {…} and "warnings": […] */
+    struct buffer json;
     struct buffer *draft; /* of the snapshot (vm/snapshot.h); NULL: none is wanted */
     char *loading;        /* vm_options */
     int tasks;

@@ -52,14 +52,15 @@ static void list_names(struct names *names, const char *below, int depth)
     char path[512];
     snprintf(path, sizeof path, "%s/%s", folder(), below);
     DIR *dir = depth < DEPTH_MAX ? opendir(path) : NULL;
+    int fd = dir ? dirfd(dir) : -1;
     struct dirent *item;
-    while (dir && (item = readdir(dir)) && names->count < KNOWN_MAX) {
+    while (fd >= 0 && (item = readdir(dir)) && names->count < KNOWN_MAX) {
         char name[ZONE_NAME_MAX + 1];
         struct stat st;
         if (!is_zone_name(item->d_name) ||
             snprintf(name, sizeof name, "%s%s%s", below, *below ? "/" : "", item->d_name) >=
                 (int)sizeof name ||
-            fstatat(dirfd(dir), item->d_name, &st, 0) < 0)
+            fstatat(fd, item->d_name, &st, 0) < 0)
             continue;
         if (S_ISDIR(st.st_mode))
             list_names(names, name, depth + 1);

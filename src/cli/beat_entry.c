@@ -53,7 +53,7 @@ void moil_beat_entry_add_call(json_t *entry, const struct options *o, const char
 static void warn_of_task(moil_client *client, const char *task)
 {
     char *text = NULL;
-    const char *names[TASKS_MAX], *name;
+    const char *names[TASKS_MAX] = {0}, *name;
     size_t i, count = 0;
     json_t *row;
     if (!task || moil_inspect(client, MOIL_VIEW_REGISTERED, 0, 0, &text) < 0) {
