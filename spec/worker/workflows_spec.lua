@@ -282,20 +282,10 @@ describe("a page", function()
     assert.same({ "", "" }, (select(5, core.gather(group, 1, 2, "s"))))
   end)
 
-  it("has the lines of a workflow", function()
-    local id = core.uuid()
-    core.submit { wid = id, nodes = { node("value", { 1 }, { id = id }) },
-      lines = { id .. " job - value" } }
-    moil.result(id):get { timeout = 15 }
-    assert.same({ 1, { id .. " job - value" }, { "SUCCESS" } }, { core.workflow(id, 0, 10) })
-  end)
-
   it("is of something that is known", function()
-    for _, fn in ipairs { core.gather, core.workflow } do
-      local ok, err = pcall(fn, "nobody", 0, 10)
-      assert.is_false(ok)
-      assert.equal("UnknownJob", err.code)
-    end
+    local ok, err = pcall(core.gather, "nobody", 0, 10)
+    assert.is_false(ok)
+    assert.equal("UnknownJob", err.code)
   end)
 end)
 

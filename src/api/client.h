@@ -99,9 +99,10 @@ int moil_depends_check(const moil_job *job, char *why, size_t len); /* 0 with on
 int moil_client_submit_graph(struct moil_client *c, const struct graph *graph, bool *created,
                              char *token);
 
-/* One page of what is known of a workflow; take gets the reply, nil where there is no such. */
-int moil_client_page(struct moil_client *c, enum script_id script, struct slice id, int64_t from,
-                     int64_t limit, const char *what, moil_take_fn *take, void *data);
+/* One page of the members of a group, as gather.lua gives it; take gets the reply, nil where there
+ * is no such group. */
+int moil_client_gather(struct moil_client *c, struct slice id, int64_t from, int64_t limit,
+                       const char *what, moil_take_fn *take, void *data);
 
 /* What is asked of the beat entries; the answer is appended as JSON text (worker/beat_request.h). A
  * status. */

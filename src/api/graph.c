@@ -93,8 +93,7 @@ static void fill_page(struct args *a, void *data)
     moil_args_slice(a, p->id);
     moil_args_int(a, p->from);
     moil_args_int(a, p->limit);
-    if (p->what)
-        moil_args_str(a, p->what);
+    moil_args_str(a, p->what);
 }
 
 static int take_page(void *data, const struct reply *reply)
@@ -103,10 +102,10 @@ static int take_page(void *data, const struct reply *reply)
     return p->take(p->data, reply);
 }
 
-int moil_client_page(struct moil_client *c, enum script_id script, struct slice id, int64_t from,
-                     int64_t limit, const char *what, moil_take_fn *take, void *data)
+int moil_client_gather(struct moil_client *c, struct slice id, int64_t from, int64_t limit,
+                       const char *what, moil_take_fn *take, void *data)
 {
     struct page p = {id, from, limit, what, take, data};
     moil_client_begin(c, c->deadline_s);
-    return moil_client_call(c, script, fill_page, take_page, &p);
+    return moil_client_call(c, SCRIPT_GATHER, fill_page, take_page, &p);
 }

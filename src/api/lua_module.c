@@ -114,16 +114,10 @@ static enum vm_answer host_page(void *data, struct vm_call *call, const struct v
     struct moil_client *c = client_of(data, call);
     if (!c)
         return VM_READY;
-    bool members = page->view == VM_MEMBERS;
-    int status = moil_client_page(c, members ? SCRIPT_GATHER : SCRIPT_WORKFLOW, page->id,
-                                  page->from, page->limit,
-                                  !members       ? NULL
-                                  : page->values ? "v"
-                                                 : "s",
-                                  take_page, call);
+    int status = moil_client_gather(c, page->id, page->from, page->limit, page->values ? "v" : "s",
+                                    take_page, call);
     if (status == MOIL_STATUS_UNKNOWN)
-        moil_client_fail(c, status,
-                         "no such workflow or group: never enqueued, or its results have expired");
+        moil_client_fail(c, status, "no such group: never enqueued, or its results have expired");
     return status ? fail(call, c, status) : VM_READY;
 }
 

@@ -286,49 +286,42 @@ static int core_extend(lua_State *L)
                             moil_bind_answers);
 }
 
-/* --- gather(gid, from, limit, what) -> total, open, ids, states, values;
- *     workflow(wid, from, limit) -> total, lines, states ----------------------------------------
+/* --- gather(gid, from, limit, what) -> total, open, ids, states, values ------------------------
  */
 
-/* The answers behind the first `head` ones, dealt out to `lists` lists. */
-static int push_lists(lua_State *L, const struct vm_call *call, int head, int lists)
-{
-    int first = lua_gettop(L) + 1, count = moil_call_push(call, L), rows = (count - head) / lists;
+enum { GATHER_HEAD = 2, GATHER_LISTS = 3 };
 
-    luaL_checkstack(L, 8, "answers");
-    for (int k = 0; k < lists; k++) {
-        lua_createtable(L, rows, 0); /* answers… lists… list */
-        for (int i = 0; i < rows; i++) {
-            lua_pushvalue(L, first + head + i * lists + k); /* … list value */
-            lua_rawseti(L, -2, i + 1);                      /* … list */
-        }
-    }
-    for (int k = 0; k < head; k++) {
-        lua_pushvalue(L, first + k); /* answers… lists… head… */
-        lua_insert(L, -1 - lists);   /* answers… head… lists… */
-    }
-    return head + lists;
-}
-
+/* The answers behind the first ones, dealt out to lists. */
 static int push_members(lua_State *L, int status, lua_KContext ctx)
 {
     const struct vm_call *call = (const struct vm_call *)ctx;
 
-    return call->failed ? moil_bind_answers(L, status, ctx) : push_lists(L, call, 2, 3);
+    if (call->failed) {
+        return moil_bind_answers(L, status, ctx);
+    }
+    int first = lua_gettop(L) + 1, count = moil_call_push(call, L);
+    int rows = (count - GATHER_HEAD) / GATHER_LISTS;
+
+    luaL_checkstack(L, 8, "answers");
+    for (int k = 0; k < GATHER_HEAD; k++) {
+        lua_pushvalue(L, first + k); /* answers… head… */
+    }
+    for (int k = 0; k < GATHER_LISTS; k++) {
+        lua_createtable(L, rows, 0); /* answers… head… lists… list */
+        for (int i = 0; i < rows; i++) {
+            lua_pushvalue(L, first + GATHER_HEAD + i * GATHER_LISTS + k); /* … list value */
+            lua_rawseti(L, -2, i + 1);                                    /* … list */
+        }
+    }
+    return GATHER_HEAD + GATHER_LISTS;
 }
 
-static int push_workflow(lua_State *L, int status, lua_KContext ctx)
+static int core_gather(lua_State *L)
 {
-    const struct vm_call *call = (const struct vm_call *)ctx;
-
-    return call->failed ? moil_bind_answers(L, status, ctx) : push_lists(L, call, 1, 2);
-}
-
-static int page(lua_State *L, enum vm_view view, bool values, lua_KFunction k)
-{
+    static const char *const whats[] = {"v", "s", NULL};
     struct bind *bind = moil_bind_of(L);
     struct vm_call *call = moil_bind_begin(L, bind);
-    struct vm_page page = {.view = view, .values = values};
+    struct vm_page page = {.values = luaL_checkoption(L, 4, "v", whats) == 0};
 
     page.from = luaL_checkinteger(L, 2);
     page.limit = luaL_checkinteger(L, 3);
@@ -340,25 +333,12 @@ static int page(lua_State *L, enum vm_view view, bool values, lua_KFunction k)
         return no_memory(L);
     }
     moil_call_settle(call, &page.id);
-    return moil_bind_finish(L, call, bind->host.page(bind->host.data, call, &page), k);
-}
-
-static int core_gather(lua_State *L)
-{
-    static const char *const whats[] = {"v", "s", NULL};
-
-    return page(L, VM_MEMBERS, luaL_checkoption(L, 4, "v", whats) == 0, push_members);
-}
-
-static int core_workflow(lua_State *L)
-{
-    return page(L, VM_WORKFLOW, false, push_workflow);
+    return moil_bind_finish(L, call, bind->host.page(bind->host.data, call, &page), push_members);
 }
 
 const luaL_Reg moil_bind_graph_functions[] = {
     {"submit", core_submit},
     {"extend", core_extend},
     {"gather", core_gather},
-    {"workflow", core_workflow},
     {NULL, NULL},
 };

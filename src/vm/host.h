@@ -46,17 +46,11 @@ struct vm_wait {
     struct slice seen; /* the third value of the last progress answer; absent: none was seen */
 };
 
-enum vm_view {
-    VM_MEMBERS,  /* of a group: answers total, open, then id, state, value of each */
-    VM_WORKFLOW, /* answers total, then line, state of each */
-};
-
-/* A page of what Redis knows of a workflow. */
+/* A page of the members of a group: answers total, open, then id, state, value of each. */
 struct vm_page {
-    enum vm_view view;
     struct slice id;
     int64_t from, limit;
-    bool values; /* of members: with their results; else "" */
+    bool values; /* with their results; else "" */
 };
 
 struct vm_spawn {

@@ -178,18 +178,6 @@ static void answer_query(struct operation *op, const struct reply *reply)
     }
 }
 
-static void queried(void *data, int err, const struct reply *reply)
-{
-    struct operation *op = data;
-    if (err && moil_operation_tries_again(op, err))
-        return;
-    if (op->delivery && err)
-        moil_operation_fail_reply(op, err, reply);
-    else if (op->delivery)
-        answer_query(op, reply);
-    moil_operation_go_on(op);
-}
-
 static const enum script_id query_scripts[] = {
     [VM_INSPECT] = SCRIPT_INSPECT, [VM_REVOKE] = SCRIPT_REVOKE, [VM_RESCHEDULE] = SCRIPT_RESCHEDULE,
     [VM_FORGET] = SCRIPT_FORGET,   [VM_DELETE] = SCRIPT_DELETE,
@@ -206,7 +194,7 @@ static int send_query(struct operation *op)
         moil_revoke_args(a, w->options.result_ttl_s, q->terminate);
     else if (q->query == VM_RESCHEDULE)
         moil_reschedule_args(a, q->countdown, q->eta);
-    return moil_broker_eval(&w->broker, query_scripts[q->query], queried, op);
+    return moil_broker_eval(&w->broker, query_scripts[q->query], moil_operation_answered, op);
 }
 
 static enum vm_answer host_query(void *data, struct vm_call *call,
@@ -216,6 +204,7 @@ static enum vm_answer host_query(void *data, struct vm_call *call,
     if (!op)
         return VM_READY;
     op->question = *question;
+    op->answer = answer_query;
     return moil_operation_ask(op, send_query);
 }
 
@@ -270,16 +259,6 @@ static enum vm_answer host_spawn(void *data, struct vm_call *call, const struct 
     return VM_WAIT;
 }
 
-static void noted(void *data, int err, const struct reply *reply)
-{
-    struct operation *op = data;
-    if (err && moil_operation_tries_again(op, err))
-        return;
-    if (op->delivery && err)
-        moil_operation_fail_reply(op, err, reply);
-    moil_operation_go_on(op);
-}
-
 static int send_note(struct operation *op)
 {
     struct broker *b = &op->worker->broker;
@@ -290,7 +269,8 @@ static int send_note(struct operation *op)
     moil_args_str(&b->args, "1");
     moil_args_slice(&b->args, op->delivery->job.id);
     moil_args_slice(&b->args, moil_buffer_slice(&b->text));
-    return b->text.failed ? MOIL_ENOMEM : moil_broker_eval(b, SCRIPT_PROGRESS, noted, op);
+    return b->text.failed ? MOIL_ENOMEM
+                          : moil_broker_eval(b, SCRIPT_PROGRESS, moil_operation_answered, op);
 }
 
 static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state,

@@ -19,24 +19,12 @@ static void answer(struct operation *op, const struct reply *reply)
     moil_buffer_fini(&json);
 }
 
-static void answered(void *data, int err, const struct reply *reply)
-{
-    struct operation *op = data;
-    if (err && moil_operation_tries_again(op, err))
-        return;
-    if (op->delivery && err)
-        moil_operation_fail_reply(op, err, reply);
-    else if (op->delivery)
-        answer(op, reply);
-    moil_operation_go_on(op);
-}
-
 static int send_request(struct operation *op)
 {
     struct broker *b = &op->worker->broker;
     moil_args_clear(&b->args);
     moil_beat_request_args(op->beat, &b->args);
-    return moil_broker_eval(b, moil_beat_request_script(op->beat), answered, op);
+    return moil_broker_eval(b, moil_beat_request_script(op->beat), moil_operation_answered, op);
 }
 
 /* The answer that needs no Redis. */
@@ -57,6 +45,7 @@ enum vm_answer moil_host_beat(void *data, struct vm_call *call, const struct vm_
     struct operation *op = moil_operation_new(data, call);
     if (!op)
         return VM_READY;
+    op->answer = answer;
     op->beat = calloc(1, sizeof *op->beat);
     int err = op->beat ? moil_beat_request_init(op->beat, ask, errstr, sizeof errstr) : MOIL_ENOMEM;
     if (!err && ask->verb != VM_BEAT_NEXT)

@@ -95,7 +95,7 @@ static void answer_page(struct operation *op, const struct reply *reply)
 {
     if (moil_reply_type(reply) == REPLY_NIL) {
         moil_call_fail(op->call, "UnknownJob",
-                       "no such workflow or group: never enqueued, or its results have expired");
+                       "no such group: never enqueued, or its results have expired");
         return;
     }
     for (size_t i = 0; i < moil_reply_count(reply); i++) {
@@ -107,18 +107,6 @@ static void answer_page(struct operation *op, const struct reply *reply)
     }
 }
 
-static void paged(void *data, int err, const struct reply *reply)
-{
-    struct operation *op = data;
-    if (err && moil_operation_tries_again(op, err))
-        return;
-    if (op->delivery && err)
-        moil_operation_fail_reply(op, err, reply);
-    else if (op->delivery)
-        answer_page(op, reply);
-    moil_operation_go_on(op);
-}
-
 static int send_page(struct operation *op)
 {
     struct broker *b = &op->worker->broker;
@@ -126,10 +114,8 @@ static int send_page(struct operation *op)
     moil_args_slice(&b->args, op->page.id);
     moil_args_int(&b->args, op->page.from);
     moil_args_int(&b->args, op->page.limit);
-    if (op->page.view == VM_MEMBERS)
-        moil_args_str(&b->args, op->page.values ? "v" : "s");
-    return moil_broker_eval(b, op->page.view == VM_MEMBERS ? SCRIPT_GATHER : SCRIPT_WORKFLOW, paged,
-                            op);
+    moil_args_str(&b->args, op->page.values ? "v" : "s");
+    return moil_broker_eval(b, SCRIPT_GATHER, moil_operation_answered, op);
 }
 
 enum vm_answer moil_host_page(void *data, struct vm_call *call, const struct vm_page *page)
@@ -138,5 +124,6 @@ enum vm_answer moil_host_page(void *data, struct vm_call *call, const struct vm_
     if (!op)
         return VM_READY;
     op->page = *page;
+    op->answer = answer_page;
     return moil_operation_ask(op, send_page);
 }

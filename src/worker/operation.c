@@ -117,6 +117,18 @@ static void again_cb(struct ev_loop *loop, ev_timer *timer, int events)
     moil_operation_go_on(op);
 }
 
+void moil_operation_answered(void *data, int err, const struct reply *reply)
+{
+    struct operation *op = data;
+    if (err && moil_operation_tries_again(op, err))
+        return;
+    if (op->delivery && err)
+        moil_operation_fail_reply(op, err, reply);
+    else if (op->delivery && op->answer)
+        op->answer(op, reply);
+    moil_operation_go_on(op);
+}
+
 enum vm_answer moil_operation_ask(struct operation *op, int (*send)(struct operation *op))
 {
     op->send = send;

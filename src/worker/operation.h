@@ -22,7 +22,10 @@ struct operation {
     struct vm_call *call;                 /* what the slices below lie in; as old as the delivery */
     void (*cancel)(struct operation *op); /* lets go of timers, waits and programs */
     int (*send)(struct operation *op);    /* puts the question; NULL: it cannot be put again */
-    int64_t patience_end_us;              /* of putting it again */
+    /* puts the reply, which is no error, into the call: for moil_operation_answered; NULL: it
+     * answers nothing */
+    void (*answer)(struct operation *op, const struct reply *reply);
+    int64_t patience_end_us; /* of putting it again */
     struct inbox_wait wait;
     ev_timer timer;
     struct program *program;
@@ -43,6 +46,10 @@ void moil_operation_free(struct operation *op);
 
 /* Puts a question to Redis. `send` answers 0, or a negative code when it could not be sent. */
 enum vm_answer moil_operation_ask(struct operation *op, int (*send)(struct operation *op));
+
+/* The callback of a question that is one script, for its `send`: the answer, with what the
+ * operation's `answer` makes of it; or once more; or the failure. data: the operation. */
+void moil_operation_answered(void *data, int err, const struct reply *reply);
 
 /* At the top of a reply's callback, with its error: true when the question will be put again, as
  * what went wrong may pass. */
