@@ -219,6 +219,20 @@ describe("a zone's file", function()
     end
   end)
 
+  it("may have a rule whose changes leave their year", function()
+    for _, rule in ipairs { "AAA0BBB,0/-167,0/-100", "AAA0BBB,365/100,365/167" } do
+      local zone = assert(decode({}, { 0 }, rule))
+      local from, until_ = zone:span(at "2026-12-20T00:00:00Z")
+      assert.is_true(until_ < at "2028-02-01T00:00:00Z", rule)
+      for _ = 1, 20 do -- each span begins where the one before ends
+        local next_from, next_until = zone:span(until_)
+        assert.equal(until_, next_from, rule)
+        assert.same({ from, until_ }, { (zone:span(until_ - 1)), next_from }, rule)
+        from, until_ = next_from, next_until
+      end
+    end
+  end)
+
   it("is refused where it is damaged", function()
     local whole = file({ { 1000, 2 } }, { 0, 3600 }, "AAA0")
     assert(beat.zone_decode("Test/Zone", whole))

@@ -151,7 +151,9 @@ static int64_t instant_of_change(const struct zone_change *change, int year, int
     return day_of_change(change, year) * DAY_S + change->time - offset_before;
 }
 
-enum { CHANGES = 6 }; /* of the year before, the year and the year after */
+/* Of a year and the two on each side: a change's time may be a week beyond its day, so that all of
+ * next year's may lie before the end of this one. */
+enum { YEARS = 2, CHANGES = 2 * (2 * YEARS + 1) };
 
 struct change {
     int64_t instant;
@@ -163,7 +165,7 @@ struct change {
 static void list_changes(const struct zone_rule *r, int year, struct change out[CHANGES])
 {
     int n = 0;
-    for (int y = year - 1; y <= year + 1; y++) {
+    for (int y = year - YEARS; y <= year + YEARS; y++) {
         struct change two[] = {
             {instant_of_change(&r->begins, y, r->standard), r->summer},
             {instant_of_change(&r->ends, y, r->summer), r->standard},
