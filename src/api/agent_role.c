@@ -8,7 +8,9 @@
 
 #include "api/roles.h"
 #include "base/clock.h"
+#include "base/json_dump.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "worker/agent.h"
 
 struct process {
@@ -55,12 +57,12 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 static void tell_scheduler(struct process *p, const json_t *check)
 {
     json_t *beat = json_object_get(check, "beat"), *config = json_object_get(check, "config");
-    char *entries = beat ? json_dumps(beat, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    char *routes = json_object_get(config, "routes") ? json_dumps(config, JSON_COMPACT) : NULL;
+    char *entries = beat ? moil_json_dump(beat, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *routes = json_object_get(config, "routes") ? moil_json_dump(config, JSON_COMPACT) : NULL;
     moil_scheduler_set_file(&p->agent, slice_str(entries ? entries : ""),
                             slice_str(routes ? routes : ""));
-    free(entries);
-    free(routes);
+    moil_mem_free(entries);
+    moil_mem_free(routes);
 }
 
 /* The members of the node's report that only a reload changes: who and where it is, what it serves.
@@ -81,11 +83,11 @@ static void write_report(struct process *p)
                                p->started_at, "lease", o->lease, "generation", p->generation,
                                "concurrency", json_object_get(check, "concurrency"), "queues",
                                json_object_get(check, "queues"), "tasks", names);
-    char *text = json_dumps(report, JSON_COMPACT);
+    char *text = moil_json_dump(report, JSON_COMPACT);
     moil_buffer_clear(&p->report);
     if (text && strlen(text) > 2)
         moil_buffer_add(&p->report, text + 1, strlen(text) - 2);
-    free(text);
+    moil_mem_free(text);
     json_decref(report);
     json_decref(check);
 }

@@ -6,6 +6,8 @@
 
 #include "api/client.h"
 #include "base/error.h"
+#include "base/json_dump.h"
+#include "base/mem.h"
 #include "worker/beat_request.h"
 
 struct beat_call {
@@ -167,10 +169,10 @@ static int change(struct moil_client *c, const char *name, json_t *fields)
     snprintf(version, sizeof version, "%lld",
              (long long)json_integer_value(json_object_get(listed, "version")));
     merge(entry, fields);
-    char *text = json_dumps(entry, JSON_COMPACT);
+    char *text = moil_json_dump(entry, JSON_COMPACT);
     status = text ? put(c, name, text, version, false)
                   : moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
-    free(text);
+    moil_mem_free(text);
     json_decref(listed);
     return status;
 }
@@ -228,7 +230,7 @@ static int by_name(const void *a, const void *b)
 static int give_sorted(struct moil_client *c, json_t *all, char **json)
 {
     size_t n = 0;
-    const char *key, **keys = calloc(json_object_size(all) + 1, sizeof *keys);
+    const char *key, **keys = moil_mem_zalloc(json_object_size(all) + 1, sizeof *keys);
     json_t *value, *sorted = json_array();
     if (keys) {
         json_object_foreach(all, key, value) keys[n++] = key;
@@ -236,8 +238,8 @@ static int give_sorted(struct moil_client *c, json_t *all, char **json)
     }
     for (size_t i = 0; i < n; i++)
         json_array_append(sorted, json_object_get(all, keys[i]));
-    char *text = keys ? json_dumps(sorted, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-    free(keys);
+    char *text = keys ? moil_json_dump(sorted, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    moil_mem_free(keys);
     json_decref(sorted);
     if (!text)
         return moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");

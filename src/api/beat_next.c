@@ -7,6 +7,8 @@
 
 #include "api/moil.h"
 #include "base/error.h"
+#include "base/json_dump.h"
+#include "base/mem.h"
 #include "beat/config.h"
 #include "beat/upcoming.h"
 #include "conf/beat_file.h"
@@ -22,7 +24,7 @@ int moil_beat_read(const char *path, char **json, char *errstr, size_t errlen)
     moil_beat_config_fini(&config);
     if (err) {
         snprintf(errstr, errlen, "%s: %s", path, why);
-        free(text);
+        moil_mem_free(text);
         return err == MOIL_ENOMEM ? MOIL_STATUS_NOMEM : MOIL_STATUS_INVALID;
     }
     *json = text;
@@ -52,7 +54,7 @@ int moil_beat_next(const char *json, double from, size_t n, char **runs, char *e
     if (!err)
         err = moil_upcoming(config.entries, config.count, (int64_t)floor(from * 1000), n, add_run,
                             rows);
-    char *text = err ? NULL : json_dumps(rows, JSON_COMPACT);
+    char *text = err ? NULL : moil_json_dump(rows, JSON_COMPACT);
     moil_beat_config_fini(&config);
     json_decref(rows);
     if (text) {

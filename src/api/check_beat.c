@@ -8,7 +8,9 @@
 
 #include "api/roles.h"
 #include "base/error.h"
+#include "base/json_dump.h"
 #include "base/line.h"
+#include "base/mem.h"
 #include "conf/route.h"
 #include "conf/suggest.h"
 #include "vm/vm.h"
@@ -32,13 +34,13 @@ static bool add_name(void *data, struct task *task)
     struct names *n = data;
     if (n->count == n->room) {
         size_t room = n->room ? 2 * n->room : 64;
-        void *grown = realloc(n->all, room * sizeof *n->all);
+        void *grown = moil_mem_realloc(n->all, room * sizeof *n->all);
         if (!grown)
             return false;
         n->all = grown;
         n->room = room;
     }
-    char *copy = strndup(task->name.p, task->name.n);
+    char *copy = moil_mem_strndup(task->name.p, task->name.n);
     if (copy)
         n->all[n->count++] = copy;
     return copy;
@@ -47,8 +49,8 @@ static bool add_name(void *data, struct task *task)
 static void free_names(struct names *n)
 {
     for (size_t i = 0; i < n->count; i++)
-        free((char *)n->all[i]);
-    free(n->all);
+        moil_mem_free((char *)n->all[i]);
+    moil_mem_free(n->all);
 }
 
 static void warn(struct beat_check *c, const char *name, const char *task)
@@ -82,7 +84,7 @@ static void set_queue(struct beat_check *c, json_t *entry, const char *name)
         char *routed = moil_route_find(c->runtime->options.config_json, task);
         if (routed)
             json_object_set_new(entry, "queue", json_string(routed));
-        free(routed);
+        moil_mem_free(routed);
     }
 }
 
@@ -92,8 +94,8 @@ static int take(struct beat_check *c, const char *text)
     json_t *entry, *config = json_loads(text, JSON_ALLOW_NUL, NULL);
     c->warnings = json_array();
     json_object_foreach(json_object_get(config, "schedule"), name, entry) set_queue(c, entry, name);
-    char *beat = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
-    char *warnings = json_dumps(c->warnings, JSON_COMPACT);
+    char *beat = moil_json_dump(config, JSON_COMPACT | JSON_SORT_KEYS);
+    char *warnings = moil_json_dump(c->warnings, JSON_COMPACT);
     int err = config && beat && warnings ? 0 : MOIL_ENOMEM;
     if (!err) {
         moil_buffer_add_str(&c->out->json, "\"beat\":");
@@ -102,8 +104,8 @@ static int take(struct beat_check *c, const char *text)
         moil_buffer_add_str(&c->out->json, warnings);
         moil_buffer_add_char(&c->out->json, ',');
     }
-    free(beat);
-    free(warnings);
+    moil_mem_free(beat);
+    moil_mem_free(warnings);
     json_decref(config);
     json_decref(c->warnings);
     free_names(&c->tasks);
@@ -125,7 +127,7 @@ int moil_check_beat(const struct runtime *r, struct vm *vm, struct check_result 
     if (out->loading)
         out->loading[0] = '\0';
     int err = take(&c, text);
-    free(text);
+    moil_mem_free(text);
     if (err)
         snprintf(errstr, errlen, "out of memory");
     return err;

@@ -10,6 +10,7 @@
 #include "api/locate.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/mem.h"
 
 static const double PAUSE_FIRST_S = 0.02, PAUSE_MAX_S = 0.2;
 
@@ -31,7 +32,7 @@ const char *moil_status_text(int status)
 
 void moil_free(void *p)
 {
-    free(p);
+    moil_mem_free(p);
 }
 
 int moil_client_status(int err)
@@ -165,7 +166,7 @@ static void attempted(void *data, int err, const struct reply *reply)
 {
     struct attempt *at = data;
     if (at->abandoned) {
-        free(at);
+        moil_mem_free(at);
         return;
     }
     at->done = true;
@@ -195,7 +196,7 @@ int moil_client_call(struct moil_client *c, enum script_id script,
         int status = moil_client_connect(c);
         if (status)
             return status;
-        struct attempt *at = calloc(1, sizeof *at);
+        struct attempt *at = moil_mem_zalloc(1, sizeof *at);
         if (!at)
             return moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
         *at = (struct attempt){.client = c, .take = take, .data = data};
@@ -210,7 +211,7 @@ int moil_client_call(struct moil_client *c, enum script_id script,
         }
         err = err ? err : at->err;
         status = at->status;
-        free(at);
+        moil_mem_free(at);
         if (!err)
             return status;
         if (moil_link_is_transient(err))
@@ -259,7 +260,7 @@ int moil_client_open(moil_client **out, const moil_client_options *options, char
         errstr = ignored;
         errlen = sizeof ignored;
     }
-    struct moil_client *c = calloc(1, sizeof *c);
+    struct moil_client *c = moil_mem_zalloc(1, sizeof *c);
     if (!c) {
         snprintf(errstr, errlen, "out of memory");
         return MOIL_STATUS_NOMEM;
@@ -290,5 +291,5 @@ void moil_client_close(moil_client *c)
     if (c->loop)
         ev_loop_destroy(c->loop);
     explicit_bzero(&c->url, sizeof c->url);
-    free(c);
+    moil_mem_free(c);
 }

@@ -6,6 +6,7 @@
 
 #include "api/client.h"
 #include "base/error.h"
+#include "base/mem.h"
 
 size_t moil_depends_count(const moil_job *job)
 {
@@ -58,7 +59,7 @@ static int add_links(const moil_job *job, struct submission *sub, struct graph_d
 int moil_client_submit_dependent(struct moil_client *c, struct submission *sub, const moil_job *job)
 {
     size_t count = moil_depends_count(job);
-    struct graph_dep *deps = malloc((count ? count : 1) * sizeof *deps);
+    struct graph_dep *deps = moil_mem_alloc((count ? count : 1) * sizeof *deps);
     struct buffer text;
     moil_buffer_init(&text);
     sub->open = (uint32_t)count;
@@ -76,6 +77,6 @@ int moil_client_submit_dependent(struct moil_client *c, struct submission *sub, 
         sub->acked = status == 0;
     }
     moil_buffer_fini(&text);
-    free(deps);
+    moil_mem_free(deps);
     return status;
 }

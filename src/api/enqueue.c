@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/mem.h"
 
 enum { DEPTH_MAX = 128 }; /* vm/json.h has the same */
 enum { CHUNK = 1000 };    /* jobs per wait for acknowledgement: four scripts under way at once */
@@ -28,7 +29,7 @@ static void enqueued(void *data, int err, const struct reply *reply)
 {
     struct attempt *at = data;
     if (at->abandoned) {
-        free(at);
+        moil_mem_free(at);
         return;
     }
     at->done = true;
@@ -43,7 +44,7 @@ static void enqueued(void *data, int err, const struct reply *reply)
 /* One attempt: 0 or an internal error; what Redis acknowledged is marked in subs. */
 static int attempt(struct moil_client *c, struct submission *subs, size_t count)
 {
-    struct attempt *at = malloc(sizeof *at + count * sizeof *subs);
+    struct attempt *at = moil_mem_alloc(sizeof *at + count * sizeof *subs);
     if (!at)
         return MOIL_ENOMEM;
     *at = (struct attempt){.client = c, .count = count};
@@ -51,7 +52,7 @@ static int attempt(struct moil_client *c, struct submission *subs, size_t count)
     MOIL_CRASH_POINT("client.enqueueing");
     int err = moil_broker_enqueue(&c->broker, at->subs, count, enqueued, at);
     if (err) {
-        free(at);
+        moil_mem_free(at);
         return err;
     }
     MOIL_CRASH_POINT_AFTER(moil_link_flush(c->link), "client.written");
@@ -65,7 +66,7 @@ static int attempt(struct moil_client *c, struct submission *subs, size_t count)
         subs[i].acked = at->subs[i].acked;
         subs[i].created = at->subs[i].created;
     }
-    free(at);
+    moil_mem_free(at);
     return err;
 }
 
@@ -214,8 +215,8 @@ int moil_enqueue(moil_client *c, const moil_job *jobs, size_t count, moil_enqueu
     int status = check_all(c, jobs, count);
     if (status)
         return status;
-    struct submission *subs = malloc((count ? count : 1) * sizeof *subs);
-    char(*ids)[MOIL_ID_LEN + 1] = malloc((count ? count : 1) * sizeof *ids);
+    struct submission *subs = moil_mem_alloc((count ? count : 1) * sizeof *subs);
+    char(*ids)[MOIL_ID_LEN + 1] = moil_mem_alloc((count ? count : 1) * sizeof *ids);
     status = MOIL_STATUS_NOMEM;
     if (subs && ids) {
         for (size_t i = 0; i < count; i++) {
@@ -229,7 +230,7 @@ int moil_enqueue(moil_client *c, const moil_job *jobs, size_t count, moil_enqueu
         for (size_t i = 0; i < count && out && !status; i++)
             out[i].created = subs[i].created;
     }
-    free(subs);
-    free(ids);
+    moil_mem_free(subs);
+    moil_mem_free(ids);
     return status;
 }

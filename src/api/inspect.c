@@ -5,6 +5,8 @@
 
 #include "api/client.h"
 #include "base/error.h"
+#include "base/json_dump.h"
+#include "base/mem.h"
 #include "queue/describe.h"
 
 enum { LIMIT_DEFAULT = 1000 };
@@ -159,10 +161,10 @@ static int registered(struct moil_client *c, struct buffer *out)
     json_t *who, *list_of = json_array();
     json_object_foreach(tasks, name, who)
         json_array_append_new(list_of, json_pack("{s:s, s:O}", "task", name, "nodes", who));
-    char *text = json_dumps(list_of, JSON_COMPACT);
+    char *text = moil_json_dump(list_of, JSON_COMPACT);
     if (text)
         moil_buffer_add_str(out, text);
-    free(text);
+    moil_mem_free(text);
     json_decref(list_of);
     json_decref(tasks);
     json_decref(array);

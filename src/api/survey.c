@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/mem.h"
 
 enum {
     PAGE = 100, /* holds Redis for half a millisecond */
@@ -63,7 +64,7 @@ static void expect(struct survey *s, struct expected **table, struct slice id, i
     HASH_FIND(hh, *table, id.p, id.n, e);
     if (e)
         return; /* a scan may bring the same twice */
-    e = calloc(1, sizeof *e + id.n + 1);
+    e = moil_mem_zalloc(1, sizeof *e + id.n + 1);
     if (!e) {
         s->failed = true;
         return;
@@ -72,7 +73,7 @@ static void expect(struct survey *s, struct expected **table, struct slice id, i
     memcpy(e->id, id.p, id.n);
     HASH_ADD_KEYPTR(hh, *table, e->id, id.n, e);
     if (!e->hh.tbl) {
-        free(e);
+        moil_mem_free(e);
         s->failed = true;
     }
 }
@@ -191,7 +192,7 @@ static void suspect_unseen(struct survey *s)
         next = e->hh.next;
         if (!e->seen)
             suspect(s, slice_str(e->id), "");
-        free(e);
+        moil_mem_free(e);
     }
 }
 
@@ -204,7 +205,7 @@ static void suspect_stranded(struct survey *s)
         next = e->hh.next;
         if (e->open > 0)
             suspect(s, slice_str(e->id), "deferred");
-        free(e);
+        moil_mem_free(e);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "api/client.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "queue/message.h"
 
 enum { BLPOP_S = 5, BLPOP_MARGIN_MS = 5000 };
@@ -157,9 +158,9 @@ static int call_progress(void *data, struct slice state, struct slice meta)
     const struct progress_fn *p = data;
     char name[MOIL_NAME_MAX + 1];
     snprintf(name, sizeof name, "%.*s", (int)state.n, state.p);
-    char *text = strndup(meta.p ? meta.p : "", meta.n);
+    char *text = moil_mem_strndup(meta.p ? meta.p : "", meta.n);
     int stop = text ? p->fn(p->data, name, text, meta.n) : 1;
-    free(text);
+    moil_mem_free(text);
     return stop;
 }
 
@@ -176,7 +177,7 @@ int moil_wait(moil_client *c, const char *id, double timeout, moil_progress_fn *
         status = moil_client_fail(c, MOIL_STATUS_BAD_RECORD,
                                   "the job's record is damaged or not moil's");
     if (!status) {
-        char *value = malloc(o.value.n + 1);
+        char *value = moil_mem_alloc(o.value.n + 1);
         if (!value) {
             status = MOIL_STATUS_NOMEM;
         } else {

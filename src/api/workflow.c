@@ -4,6 +4,7 @@
 
 #include "api/client.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "queue/message.h"
 #include "queue/tree.h"
 
@@ -123,12 +124,12 @@ static int read_errors(struct moil_client *c, struct tree *t)
 /* --- an id that is no workflow's ---------------------------------------------------------------
  */
 
-/* The string under a key of JSON text, or NULL; free() it. */
+/* The string under a key of JSON text, or NULL; moil_mem_free() it. */
 static char *string_in(struct slice json, const char *key)
 {
     json_t *o = json.n ? json_loadb(json.p, json.n, JSON_ALLOW_NUL, NULL) : NULL;
     const char *s = json_string_value(json_object_get(o, key));
-    char *copy = s ? strdup(s) : NULL;
+    char *copy = s ? moil_mem_strdup(s) : NULL;
     json_decref(o);
     return copy;
 }
@@ -156,7 +157,7 @@ static void tell_job(const struct question *q, struct slice extra)
                          "%.*s is a job: moil inspect job %.*s (a workflow has the id of its last "
                          "job, its group or its chord's body)",
                          (int)q->id.n, q->id.p, (int)q->id.n, q->id.p);
-    free(group);
+    moil_mem_free(group);
 }
 
 static int take_other(void *data, const struct reply *reply)

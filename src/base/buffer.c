@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 /* Most records and log lines fit without a second allocation. */
 enum { FIRST_CAP = 256 };
 
@@ -17,7 +19,7 @@ void moil_buffer_init(struct buffer *b)
 
 void moil_buffer_fini(struct buffer *b)
 {
-    free(b->data);
+    moil_mem_free(b->data);
     *b = (struct buffer){0};
 }
 
@@ -38,7 +40,7 @@ static bool grow(struct buffer *b, size_t n)
     while (cap < b->len + n) {
         cap *= 2;
     }
-    data = realloc(b->data, cap);
+    data = moil_mem_realloc(b->data, cap);
     if (!data) {
         return false;
     }

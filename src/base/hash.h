@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 /* Eight bytes at a time, as ids and names are 10 to 40 bytes long. Multiplying carries upwards
  * only, so the shifts bring the high bits down; both factors are odd and without pattern. */
 static inline unsigned moil_hash(const void *key, size_t len)
@@ -32,6 +34,8 @@ static inline unsigned moil_hash(const void *key, size_t len)
 }
 
 #define HASH_NONFATAL_OOM                    1
+#define uthash_malloc(size)                  moil_mem_alloc(size)
+#define uthash_free(p, size)                 moil_mem_free(p)
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = moil_hash((keyptr), (keylen)))
 
 #include <uthash.h>

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 
 enum { ROOM_MIN = 16 };
 
@@ -18,7 +19,7 @@ void moil_agenda_fini(struct agenda *a)
 {
     for (size_t i = 0; i < a->count; i++)
         a->items[i]->place = 0;
-    free(a->items);
+    moil_mem_free(a->items);
     *a = (struct agenda){0};
 }
 
@@ -29,7 +30,7 @@ int moil_agenda_reserve(struct agenda *a, size_t count)
     size_t room = a->room ? a->room : ROOM_MIN;
     while (room < count)
         room *= 2;
-    void *grown = realloc(a->items, room * sizeof *a->items);
+    void *grown = moil_mem_realloc(a->items, room * sizeof *a->items);
     if (!grown)
         return MOIL_ENOMEM;
     a->items = grown;

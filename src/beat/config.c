@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_dump.h"
 #include "base/line.h"
+#include "base/mem.h"
 
 static int fail(char *errstr, size_t errlen, const char *what)
 {
@@ -38,11 +40,11 @@ static int by_name(const void *a, const void *b)
 static int add_entry(struct beat_config *c, const char *name, const json_t *value, char *errstr,
                      size_t errlen)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    char *text = moil_json_dump(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
     struct entry *e =
         text ? moil_entry_parse(c->zones, name, slice_str(text), errstr, errlen) : NULL;
     int err = !text ? MOIL_ENOMEM : e ? 0 : MOIL_EINVAL;
-    free(text);
+    moil_mem_free(text);
     if (e)
         c->entries[c->count++] = e;
     return err;
@@ -54,7 +56,7 @@ static int add_entries(struct beat_config *c, json_t *schedule, char *errstr, si
     json_t *value;
     if (!json_is_object(schedule))
         return fail(errstr, errlen, "schedule: it must be a table of entries by their names");
-    c->entries = calloc(json_object_size(schedule) + 1, sizeof(struct entry *));
+    c->entries = moil_mem_zalloc(json_object_size(schedule) + 1, sizeof(struct entry *));
     if (!c->entries)
         return MOIL_ENOMEM;
     json_object_foreach(schedule, name, value)
@@ -87,7 +89,7 @@ void moil_beat_config_fini(struct beat_config *c)
 {
     for (size_t i = 0; i < c->count; i++)
         moil_entry_free(c->entries[i]);
-    free(c->entries);
+    moil_mem_free(c->entries);
     moil_zones_free(c->zones);
     *c = (struct beat_config){0};
 }

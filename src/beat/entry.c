@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/line.h"
+#include "base/mem.h"
 #include "beat/entry_fields.h"
 #include "conf/suggest.h"
 
@@ -121,7 +122,7 @@ static bool read_text(struct entry_parse *p, struct slice text)
 
 static struct entry *new_entry(struct zones *zones, const char *name)
 {
-    struct entry *e = calloc(1, sizeof *e);
+    struct entry *e = moil_mem_zalloc(1, sizeof *e);
     if (!e)
         return NULL;
     e->priority = -1;
@@ -129,7 +130,7 @@ static struct entry *new_entry(struct zones *zones, const char *name)
     e->schedule.zone = moil_zones_default(zones);
     e->schedule.start_ms = INT64_MIN;
     e->schedule.stop_ms = INT64_MAX;
-    e->name = strdup(name);
+    e->name = moil_mem_strdup(name);
     return e;
 }
 
@@ -161,8 +162,8 @@ void moil_entry_free(struct entry *e)
         return;
     char *const owned[] = {e->name, e->task, e->queue, e->args, e->kwargs, e->extra, e->when};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
-        free(owned[i]);
-    free(e);
+        moil_mem_free(owned[i]);
+    moil_mem_free(e);
 }
 
 int64_t moil_entry_next(const struct entry *e, int64_t after_ms)

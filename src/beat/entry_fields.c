@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/job.h"
+#include "base/json_dump.h"
+#include "base/mem.h"
 
 static const char no_memory[] = "out of memory";
 
@@ -45,7 +47,7 @@ static bool is_empty(const json_t *v)
 
 bool moil_entry_set_text(struct entry_parse *p, char **field, const char *text)
 {
-    *field = text ? strdup(text) : NULL;
+    *field = text ? moil_mem_strdup(text) : NULL;
     if (!*field)
         snprintf(p->why, sizeof p->why, "%s", no_memory);
     return *field != NULL;
@@ -60,7 +62,7 @@ static bool set_name(struct entry_parse *p, char **field, const json_t *v)
 
 bool moil_entry_set_json(struct entry_parse *p, char **field, const json_t *v)
 {
-    *field = json_dumps(v, JSON_COMPACT);
+    *field = moil_json_dump(v, JSON_COMPACT);
     if (!*field)
         snprintf(p->why, sizeof p->why, "cannot be written as JSON");
     return *field != NULL;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "beat/agenda.h"
 #include "beat/calendar.h"
 
@@ -27,7 +28,7 @@ int moil_upcoming(struct entry *const *entries, size_t count, int64_t after_ms, 
                   upcoming_cb *fn, void *data)
 {
     struct agenda agenda;
-    struct source *sources = calloc(count + 1, sizeof *sources);
+    struct source *sources = moil_mem_zalloc(count + 1, sizeof *sources);
     moil_agenda_init(&agenda);
     int err = sources ? moil_agenda_reserve(&agenda, count) : MOIL_ENOMEM;
     for (size_t i = 0; !err && i < count; i++) {
@@ -44,7 +45,7 @@ int moil_upcoming(struct entry *const *entries, size_t count, int64_t after_ms, 
         put_next(&agenda, s, s->item.at);
     }
     moil_agenda_fini(&agenda);
-    free(sources);
+    moil_mem_free(sources);
     return err;
 }
 

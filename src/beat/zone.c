@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "beat/zone_rule.h"
 
 enum {
@@ -127,8 +128,8 @@ static const char *read_block(struct reader *r, const struct header *h, int widt
     if (r->failed)
         return "is cut short";
     z->count = h->changes;
-    z->changes = calloc(z->count + 1, sizeof *z->changes);
-    z->offsets = calloc(z->count + 1, sizeof *z->offsets);
+    z->changes = moil_mem_zalloc(z->count + 1, sizeof *z->changes);
+    z->offsets = moil_mem_zalloc(z->count + 1, sizeof *z->offsets);
     if (!z->changes || !z->offsets)
         return "out of memory";
     const char *wrong = read_changes(z, instants, width);
@@ -165,7 +166,7 @@ static const char *decode(struct slice bytes, struct zone *z)
 
 struct zone *moil_zone_decode(const char *name, struct slice bytes, char *errstr, size_t errlen)
 {
-    struct zone *z = calloc(1, sizeof *z);
+    struct zone *z = moil_mem_zalloc(1, sizeof *z);
     if (!z) {
         snprintf(errstr, errlen, "out of memory");
         return NULL;
@@ -184,9 +185,9 @@ void moil_zone_free(struct zone *z)
 {
     if (!z)
         return;
-    free(z->changes);
-    free(z->offsets);
-    free(z);
+    moil_mem_free(z->changes);
+    moil_mem_free(z->offsets);
+    moil_mem_free(z);
 }
 
 const char *moil_zone_name(const struct zone *z)

@@ -1,4 +1,5 @@
 /* The zones that are open, and the files they come from: the other half of zone.h. */
+#include "base/mem.h"
 #include "beat/zone.h"
 
 #include <dirent.h>
@@ -64,7 +65,7 @@ static void list_names(struct names *names, const char *below, int depth)
             continue;
         if (S_ISDIR(st.st_mode))
             list_names(names, name, depth + 1);
-        else if ((names->all[names->count] = strdup(name)))
+        else if ((names->all[names->count] = moil_mem_strdup(name)))
             names->count++;
     }
     if (dir)
@@ -92,7 +93,7 @@ static const char *nearest(const struct names *names, const char *wrong)
 
 static void refuse_unknown(const char *name, char *errstr, size_t errlen)
 {
-    struct names *names = calloc(1, sizeof *names);
+    struct names *names = moil_mem_zalloc(1, sizeof *names);
     if (names) {
         list_names(names, "", 0);
         qsort(names->all, names->count, sizeof *names->all, compare_names);
@@ -112,8 +113,8 @@ static void refuse_unknown(const char *name, char *errstr, size_t errlen)
                  "Europe/Berlin and UTC",
                  name);
     for (size_t i = 0; names && i < names->count; i++)
-        free(names->all[i]);
-    free(names);
+        moil_mem_free(names->all[i]);
+    moil_mem_free(names);
 }
 
 /* --- files ----------------------------------------------------------------------------------- */
@@ -186,7 +187,7 @@ static struct zone *open_zone(const char *name, char *errstr, size_t errlen)
 struct zones *moil_zones_new(void)
 {
     char why[64];
-    struct zones *zones = calloc(1, sizeof *zones);
+    struct zones *zones = moil_mem_zalloc(1, sizeof *zones);
     if (zones && moil_zones_set_default(zones, "UTC", why, sizeof why) < 0) {
         moil_zones_free(zones);
         return NULL;
@@ -200,8 +201,8 @@ void moil_zones_free(struct zones *zones)
         return;
     for (size_t i = 0; i < zones->count; i++)
         moil_zone_free(zones->open[i]);
-    free(zones->open);
-    free(zones);
+    moil_mem_free(zones->open);
+    moil_mem_free(zones);
 }
 
 const struct zone *moil_zones_get(struct zones *zones, const char *name, char *errstr,
@@ -210,7 +211,7 @@ const struct zone *moil_zones_get(struct zones *zones, const char *name, char *e
     for (size_t i = 0; i < zones->count; i++)
         if (strcmp(moil_zone_name(zones->open[i]), name) == 0)
             return zones->open[i];
-    struct zone **more = realloc(zones->open, (zones->count + 1) * sizeof *more);
+    struct zone **more = moil_mem_realloc(zones->open, (zones->count + 1) * sizeof *more);
     if (!more) {
         snprintf(errstr, errlen, "out of memory");
         return NULL;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/line.h"
+#include "base/mem.h"
 
 struct splitter {
     struct argv_parsed *out;
@@ -172,8 +173,8 @@ int moil_argv_parse(struct argv_parsed *out, enum command command, int argc, cha
 {
     size_t room = argc > 0 ? (size_t)argc : 1;
     *out = (struct argv_parsed){0};
-    out->flags = calloc(room, sizeof *out->flags);
-    out->operands = calloc(room, sizeof *out->operands);
+    out->flags = moil_mem_zalloc(room, sizeof *out->flags);
+    out->operands = moil_mem_zalloc(room, sizeof *out->operands);
     if (!out->flags || !out->operands) {
         snprintf(errstr, errlen, "out of memory");
         return MOIL_ENOMEM;
@@ -188,8 +189,8 @@ int moil_argv_parse(struct argv_parsed *out, enum command command, int argc, cha
 
 void moil_argv_fini(struct argv_parsed *p)
 {
-    free(p->flags);
-    free(p->operands);
+    moil_mem_free(p->flags);
+    moil_mem_free(p->operands);
     *p = (struct argv_parsed){0};
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_dump.h"
 #include "conf/chunk.h"
 #include "conf/lua_json.h"
 #include "conf/suggest.h"
@@ -96,7 +97,7 @@ static void read_table(lua_State *lua, const char *path, void *data)
     if (!json_object_get(box->json, "schedule")) {
         luaL_error(lua, "%s: there is no schedule in it: return { schedule = { … } }", path);
     }
-    *json = json_dumps(box->json, JSON_COMPACT | JSON_SORT_KEYS);
+    *json = moil_json_dump(box->json, JSON_COMPACT | JSON_SORT_KEYS);
     lua_pop(lua, 2); /* -2: the table and the box */
 }
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/line.h"
+#include "base/mem.h"
 
 enum {
     TIME_BOUND_US = 1000000,
@@ -32,14 +33,14 @@ static void *bounded_alloc(void *data, void *p, size_t old_size, size_t new_size
     struct evaluation *e = data;
     size_t held = p ? old_size : 0; /* for a new block Lua passes its type as old_size */
     if (new_size == 0) {
-        free(p);
+        moil_mem_free(p);
         e->memory -= held;
         return NULL;
     }
     if (new_size > held && e->memory - held + new_size > e->chunk->memory_max) {
         return NULL;
     }
-    void *moved = realloc(p, new_size);
+    void *moved = moil_mem_realloc(p, new_size);
     if (moved) {
         e->memory += new_size - held;
     }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "conf/chunk.h"
 #include "conf/plain.h"
 
@@ -29,9 +30,9 @@ int moil_config_load(struct config_file *c, const char *path, char *errstr, size
 void moil_config_fini(struct config_file *c)
 {
     for (size_t i = 0; i < c->count; i++) {
-        free(c->settings[i].text);
+        moil_mem_free(c->settings[i].text);
     }
-    free(c->settings);
-    free(c->json);
+    moil_mem_free(c->settings);
+    moil_mem_free(c->json);
     *c = (struct config_file){0};
 }

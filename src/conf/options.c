@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "conf/argv.h"
 #include "conf/file.h"
 #include "conf/value.h"
@@ -182,8 +183,8 @@ void moil_options_each_fixed_change(const struct options *before, const struct o
 void moil_options_fini(struct options *o)
 {
     moil_options_free_values(o);
-    free(o->config_json);
-    free(o->operands);
+    moil_mem_free(o->config_json);
+    moil_mem_free(o->operands);
     *o = (struct options){0};
 }
 

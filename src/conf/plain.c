@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_dump.h"
+#include "base/mem.h"
 #include "conf/lua_json.h"
 
 enum { LIST_MAX = 1000 };
@@ -134,7 +136,7 @@ static void read_option(struct reader *r, const struct option_row *row)
     }
     struct config_setting *setting = &r->out->settings[r->out->count];
     setting->row = row;
-    setting->text = strdup(text);
+    setting->text = moil_mem_strdup(text);
     if (!setting->text) {
         refuse_plain(r, row->key, "out of memory");
     }
@@ -177,7 +179,7 @@ static void read_pair(struct reader *r, json_t *object)
 void moil_plain_read(lua_State *lua, const char *path, struct config_file *out)
 {
     struct reader r = {.lua = lua, .path = path, .out = out};
-    out->settings = calloc(moil_option_count(), sizeof *out->settings);
+    out->settings = moil_mem_zalloc(moil_option_count(), sizeof *out->settings);
     struct json_box *box = moil_lua_push_box(lua); /* +1 */
     box->json = json_object();
     if (!out->settings || !box->json) {
@@ -191,7 +193,7 @@ void moil_plain_read(lua_State *lua, const char *path, struct config_file *out)
         lua_pop(lua, 1); /* -1: the value */
     }
     if (json_object_size(box->json) > 0) {
-        out->json = json_dumps(box->json, JSON_COMPACT | JSON_SORT_KEYS);
+        out->json = moil_json_dump(box->json, JSON_COMPACT | JSON_SORT_KEYS);
         if (!out->json) {
             luaL_error(lua, "%s: out of memory", path);
         }

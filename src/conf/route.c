@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 /* "*" matches any run of bytes. Goes back to the last star only: linear for one, quadratic at
  * worst. */
 static bool matches(const char *pattern, const char *name)
@@ -53,7 +55,7 @@ char *moil_route_find(const char *config_json, const char *task)
             }
         }
     }
-    char *copy = json_is_string(queue) ? strdup(json_string_value(queue)) : NULL;
+    char *copy = json_is_string(queue) ? moil_mem_strdup(json_string_value(queue)) : NULL;
     json_decref(config);
     return copy;
 }

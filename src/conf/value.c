@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/job.h"
 #include "base/line.h"
+#include "base/mem.h"
 #include "conf/instant.h"
 #include "conf/url.h"
 
@@ -265,18 +266,18 @@ static int set_string(const struct value *v, char **field)
     char *copy = NULL;
     if (v->row->type == OPTION_IDS && *field) {
         size_t size = strlen(*field) + strlen(v->text) + 2;
-        copy = malloc(size);
+        copy = moil_mem_alloc(size);
         if (copy) {
             snprintf(copy, size, "%s,%s", *field, v->text);
         }
     } else {
-        copy = strdup(v->text);
+        copy = moil_mem_strdup(v->text);
     }
     if (!copy) {
         snprintf(v->errstr, v->errlen, "out of memory");
         return MOIL_ENOMEM;
     }
-    free(*field);
+    moil_mem_free(*field);
     *field = copy;
     return 0;
 }
@@ -386,7 +387,7 @@ void moil_options_free_values(struct options *o)
     for (size_t i = 0; i < moil_option_count(); i++) {
         if (owns_string(moil_option_at(i))) {
             char **field = field_of(o, moil_option_at(i));
-            free(*field);
+            moil_mem_free(*field);
             *field = NULL;
         }
     }

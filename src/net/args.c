@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/mem.h"
 
 enum { DIGITS_PER_INT = 21, INTS_PER_BLOCK = 64 };
 
@@ -24,10 +25,10 @@ void moil_args_fini(struct args *a)
 {
     for (struct digits *d = a->blocks, *next; d; d = next) {
         next = d->next;
-        free(d);
+        moil_mem_free(d);
     }
-    free(a->argv);
-    free(a->lens);
+    moil_mem_free(a->argv);
+    moil_mem_free(a->lens);
     *a = (struct args){0};
 }
 
@@ -42,10 +43,10 @@ void moil_args_clear(struct args *a)
 static bool grow(struct args *a)
 {
     size_t cap = a->cap ? a->cap * 2 : 32;
-    const char **argv = realloc(a->argv, cap * sizeof *argv);
+    const char **argv = moil_mem_realloc(a->argv, cap * sizeof *argv);
     if (argv)
         a->argv = argv;
-    size_t *lens = realloc(a->lens, cap * sizeof *lens);
+    size_t *lens = moil_mem_realloc(a->lens, cap * sizeof *lens);
     if (lens)
         a->lens = lens;
     if (!argv || !lens) {
@@ -81,7 +82,7 @@ static char *digits_room(struct args *a)
     while (d && d->used == INTS_PER_BLOCK)
         d = d->next;
     if (!d) {
-        d = malloc(sizeof *d);
+        d = moil_mem_alloc(sizeof *d);
         if (!d) {
             a->failed = true;
             return NULL;

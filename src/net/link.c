@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "net/dial.h"
 #include "net/fault.h"
 #include "net/resolve.h"
@@ -239,7 +240,7 @@ static int send_call(struct link *l, const struct args *a, int timeout_ms, link_
     struct call *call = l->spare;
     if (call)
         l->spare = call->next;
-    else if (!(call = malloc(sizeof *call)))
+    else if (!(call = moil_mem_alloc(sizeof *call)))
         return MOIL_ENOMEM;
     *call = (struct call){
         .link = l,
@@ -425,7 +426,7 @@ static void reconnect_cb(struct ev_loop *loop, ev_timer *w, int events)
 struct link *moil_link_new(struct ev_loop *loop, const struct url *url,
                            const struct link_hooks *hooks)
 {
-    struct link *l = calloc(1, sizeof *l);
+    struct link *l = moil_mem_zalloc(1, sizeof *l);
     if (!l)
         return NULL;
     l->loop = loop;
@@ -466,11 +467,11 @@ void moil_link_free(struct link *l)
     moil_link_stop(l);
     for (struct call *c = l->spare, *next; c; c = next) {
         next = c->next;
-        free(c);
+        moil_mem_free(c);
     }
     moil_args_fini(&l->scratch);
     explicit_bzero(&l->url, sizeof l->url);
-    free(l);
+    moil_mem_free(l);
 }
 
 enum link_state moil_link_state(const struct link *l)

@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 enum { STACK_BYTES = 512 * 1024 }; /* name service modules are generous with it */
 
 struct resolve {
@@ -40,7 +42,7 @@ static void let_go(struct resolve *r)
 {
     if (atomic_fetch_sub(&r->owners, 1) == 1) {
         close(r->done_fd);
-        free(r);
+        moil_mem_free(r);
     }
 }
 
@@ -121,12 +123,12 @@ struct resolve *moil_resolve_start(struct ev_loop *loop, const char *host, resol
                                    void *data)
 {
     size_t len = strlen(host);
-    struct resolve *r = calloc(1, sizeof *r + len + 1);
+    struct resolve *r = moil_mem_zalloc(1, sizeof *r + len + 1);
     if (!r)
         return NULL;
     r->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (r->done_fd < 0) {
-        free(r);
+        moil_mem_free(r);
         return NULL;
     }
     memcpy(r->host, host, len);

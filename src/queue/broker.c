@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "queue/message.h"
 
 int moil_broker_init(struct broker *b, struct link *link, const char *ns, int timeout_ms)
@@ -66,7 +67,7 @@ static void finish(struct enqueue *e, const struct reply *reply)
     if (--e->waiting > 0)
         return;
     e->cb(e->data, e->err, reply);
-    free(e);
+    moil_mem_free(e);
 }
 
 static void part_done(void *data, int err, const struct reply *reply)
@@ -84,7 +85,7 @@ static void part_done(void *data, int err, const struct reply *reply)
                 part->subs[at - 1]->created = false;
         }
     }
-    free(part);
+    moil_mem_free(part);
     finish(e, err ? reply : NULL);
 }
 
@@ -147,7 +148,7 @@ static int send_part(struct enqueue *e, struct part *part)
     int err = moil_broker_eval(b, script, part_done, part);
     if (err) {
         e->waiting--;
-        free(part);
+        moil_mem_free(part);
     }
     return err;
 }
@@ -172,7 +173,7 @@ static void reverse(struct part *part)
 static struct part *take_part(struct enqueue *e, struct submission *subs, size_t count, size_t from,
                               bool *sent)
 {
-    struct part *part = malloc(sizeof *part);
+    struct part *part = moil_mem_alloc(sizeof *part);
     if (!part)
         return NULL;
     part->whole = e;
@@ -202,11 +203,11 @@ static int send_from(struct enqueue *e, struct submission *subs, size_t count, s
 int moil_broker_enqueue(struct broker *b, struct submission *subs, size_t count,
                         broker_enqueue_cb *cb, void *data)
 {
-    struct enqueue *e = malloc(sizeof *e);
-    bool *sent = calloc(count ? count : 1, sizeof *sent);
+    struct enqueue *e = moil_mem_alloc(sizeof *e);
+    bool *sent = moil_mem_zalloc(count ? count : 1, sizeof *sent);
     if (!e || !sent) {
-        free(e);
-        free(sent);
+        moil_mem_free(e);
+        moil_mem_free(sent);
         return MOIL_ENOMEM;
     }
     *e = (struct enqueue){.broker = b, .cb = cb, .data = data, .waiting = 1};
@@ -219,9 +220,9 @@ int moil_broker_enqueue(struct broker *b, struct submission *subs, size_t count,
     for (size_t i = count; i-- > 0 && !err;)
         if (!sent[i])
             err = send_from(e, subs, count, i, sent);
-    free(sent);
+    moil_mem_free(sent);
     if (err && e->waiting == 1) { /* nothing was sent */
-        free(e);
+        moil_mem_free(e);
         return err;
     }
     e->err = err;

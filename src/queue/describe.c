@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_dump.h"
+#include "base/mem.h"
 #include "queue/lease.h"
 #include "queue/message.h"
 
@@ -239,7 +241,7 @@ static void add_report(struct buffer *out, struct slice report, json_t *members,
     char *text = NULL;
     if (!is_alive) {
         drop_health(members);
-        text = json_dumps(members, JSON_COMPACT);
+        text = moil_json_dump(members, JSON_COMPACT);
         report = slice_str(text ? text : "{}");
     }
     if (json_object_size(members) > 0 && report.n > 2) {
@@ -248,7 +250,7 @@ static void add_report(struct buffer *out, struct slice report, json_t *members,
     } else {
         moil_buffer_add_char(out, '}');
     }
-    free(text);
+    moil_mem_free(text);
 }
 
 void moil_describe_nodes(const struct reply *nodes, struct buffer *out)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "queue/message.h"
 
 enum {
@@ -39,7 +40,7 @@ static int compare(const void *a, const void *b)
 
 static struct slice *sorted_targets(const struct graph *g)
 {
-    struct slice *targets = malloc((g->dep_count ? g->dep_count : 1) * sizeof *targets);
+    struct slice *targets = moil_mem_alloc((g->dep_count ? g->dep_count : 1) * sizeof *targets);
     for (size_t i = 0; targets && i < g->dep_count; i++)
         targets[i] = target_of(g->deps[i].link);
     if (targets)
@@ -115,7 +116,7 @@ int moil_graph_begin(struct graph_call *c, const struct graph *graph, char *errs
         return err;
     struct slice *targets = sorted_targets(graph);
     *c = (struct graph_call){.graph = graph};
-    c->order = malloc(graph->node_count * sizeof(struct submission *));
+    c->order = moil_mem_alloc(graph->node_count * sizeof(struct submission *));
     if (targets && c->order) {
         order_nodes(c, targets);
         err = check_front(c, errstr, errlen);
@@ -123,7 +124,7 @@ int moil_graph_begin(struct graph_call *c, const struct graph *graph, char *errs
         snprintf(errstr, errlen, "out of memory");
         err = MOIL_ENOMEM;
     }
-    free(targets);
+    moil_mem_free(targets);
     moil_id_new(c->token);
     c->step = graph->aim == GRAPH_STAGE    ? STEP_STAGE
               : graph->aim == GRAPH_EXTEND ? STEP_EXTEND
@@ -135,7 +136,7 @@ int moil_graph_begin(struct graph_call *c, const struct graph *graph, char *errs
 
 void moil_graph_end(struct graph_call *c)
 {
-    free(c->order);
+    moil_mem_free(c->order);
     c->order = NULL;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/mem.h"
 
 struct inbox_job {
     UT_hash_handle hh;
@@ -38,7 +39,7 @@ void moil_inbox_fini(struct inbox *in)
     HASH_CLEAR(hh, in->jobs);
     for (; job; job = next) {
         next = job->hh.next;
-        free(job);
+        moil_mem_free(job);
     }
 }
 
@@ -82,7 +83,7 @@ void moil_inbox_cancel(struct inbox *in, struct inbox_wait *wait)
     DL_DELETE(job->waits, wait);
     if (!job->waits) {
         HASH_DEL(in->jobs, job);
-        free(job);
+        moil_mem_free(job);
     }
 }
 
@@ -106,7 +107,7 @@ static void tell(struct inbox *in, struct slice id, enum inbox_event event, int 
         w->job = NULL;
         w->cb(w, event, err, text);
     }
-    free(job);
+    moil_mem_free(job);
 }
 
 static void answer(struct inbox *in, struct slice id, const struct reply *r)
@@ -137,12 +138,12 @@ static void answered(void *data, int err, const struct reply *reply)
         else if (!moil_link_is_transient(err)) /* else the next refresh asks again */
             tell(q->inbox, id, INBOX_FAILED, err, moil_reply_slice(reply));
     }
-    free(q);
+    moil_mem_free(q);
 }
 
 static struct question *question_new(struct inbox *in, size_t count)
 {
-    struct question *q = malloc(sizeof *q + count * sizeof q->ids[0]);
+    struct question *q = moil_mem_alloc(sizeof *q + count * sizeof q->ids[0]);
     if (q) {
         q->inbox = in;
         q->count = 0;
@@ -159,7 +160,7 @@ static int ask(struct question *q)
         moil_args_str(&b->args, q->ids[i]);
     int err = moil_broker_eval(b, SCRIPT_WAIT, answered, q);
     if (err)
-        free(q);
+        moil_mem_free(q);
     return err;
 }
 
@@ -176,27 +177,27 @@ int moil_inbox_wait(struct inbox *in, struct inbox_wait *wait, struct slice id)
     struct question *q = question_new(in, 1);
     struct inbox_job *job = find(in, id);
     bool fresh = !job;
-    if (fresh && (job = calloc(1, sizeof *job + id.n))) {
+    if (fresh && (job = moil_mem_zalloc(1, sizeof *job + id.n))) {
         memcpy(job->id, id.p, id.n);
         job->len = id.n;
     }
     if (!q || !job) {
-        free(q);
+        moil_mem_free(q);
         if (fresh)
-            free(job);
+            moil_mem_free(job);
         return MOIL_ENOMEM;
     }
     add_id(q, id.p, id.n);
     int err = ask(q);
     if (err && !moil_link_is_transient(err)) { /* without a link it waits for the next refresh */
         if (fresh)
-            free(job);
+            moil_mem_free(job);
         return err;
     }
     if (fresh) {
         HASH_ADD_KEYPTR(hh, in->jobs, job->id, job->len, job);
         if (!job->hh.tbl) { /* no memory: the answer will find nobody */
-            free(job);
+            moil_mem_free(job);
             return MOIL_ENOMEM;
         }
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 
 enum verdict {
     VERDICT_DROP,
@@ -44,7 +45,7 @@ struct settlement {
 
 struct settlement *moil_settlement_new(void)
 {
-    struct settlement *s = malloc(sizeof *s);
+    struct settlement *s = moil_mem_alloc(sizeof *s);
     if (!s)
         return NULL;
     moil_buffer_init(&s->text);
@@ -57,7 +58,7 @@ void moil_settlement_free(struct settlement *s)
     if (!s)
         return;
     moil_buffer_fini(&s->text);
-    free(s);
+    moil_mem_free(s);
 }
 
 void moil_settlement_clear(struct settlement *s)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 
 void moil_tree_init(struct tree *t)
 {
@@ -18,7 +19,7 @@ void moil_tree_fini(struct tree *t)
     for (; n; n = next) {
         next = n->hh.next;
         json_decref(n->error);
-        free(n);
+        moil_mem_free(n);
     }
     t->roots = NULL;
 }
@@ -45,7 +46,7 @@ static int add(struct tree *t, const struct tree_node *like, struct tree_node **
     size_t size = like->id.n + like->after.n + like->task.n + like->state.n;
     if (HASH_COUNT(t->nodes) >= MOIL_TREE_NODES_MAX)
         return MOIL_ETOOLARGE;
-    struct tree_node *n = calloc(1, sizeof *n + size);
+    struct tree_node *n = moil_mem_zalloc(1, sizeof *n + size);
     if (!n)
         return MOIL_ENOMEM;
     char *at = n->text;
@@ -57,7 +58,7 @@ static int add(struct tree *t, const struct tree_node *like, struct tree_node **
     n->state = keep(&at, like->state);
     HASH_ADD_KEYPTR(hh, t->nodes, n->id.p, n->id.n, n);
     if (!n->hh.tbl) {
-        free(n);
+        moil_mem_free(n);
         return MOIL_ENOMEM;
     }
     *out = n;

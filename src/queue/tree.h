@@ -71,7 +71,8 @@ void moil_tree_set_error(struct tree_node *n, struct slice json);
 /* Puts all that was taken in order, once. `wid` is the node that ends the workflow. */
 void moil_tree_order(struct tree *t, struct slice wid);
 
-/* The whole as JSON (moil.h: moil_inspect_workflow says how); NULL: out of memory. free() it. */
+/* The whole as JSON (moil.h: moil_inspect_workflow says how); NULL: out of memory. moil_mem_free()
+ * it. */
 char *moil_tree_json(const struct tree *t, struct slice wid);
 
 #endif

@@ -1,6 +1,7 @@
 /* tree_json.c: the tree in order, as JSON. Its shape is the one that moil.h promises. */
 #include <stdlib.h>
 
+#include "base/json_dump.h"
 #include "queue/tree.h"
 
 /* Groups in groups: readers of JSON bound how deep it may nest. */
@@ -98,7 +99,7 @@ char *moil_tree_json(const struct tree *t, struct slice wid)
     json_object_set_new(o, "jobs", json_integer(jobs));
     json_object_set_new(o, "states", states);
     json_object_set_new(o, "tree", tree);
-    char *text = json_dumps(o, JSON_COMPACT);
+    char *text = moil_json_dump(o, JSON_COMPACT);
     json_decref(o);
     return text;
 }

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "super/board.h"
 
 enum {
@@ -86,7 +87,7 @@ void moil_children_close(struct children *c)
 {
     for (int i = 0; i < CHILDREN_MAX; i++) {
         moil_child_close_ready(&c->all[i]);
-        free(c->all[i].late_job);
+        moil_mem_free(c->all[i].late_job);
     }
     for (int i = 0; i < 2; i++) {
         if (c->word_fds[i] >= 0)
@@ -331,7 +332,7 @@ void moil_child_kill_overdue(struct children *c, struct child *child, int64_t no
     log_error("%s (pid %d) is killed: job %s is past its time limit and does not stop",
               moil_child_name(child, name), (int)child->pid, on_cpu);
     child->overdue = true;
-    child->late_job = strdup(on_cpu); /* NULL: then nobody is charged */
+    child->late_job = moil_mem_strdup(on_cpu); /* NULL: then nobody is charged */
     moil_child_kill(child);
 }
 
@@ -391,7 +392,7 @@ void moil_child_bury(struct children *c, struct child *child)
     moil_child_close_ready(child);
     child->pid = 0;
     child->listens = false;
-    free(child->late_job);
+    moil_mem_free(child->late_job);
     child->late_job = NULL;
     if (child->role == ROLE_WORKER) {
         struct page *page = moil_board_page(c->board, child->slot);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "super/board.h"
 #include "super/death.h"
 #include "super/phase.h"
@@ -341,7 +342,7 @@ static int open_super(struct super *s)
 
 int moil_super_run(const struct super_options *options)
 {
-    struct super *s = calloc(1, sizeof *s);
+    struct super *s = moil_mem_zalloc(1, sizeof *s);
     if (!s)
         return STATUS_FAILED;
     s->options = options;
@@ -368,6 +369,6 @@ int moil_super_run(const struct super_options *options)
     moil_embedded_fini(&s->embedded);
     moil_generations_fini(&s->generations);
     moil_watch_close(&s->watch);
-    free(s);
+    moil_mem_free(s);
     return status;
 }

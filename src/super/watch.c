@@ -13,6 +13,7 @@
 #include <utlist.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 enum {
     EVENTS = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF |
@@ -65,7 +66,8 @@ static struct watch_folder *add_folder(struct watch *w, const char *path)
         return NULL;
     }
     struct watch_folder *f = find_folder(w, wd);
-    if (!f && (w->folder_count >= WATCH_FOLDERS_MAX || !(f = calloc(1, sizeof *f + len + 1)))) {
+    if (!f &&
+        (w->folder_count >= WATCH_FOLDERS_MAX || !(f = moil_mem_zalloc(1, sizeof *f + len + 1)))) {
         tell_once(w, path, "too many folders");
         inotify_rm_watch(w->fd, wd);
         return NULL;
@@ -89,7 +91,7 @@ static void drop_names(struct watch *w, struct watch_folder *f, bool all)
         }
         *at = name->next;
         w->name_count--;
-        free(name);
+        moil_mem_free(name);
     }
 }
 
@@ -98,7 +100,7 @@ static void drop_folder(struct watch *w, struct watch_folder *f)
     DL_DELETE(w->folders, f);
     w->folder_count--;
     drop_names(w, f, true);
-    free(f);
+    moil_mem_free(f);
 }
 
 static struct watch_name *find_name(struct watch_folder *f, const char *name)
@@ -121,7 +123,8 @@ static void add_file(struct watch *w, const char *path)
     struct watch_name *name = f ? find_name(f, base) : NULL;
     if (f && !name) {
         size_t len = strlen(base);
-        if (w->name_count >= WATCH_NAMES_MAX || !(name = calloc(1, sizeof *name + len + 1))) {
+        if (w->name_count >= WATCH_NAMES_MAX ||
+            !(name = moil_mem_zalloc(1, sizeof *name + len + 1))) {
             tell_once(w, path, "too many files");
             return;
         }

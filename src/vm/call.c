@@ -7,6 +7,8 @@
 
 #include <lauxlib.h>
 
+#include "base/mem.h"
+
 enum answer_kind { ANSWER_NIL, ANSWER_BOOL, ANSWER_INT, ANSWER_STRING };
 
 struct answer {
@@ -35,7 +37,7 @@ void moil_call_fini(struct vm_call *call)
     moil_buffer_fini(&call->members);
     moil_buffer_fini(&call->lines);
     moil_buffer_fini(&call->deps);
-    free(call->subs);
+    moil_mem_free(call->subs);
     call->subs = NULL;
     call->sub_cap = 0;
 }
@@ -62,7 +64,7 @@ void moil_call_clear(struct vm_call *call)
         call->graph = (struct graph){0};
     }
     if (call->sub_cap > KEEP_SUBS) {
-        free(call->subs);
+        moil_mem_free(call->subs);
         call->subs = NULL;
         call->sub_cap = 0;
     }
@@ -76,7 +78,7 @@ bool moil_call_reserve(struct vm_call *call, size_t subs)
     if (call->sub_cap >= subs) {
         return true;
     }
-    grown = realloc(call->subs, subs * sizeof *grown);
+    grown = moil_mem_realloc(call->subs, subs * sizeof *grown);
     if (grown) {
         call->subs = grown;
         call->sub_cap = subs;

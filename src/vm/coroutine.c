@@ -7,6 +7,7 @@
  * may resume or close it meanwhile. */
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "vm/limits.h"
 #include "vm/state.h"
 
@@ -22,7 +23,7 @@ static void enter(lua_State *L, struct run *run, lua_State *co)
     }
     if (run->nest_len == run->nest_cap) {
         size_t cap = run->nest_cap ? run->nest_cap * 2 : 4;
-        lua_State **nest = realloc(run->nest, cap * sizeof(lua_State *));
+        lua_State **nest = moil_mem_realloc(run->nest, cap * sizeof(lua_State *));
 
         if (!nest) {
             luaL_error(L, "not enough memory");

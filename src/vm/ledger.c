@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 
 /* 131,072 places: more than the jobs that a worker can hold (100,000 running, 10,000 suspended). A
  * place is used again at once; that a stray block meets its owner's tag again, 32,768 owners later,
@@ -112,7 +113,7 @@ static inline void *take_kept(struct ledger *l, int64_t cost)
 static inline void keep_or_free(struct ledger *l, void *p, int64_t cost)
 {
     if (cost > LEDGER_KEEP_MAX || l->kept_bytes >= KEEP_BYTES) {
-        free(p);
+        moil_mem_free(p);
         return;
     }
     memcpy(p, &l->kept[cost / LEDGER_STEP], sizeof(void *));
@@ -125,7 +126,7 @@ static void free_kept(struct ledger *l)
     for (size_t i = 0; i < sizeof l->kept / sizeof *l->kept; i++) {
         for (void *p = l->kept[i], *next; p; p = next) {
             memcpy(&next, p, sizeof(void *));
-            free(p);
+            moil_mem_free(p);
         }
         l->kept[i] = NULL;
     }
@@ -145,7 +146,7 @@ static void *allocate(struct ledger *l, size_t size)
         return NULL;
     void *p = take_kept(l, cost);
     if (!p)
-        p = malloc(KEEP_BYTES > 0 ? (size_t)cost - MALLOC_HEAD : size + sizeof(tag_type));
+        p = moil_mem_alloc(KEEP_BYTES > 0 ? (size_t)cost - MALLOC_HEAD : size + sizeof(tag_type));
     if (!p) {
         take(l, -cost);
         return NULL;
@@ -163,7 +164,7 @@ static void *allocate(struct ledger *l, size_t size)
 static void *shrink(struct ledger *l, void *p, size_t old, size_t size)
 {
     tag_type tag = get_tag(p, old);
-    void *q = realloc(p, size + sizeof(tag_type));
+    void *q = moil_mem_realloc(p, size + sizeof(tag_type));
     q = q ? q : p;
     put_tag(q, size, tag);
     credit(l, tag, cost_of(old) - cost_of(size));
@@ -178,7 +179,7 @@ static void *grow_block(struct ledger *l, void *p, size_t old, size_t size)
     bool same = tag == l->current->tag;
     if (!pay(l, same ? now - was : now))
         return NULL;
-    void *q = realloc(p, size + sizeof(tag_type));
+    void *q = moil_mem_realloc(p, size + sizeof(tag_type));
     if (!q) {
         take(l, same ? was - now : -now);
         return NULL;
@@ -229,7 +230,7 @@ static int grow(struct ledger *l)
     uint32_t cap = l->cap ? l->cap * 2 : ACCOUNTS_FIRST;
     size_t current = l->accounts ? (size_t)(l->current - l->accounts) : LEDGER_NOBODY;
     struct account *accounts =
-        l->cap < PLACES ? realloc(l->accounts, cap * sizeof *accounts) : NULL;
+        l->cap < PLACES ? moil_mem_realloc(l->accounts, cap * sizeof *accounts) : NULL;
     if (!accounts)
         return MOIL_ENOMEM;
     memset(accounts + l->cap, 0, (cap - l->cap) * sizeof *accounts);
@@ -254,7 +255,7 @@ int moil_ledger_init(struct ledger *l, bool (*full)(void *data, size_t more), vo
 void moil_ledger_fini(struct ledger *l)
 {
     free_kept(l);
-    free(l->accounts);
+    moil_mem_free(l->accounts);
     *l = (struct ledger){0};
 }
 

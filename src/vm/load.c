@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/mem.h"
 #include "vm/lualib.h"
 #include "vm/source.h"
 #include "vm/state.h"
@@ -122,9 +123,9 @@ static int listing_gc(lua_State *L)
     struct listing *l = lua_touserdata(L, 1);
 
     for (int i = 0; i < l->count; i++) {
-        free(l->entries[i]);
+        moil_mem_free(l->entries[i]);
     }
-    free(l->entries);
+    moil_mem_free(l->entries);
     return 0;
 }
 

@@ -2,6 +2,7 @@
  * costs 0.6 us, a used one 0.14), and closes what a job has left open. Their phases are run.c's. */
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "vm/allowance.h"
 #include "vm/limits.h"
 #include "vm/state.h"
@@ -28,13 +29,13 @@ static void destroy(struct run *run)
     }
     moil_buffer_fini(&run->value);
     moil_call_fini(&run->call);
-    free(run->nest);
-    free(run);
+    moil_mem_free(run->nest);
+    moil_mem_free(run);
 }
 
 static struct run *create(struct vm *vm)
 {
-    struct run *run = calloc(1, sizeof *run);
+    struct run *run = moil_mem_zalloc(1, sizeof *run);
 
     if (!run) {
         return NULL;

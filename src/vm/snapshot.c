@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/mem.h"
 
 struct header {
     uint32_t kind;
@@ -113,12 +114,12 @@ static bool index_entry(struct snapshot *s, const struct snapshot_entry *entry)
     HASH_FIND(hh, s->places, key, entry->name.n + 1, place);
     if (place)
         return true;
-    if (!(place = calloc(1, sizeof *place)))
+    if (!(place = moil_mem_zalloc(1, sizeof *place)))
         return false;
     place->value = entry->value;
     HASH_ADD_KEYPTR(hh, s->places, key, entry->name.n + 1, place);
     if (!place->hh.tbl) {
-        free(place);
+        moil_mem_free(place);
         return false;
     }
     return true;
@@ -126,7 +127,7 @@ static bool index_entry(struct snapshot *s, const struct snapshot_entry *entry)
 
 struct snapshot *moil_snapshot_new(struct slice bytes)
 {
-    struct snapshot *s = calloc(1, sizeof *s);
+    struct snapshot *s = moil_mem_zalloc(1, sizeof *s);
     struct snapshot_entry entry;
     size_t at = 0;
     if (!s)
@@ -170,25 +171,25 @@ void moil_snapshot_free(struct snapshot *s)
     HASH_CLEAR(hh, s->places);
     for (; place; place = next) {
         next = place->hh.next;
-        free(place);
+        moil_mem_free(place);
     }
     if (s->mapped)
         munmap((void *)(uintptr_t)s->bytes.p, s->bytes.n);
-    free(s);
+    moil_mem_free(s);
 }
 
 bool moil_snapshot_find(const struct snapshot *s, enum snapshot_kind kind, struct slice name,
                         struct slice *value)
 {
     struct place *place;
-    char small[512], *key = name.n < sizeof small ? small : malloc(name.n + 1);
+    char small[512], *key = name.n < sizeof small ? small : moil_mem_alloc(name.n + 1);
     if (!key)
         return false;
     key[0] = letters[kind];
     memcpy(key + 1, name.p, name.n);
     HASH_FIND(hh, s->places, key, name.n + 1, place);
     if (key != small)
-        free(key);
+        moil_mem_free(key);
     if (place)
         *value = place->value;
     return place != NULL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/mem.h"
 #include "vm/state.h"
 
 enum { MB = 1024 * 1024 }; /* the unit of memory_limit */
@@ -19,10 +20,10 @@ struct task_entry {
 static void free_entry(struct task_entry *entry)
 {
     if (entry) {
-        free(entry->name);
-        free(entry->queue);
-        free(entry->where);
-        free(entry);
+        moil_mem_free(entry->name);
+        moil_mem_free(entry->queue);
+        moil_mem_free(entry->where);
+        moil_mem_free(entry);
     }
 }
 
@@ -105,7 +106,7 @@ static char *read_string(lua_State *L, int idx, const char *field)
     char *copy;
 
     lua_getfield(L, idx, field); /* value */
-    copy = strdup(luaL_optstring(L, -1, ""));
+    copy = moil_mem_strdup(luaL_optstring(L, -1, ""));
     lua_pop(L, 1);
     return copy;
 }
@@ -149,11 +150,11 @@ static int core_register(lua_State *L)
         lua_pushstring(L, known->where); /* options fn name where */
         return 1;
     }
-    entry = calloc(1, sizeof *entry);
+    entry = moil_mem_zalloc(1, sizeof *entry);
     if (!entry) {
         return moil_bind_raise(L, "OutOfMemory", "out of memory");
     }
-    entry->name = strdup(name.p);
+    entry->name = moil_mem_strdup(name.p);
     entry->queue = read_string(L, 1, "queue");
     entry->where = read_string(L, 1, "where");
     if (entry->name && entry->queue && entry->where) {

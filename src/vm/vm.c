@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "vm/allowance.h"
 #include "vm/bind.h"
 #include "vm/state.h"
@@ -158,16 +159,16 @@ static bool copy_options(struct vm *vm, const struct vm_options *options)
 {
     struct slice config = options->config_json;
 
-    if (options->lua_dir && !(vm->lua_dir = strdup(options->lua_dir))) {
+    if (options->lua_dir && !(vm->lua_dir = moil_mem_strdup(options->lua_dir))) {
         return false;
     }
-    return config.n == 0 || (vm->config_json = strndup(config.p, config.n)) != NULL;
+    return config.n == 0 || (vm->config_json = moil_mem_strndup(config.p, config.n)) != NULL;
 }
 
 struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *host, char *errstr,
                        size_t errlen)
 {
-    struct vm *vm = calloc(1, sizeof *vm);
+    struct vm *vm = moil_mem_zalloc(1, sizeof *vm);
 
     if (!vm || moil_ledger_init(&vm->ledger, moil_allowance_full, vm) != 0 ||
         !copy_options(vm, options) || !(vm->L = lua_newstate(moil_ledger_alloc, &vm->ledger))) {
@@ -206,9 +207,9 @@ void moil_vm_free(struct vm *vm)
     moil_run_free_idle(vm);
     moil_ledger_fini(&vm->ledger);
     moil_task_free_all(vm);
-    free(vm->lua_dir);
-    free(vm->config_json);
-    free(vm);
+    moil_mem_free(vm->lua_dir);
+    moil_mem_free(vm->config_json);
+    moil_mem_free(vm);
 }
 
 /* (vm, path) -> nothing */

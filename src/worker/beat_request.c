@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json_dump.h"
 #include "base/line.h"
+#include "base/mem.h"
 #include "beat/entry.h"
 #include "worker/timetable.h"
 
@@ -18,11 +20,11 @@
 static char *dump(const json_t *object)
 {
     const size_t flags = JSON_COMPACT | JSON_SORT_KEYS;
-    char *text = json_dumps(object, flags | JSON_REAL_PRECISION(15));
+    char *text = moil_json_dump(object, flags | JSON_REAL_PRECISION(15));
     json_t *again = text ? json_loads(text, JSON_ALLOW_NUL, NULL) : NULL;
     if (!json_equal(object, again)) {
-        free(text);
-        text = json_dumps(object, flags);
+        moil_mem_free(text);
+        text = moil_json_dump(object, flags);
     }
     json_decref(again);
     return text;
@@ -38,7 +40,7 @@ static int store(struct beat_request *r)
     char *text = object ? dump(object) : NULL;
     if (text)
         moil_buffer_add_str(&r->entry, text);
-    free(text);
+    moil_mem_free(text);
     json_decref(object);
     return text && !r->entry.failed ? 0 : MOIL_ENOMEM;
 }

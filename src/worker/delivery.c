@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "queue/message.h"
 #include "worker/gatherer.h"
 #include "worker/host.h"
@@ -18,7 +19,7 @@ enum { NOTE_AFTER_US = 250 * 1000 };
 
 void moil_delivery_add(struct worker *w, struct slice id, struct slice record)
 {
-    struct delivery *d = malloc(sizeof *d + id.n + record.n);
+    struct delivery *d = moil_mem_alloc(sizeof *d + id.n + record.n);
     if (!d) { /* it stays in flight with us, as if its worker had died; recovery gives it back */
         log_error("out of memory for job %.*s", (int)id.n, id.p);
         return;
@@ -306,7 +307,7 @@ void moil_delivery_free(struct delivery *d)
         ev_timer_stop(w->loop, &d->limit);
         moil_run_free(d->run);
     }
-    free(d);
+    moil_mem_free(d);
 }
 
 void moil_delivery_notes_lost(struct worker *w)

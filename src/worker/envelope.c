@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json_dump.h"
+#include "base/mem.h"
 
 /* A number as a double; `absent` when there is none; NAN when it is something else. */
 static double number_of(const json_t *object, const char *key, double absent)
@@ -70,12 +72,12 @@ int moil_envelope_decode(struct slice extra, struct envelope *out)
 
 static int give(json_t *object, struct buffer *out)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
+    char *text = moil_json_dump(object, JSON_COMPACT);
     json_decref(object);
     if (!text)
         return MOIL_ENOMEM;
     moil_buffer_add_str(out, text);
-    free(text);
+    moil_mem_free(text);
     return out->failed ? MOIL_ENOMEM : 0;
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "worker/delivery.h"
 #include "worker/worker.h"
 
@@ -130,7 +131,7 @@ static void fetched(void *data, int err, const struct reply *reply)
     bool more = moil_reply_count(reply) % 2 == 1; /* it met too many stale entries to go on */
     if (!err && ours && pairs < call->want && !more)
         f->empty = f->drained = f->wakes == call->wakes;
-    free(call);
+    moil_mem_free(call);
     if (err || !ours)
         return;
     bool idle = !w->reserved;
@@ -183,7 +184,7 @@ void moil_fetcher_handed(struct fetcher *f, unsigned want, const struct reply *r
 static void ask(struct fetcher *f, unsigned want)
 {
     struct worker *w = f->worker;
-    struct fetch *call = malloc(sizeof *call);
+    struct fetch *call = moil_mem_alloc(sizeof *call);
     if (!call)
         return;
     struct slice order[MOIL_QUEUES_MAX];
@@ -192,7 +193,7 @@ static void ask(struct fetcher *f, unsigned want)
     memcpy(call->incarnation, w->incarnation, sizeof call->incarnation);
     if (moil_broker_fetch(&w->broker, slice_str(w->incarnation), want, order, w->queues.count,
                           fetched, call) != 0) {
-        free(call);
+        moil_mem_free(call);
         return;
     }
     f->calls++;

@@ -9,6 +9,7 @@
 
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "worker/delivery.h"
 #include "worker/worker.h"
 
@@ -39,7 +40,7 @@ static void free_levels(struct gathering *g)
 {
     for (struct level *l = g->top, *up; l; l = up) {
         up = l->up;
-        free(l);
+        moil_mem_free(l);
     }
     g->top = NULL;
 }
@@ -49,12 +50,12 @@ static void gathering_free(struct gathering *g)
     ev_timer_stop(g->worker->loop, &g->again);
     free_levels(g);
     moil_buffer_fini(&g->text);
-    free(g);
+    moil_mem_free(g);
 }
 
 static bool push(struct gathering *g, struct slice id)
 {
-    struct level *l = malloc(sizeof *l + id.n);
+    struct level *l = moil_mem_alloc(sizeof *l + id.n);
     if (!l)
         return false;
     *l = (struct level){.up = g->top, .id_len = id.n};
@@ -70,7 +71,7 @@ static void pop(struct gathering *g)
     struct level *l = g->top;
     g->top = l->up;
     g->depth--;
-    free(l);
+    moil_mem_free(l);
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -230,7 +231,7 @@ static void ask(struct gathering *g)
 
 bool moil_gatherer_start(struct delivery *d)
 {
-    struct gathering *g = calloc(1, sizeof *g);
+    struct gathering *g = moil_mem_zalloc(1, sizeof *g);
     if (!g)
         return false;
     g->delivery = d;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "queue/describe.h"
 #include "queue/message.h"
 #include "worker/delivery.h"
@@ -53,7 +54,7 @@ static enum vm_answer host_enqueue(void *data, struct vm_call *call, struct subm
     if (!op)
         return VM_READY;
     op->count = count;
-    op->subs = malloc((count ? count : 1) * sizeof *subs);
+    op->subs = moil_mem_alloc((count ? count : 1) * sizeof *subs);
     if (!op->subs) {
         moil_operation_fail_unsent(op, MOIL_ENOMEM);
         moil_operation_free(op);

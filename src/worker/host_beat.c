@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 #include "worker/beat_request.h"
 #include "worker/host.h"
 #include "worker/operation.h"
@@ -46,7 +47,7 @@ enum vm_answer moil_host_beat(void *data, struct vm_call *call, const struct vm_
     if (!op)
         return VM_READY;
     op->answer = answer;
-    op->beat = calloc(1, sizeof *op->beat);
+    op->beat = moil_mem_zalloc(1, sizeof *op->beat);
     int err = op->beat ? moil_beat_request_init(op->beat, ask, errstr, sizeof errstr) : MOIL_ENOMEM;
     if (!err && ask->verb != VM_BEAT_NEXT)
         return moil_operation_ask(op, send_request);

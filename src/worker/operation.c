@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "worker/beat_request.h"
 #include "worker/delivery.h"
 #include "worker/worker.h"
@@ -18,13 +19,13 @@ enum {
 
 struct operation *moil_operation_new(struct worker *w, struct vm_call *call)
 {
-    struct operation *op = calloc(1, sizeof *op);
+    struct operation *op = moil_mem_zalloc(1, sizeof *op);
     struct run *run = moil_call_run(call);
     if (!op || !run) {
         moil_call_fail(call, run ? "MemoryLimitExceeded" : "BadArgument",
                        run ? "out of memory"
                            : "only a job can do this, not a script that is being loaded");
-        free(op);
+        moil_mem_free(op);
         return NULL;
     }
     op->worker = w;
@@ -40,10 +41,10 @@ void moil_operation_free(struct operation *op)
         op->delivery->operation = NULL;
     if (op->beat)
         moil_beat_request_fini(op->beat);
-    free(op->beat);
+    moil_mem_free(op->beat);
     moil_graph_end(&op->graph);
-    free(op->subs);
-    free(op);
+    moil_mem_free(op->subs);
+    moil_mem_free(op);
 }
 
 void moil_operation_go_on(struct operation *op)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/mem.h"
 
 enum { KILL_AFTER_S = 1, PIPES_AFTER_S = 1, READ_BYTES = 65536 };
 
@@ -56,7 +57,7 @@ static void program_free(struct program *p)
         close_stream(p, streams[i]);
         moil_buffer_fini(&streams[i]->bytes);
     }
-    free(p);
+    moil_mem_free(p);
 }
 
 void moil_program_kill(struct program *p)
@@ -252,12 +253,12 @@ static int make_pipes(int in[2], int out[2], int err[2])
 struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *spawn,
                                    program_cb *cb, void *data, char *errstr, size_t errlen)
 {
-    struct program *p = calloc(1, sizeof *p);
+    struct program *p = moil_mem_zalloc(1, sizeof *p);
     int in[2], out[2], err[2];
     if (!p || make_pipes(in, out, err) != 0) {
         snprintf(errstr, errlen, "cannot start %.100s: %s", spawn->argv[0],
                  strerror(p ? errno : ENOMEM));
-        free(p);
+        moil_mem_free(p);
         return NULL;
     }
     int rc = spawn_child(spawn, in, out, err, &p->pid);
@@ -269,7 +270,7 @@ struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *
         close(in[1]);
         close(out[0]);
         close(err[0]);
-        free(p);
+        moil_mem_free(p);
         return NULL;
     }
     *p = (struct program){

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/line.h"
+#include "base/mem.h"
 
 /* "name" or "name:weight"; queue names may hold colons, so only digits after the last one are a
  * weight. */
@@ -59,7 +60,7 @@ static int add(struct queue_set *set, char *entry, char *errstr, size_t errlen)
 
 int moil_queues_parse(struct queue_set *set, const char *spec, char *errstr, size_t errlen)
 {
-    *set = (struct queue_set){.text = strdup(spec)};
+    *set = (struct queue_set){.text = moil_mem_strdup(spec)};
     if (!set->text)
         return MOIL_ENOMEM;
     int err = 0;
@@ -75,7 +76,7 @@ int moil_queues_parse(struct queue_set *set, const char *spec, char *errstr, siz
 
 void moil_queues_fini(struct queue_set *set)
 {
-    free(set->text);
+    moil_mem_free(set->text);
     *set = (struct queue_set){0};
 }
 

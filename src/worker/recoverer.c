@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "queue/lease.h"
 #include "worker/agent.h"
 #include "worker/word.h"
@@ -56,7 +57,7 @@ static void finish(struct recovery *r)
     struct agent *a = r->agent;
     MOIL_CRASH_POINT("agent.recovered");
     DL_DELETE(a->recoveries, r);
-    free(r);
+    moil_mem_free(r);
     moil_agent_leave_if_free(a);
 }
 
@@ -121,7 +122,7 @@ static struct recovery *recovery_of(struct agent *a, struct slice incarnation)
     struct recovery *r = find_recovery(a, incarnation);
     if (r)
         return r;
-    if (incarnation.n > MOIL_ID_LEN || !(r = calloc(1, sizeof *r)))
+    if (incarnation.n > MOIL_ID_LEN || !(r = moil_mem_zalloc(1, sizeof *r)))
         return NULL;
     r->agent = a;
     snprintf(r->incarnation, sizeof r->incarnation, "%.*s", (int)incarnation.n, incarnation.p);
@@ -257,13 +258,13 @@ static struct lease_seen *see(struct agent *a, struct slice node, int64_t now_us
 {
     struct lease_seen *seen;
     HASH_FIND(hh, a->seen, node.p, node.n, seen);
-    if (!seen && (seen = calloc(1, sizeof *seen + node.n + 1))) {
+    if (!seen && (seen = moil_mem_zalloc(1, sizeof *seen + node.n + 1))) {
         memcpy(seen->node, node.p, node.n);
         seen->counter = -1;
         seen->since_us = now_us;
         HASH_ADD_KEYPTR(hh, a->seen, seen->node, node.n, seen);
         if (!seen->hh.tbl) {
-            free(seen);
+            moil_mem_free(seen);
             return NULL;
         }
     }
@@ -361,7 +362,7 @@ static void workers_cb(void *data, int err, const struct reply *reply)
         if (!seen->there) {
             /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the last one takes the table along */
             HASH_DEL(a->seen, seen);
-            free(seen);
+            moil_mem_free(seen);
         }
     }
 }
@@ -429,7 +430,7 @@ void moil_recoverer_fini(struct agent *a)
     struct recovery *r, *after;
     DL_FOREACH_SAFE(a->recoveries, r, after) {
         DL_DELETE(a->recoveries, r);
-        free(r);
+        moil_mem_free(r);
     }
     ev_timer_stop(a->loop, &a->leases);
     if (ev_is_active(&a->words))
@@ -438,7 +439,7 @@ void moil_recoverer_fini(struct agent *a)
     HASH_CLEAR(hh, a->seen);
     for (; seen; seen = next) {
         next = seen->hh.next;
-        free(seen);
+        moil_mem_free(seen);
     }
     moil_buffer_fini(&a->word);
 }

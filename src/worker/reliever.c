@@ -19,6 +19,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "queue/inbox.h"
 #include "worker/agent.h"
 
@@ -81,7 +82,7 @@ static void relieved(void *data, int err, const struct reply *reply)
         decide(r, CLAIM_RETURNED);
     else
         decide(r, err ? CLAIM_UNSURE : CLAIM_LEFT);
-    free(r);
+    moil_mem_free(r);
 }
 
 /* The incarnation is read behind the claims: a later one than they were made under is fenced off
@@ -101,7 +102,7 @@ static void send(struct relief *r, const char *incarnation)
 static struct relief *seize(struct agent *a, int slot, uint64_t *from)
 {
     struct claims *c = &page_at(a, slot)->claims;
-    struct relief *r = malloc(sizeof *r);
+    struct relief *r = moil_mem_alloc(sizeof *r);
     if (!r)
         return NULL;
     r->agent = a;
@@ -115,7 +116,7 @@ static struct relief *seize(struct agent *a, int slot, uint64_t *from)
     }
     if (r->count > 0)
         return r;
-    free(r);
+    moil_mem_free(r);
     return NULL;
 }
 
@@ -180,13 +181,13 @@ static void heard(void *data, int err, const struct reply *reply)
     if (!err && moil_reply_type(reply) == REPLY_INTEGER &&
         memcmp(page->incarnation, h->incarnation, MOIL_ID_LEN) == 0)
         atomic_store(&page->terminate, h->turn);
-    free(h);
+    moil_mem_free(h);
 }
 
 /* A job that cannot yield keeps its worker from reading "K<id>": we look for that. */
 static void listen_for(struct agent *a, int slot, const struct page *page)
 {
-    struct hearing *h = calloc(1, sizeof *h);
+    struct hearing *h = moil_mem_zalloc(1, sizeof *h);
     struct buffer *text = &a->text;
     struct args *args = &a->broker.args;
     char id[MOIL_NAME_MAX + 1];
@@ -210,7 +211,7 @@ static void listen_for(struct agent *a, int slot, const struct page *page)
     moil_args_add(args, text->data + key_len, text->len - key_len);
     if (text->failed || atomic_load(&page->turn) != h->turn ||
         moil_link_call(a->link, args, a->broker.timeout_ms, heard, h) != 0)
-        free(h);
+        moil_mem_free(h);
 }
 
 static void look_at_deaf(struct agent *a, int slot, const struct page *page, int64_t now_us)
@@ -296,7 +297,7 @@ static bool watch_all(struct agent *a, int slots)
 {
     if (slots <= a->watch_count)
         return true;
-    struct watch *watches = realloc(a->watches, (size_t)slots * sizeof *watches);
+    struct watch *watches = moil_mem_realloc(a->watches, (size_t)slots * sizeof *watches);
     if (!watches)
         return false;
     a->watches = watches;
@@ -335,7 +336,7 @@ void moil_reliever_start(struct agent *a)
 void moil_reliever_fini(struct agent *a)
 {
     ev_timer_stop(a->loop, &a->relief);
-    free(a->watches);
+    moil_mem_free(a->watches);
     a->watches = NULL;
     a->watch_count = 0;
 }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "beat/upcoming.h"
 #include "conf/route.h"
 #include "queue/message.h"
@@ -197,7 +198,7 @@ static void add_record(struct scheduler *s, const struct entry *e, const struct 
     moil_buffer_clear(&s->text);
     moil_message_encode(&job, &s->text);
     s->text.failed = s->text.failed || extra.failed;
-    free(routed);
+    moil_mem_free(routed);
     moil_buffer_fini(&extra);
 }
 
@@ -328,7 +329,7 @@ void moil_scheduler_stop(struct agent *a)
 
 int moil_scheduler_init(struct agent *a)
 {
-    struct scheduler *s = calloc(1, sizeof *s);
+    struct scheduler *s = moil_mem_zalloc(1, sizeof *s);
     if (!s)
         return MOIL_ENOMEM;
     a->scheduler = s;
@@ -355,6 +356,6 @@ void moil_scheduler_fini(struct agent *a)
     moil_timetable_fini(&s->table);
     moil_buffer_fini(&s->config);
     moil_buffer_fini(&s->text);
-    free(s);
+    moil_mem_free(s);
     a->scheduler = NULL;
 }

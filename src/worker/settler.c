@@ -7,6 +7,7 @@
 
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include "worker/worker.h"
 
 enum { RETRY_S = 1, REFUSED_MAX_S = 60 };
@@ -29,7 +30,7 @@ void moil_settler_init(struct settler *s, struct worker *w)
 static void batch_free(struct batch *b)
 {
     moil_settlement_free(b->verdicts);
-    free(b);
+    moil_mem_free(b);
 }
 
 static void put_spare(struct settler *s, struct batch *b)
@@ -59,9 +60,9 @@ static struct batch *batch_new(struct settler *s)
     if (b) {
         s->spare = b->next;
     } else {
-        b = calloc(1, sizeof *b);
+        b = moil_mem_zalloc(1, sizeof *b);
         if (b && !(b->verdicts = moil_settlement_new())) {
-            free(b);
+            moil_mem_free(b);
             b = NULL;
         }
         if (!b)

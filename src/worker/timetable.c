@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/mem.h"
 
 int moil_timetable_init(struct timetable *t, void *owner)
 {
@@ -21,7 +22,7 @@ static void planned_free(struct timetable *t, struct planned *p)
     HASH_DEL(t->all, p);
     if (p->runtime)
         moil_entry_free(p->runtime);
-    free(p);
+    moil_mem_free(p);
 }
 
 void moil_timetable_fini(struct timetable *t)
@@ -47,13 +48,13 @@ static struct planned *find_or_add(struct timetable *t, struct slice name)
     if (p)
         return p;
     if (moil_agenda_reserve(&t->agenda, HASH_COUNT(t->all) + 1) != 0 ||
-        !(p = calloc(1, sizeof *p + name.n + 1)))
+        !(p = moil_mem_zalloc(1, sizeof *p + name.n + 1)))
         return NULL;
     memcpy(p->name, name.p, name.n);
     p->owner = t->owner;
     HASH_ADD_KEYPTR(hh, t->all, p->name, name.n, p);
     if (!p->hh.tbl) {
-        free(p);
+        moil_mem_free(p);
         return NULL;
     }
     return p;
