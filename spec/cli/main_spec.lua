@@ -63,6 +63,23 @@ describe("moil", function()
     assert.equal(out.stdout, none.stderr)
   end)
 
+  it("lists the commands with their summaries in one column", function()
+    local list = moil({ "--help" }).stdout:match("\nCommands:\n(.-)\n\n") .. "\n"
+    local column
+    for name, gap in list:gmatch("  (%S+)( +)[^\n]+\n") do
+      column = column or #name + #gap
+      assert.equal(column, #name + #gap, name)
+      assert.is_true(#gap >= 2, name)
+    end
+    assert.matches("\n  help ", list)
+  end)
+
+  it("lists subcommands and views", function()
+    assert.matches("\n  next FILE +the coming runs", moil({ "help", "beat" }).stdout)
+    assert.matches("\n  workflow ID +a chain", moil({ "help", "inspect" }).stdout)
+    assert.matches("\n  retry %[ID%] +run them again", moil({ "help", "dead" }).stdout)
+  end)
+
   it("prints the help of each command in two ways", function()
     for _, command in ipairs(commands) do
       local out = moil { "help", command }

@@ -21,13 +21,22 @@ enum exit_status {
     STATUS_CHECK_FAILED = 6,
 };
 
+/* What the first operand may be: a subcommand, or a view. Help, man pages and completion show it.
+ */
+struct verb_row {
+    const char *name;
+    const char *operands; /* behind it, as the usage line shows them; "" */
+    const char *summary;  /* one line, no full stop */
+};
+
 struct command_row {
     const char *name;
     enum command command;
     enum exit_status (*run)(const struct options *o);
-    const char *operands; /* as the usage line shows them */
-    const char *summary;  /* one line for the list of commands */
-    const char *details;  /* more for `moil help COMMAND`, lines of at most 100; or NULL */
+    const char *operands;         /* as the usage line shows them */
+    const char *summary;          /* one line for the list of commands */
+    const char *details;          /* more for `moil help COMMAND`, lines of at most 100; or NULL */
+    const struct verb_row *verbs; /* up to one without a name; or NULL */
 };
 
 extern const struct command_row moil_commands[];
@@ -39,7 +48,7 @@ const struct command_row *moil_command_find(const char *name);
 /* The known name nearest to a wrong one, or NULL. */
 const char *moil_command_nearest(const char *wrong);
 
-/* `moil --help`, and `moil help COMMAND`. */
+/* `moil --help`, and `moil help COMMAND`; in usage.c. */
 void moil_command_list(struct buffer *out);
 void moil_command_help(const struct command_row *row, struct buffer *out);
 
