@@ -21,7 +21,7 @@ PACKAGES := hiredis uuid jansson lua5.4
 
 # The goals that compile. The others work before the libraries are there (`make deps` brings them), and
 # call make again for what they compile.
-COMPILING := all objects spec-modules bench-programs install run-specs lint-objects lint-tidy docs \
+COMPILING := all objects spec-modules examples bench-programs install run-specs lint-objects lint-tidy docs \
              fuzz-programs $(BUILD)/%
 ifneq ($(filter $(COMPILING),$(or $(MAKECMDGOALS),all)),)
   ifneq ($(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $(PACKAGES) && echo ok),ok)
@@ -55,6 +55,9 @@ NATIVE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/native*.c)
 # spec/support/NAME_probe.c is a program of its own, linked with the library.
 PROBE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/*_probe.c))
 PROBES := $(PROBE_OBJ:$(BUILD)/obj/spec/support/%.o=$(BUILD)/spec/%)
+# examples/NAME.c is a program of its own, which knows moil.h alone.
+EXAMPLE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard examples/*.c))
+EXAMPLES := $(EXAMPLE_OBJ:$(BUILD)/obj/%.o=$(BUILD)/%)
 BENCH_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/support/*.c))
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/*.c))
 # What has crash points (base/crash_point.h), once more with the points switched on: $(BUILD)/crash/moil.
@@ -65,7 +68,7 @@ SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(BUILD)/spec/wal
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
-.PHONY: all objects spec-modules bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt chaos fuzz fuzz-programs valgrind cover bench bench-faults bench-workflows bench-peers docs env \
+.PHONY: all objects spec-modules examples bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt chaos fuzz fuzz-programs valgrind cover bench bench-faults bench-workflows bench-peers docs env \
         install clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -158,7 +161,7 @@ $(BUILD)/crash/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -DMOIL_CRASH_POINTS -MMD -MP -c -o $@ $<
 
-run-specs: all spec-modules
+run-specs: all spec-modules examples
 	@BUILD='$(BUILD)' CC='$(CC)' SANITIZER='$(SANITIZER)' LUA='$(LUA)' .ci/specs $(SPEC)
 
 deps: ## install the Debian packages that are missing
@@ -167,6 +170,18 @@ deps: ## install the Debian packages that are missing
 test: ## build and run the specs; SPEC=path for some, SANITIZER=address,undefined
 	@.ci/deps run test
 	+@$(submake) run-specs
+
+# --- examples: what programs of others look like -----------------------------------------------------------
+
+examples: $(EXAMPLES) ## the C programs of examples/, into build/examples
+
+# As an installed moil has it: #include <moil.h>.
+$(EXAMPLE_OBJ) $(EXAMPLE_OBJ:$(BUILD)/obj/%.o=$(BUILD)/tidy/%.ok): private ALL_CFLAGS += -Isrc/api
+
+$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libmoil.a
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # --- the benchmark's programs ------------------------------------------------------------------------------
 
@@ -212,7 +227,7 @@ lint: ## gcc, clang, clang-tidy, cppcheck, luacheck, format, layers, sizes, name
 
 # What .ci/lint calls, each with BUILD and CC of its own. A file is tidied again when its object is newer.
 ALL_OBJ := $(LIB_OBJ) $(CLI_OBJ) $(LUA_OBJ) $(UNIT_OBJ) $(NATIVE_OBJ) $(BENCH_OBJ) $(BENCH_SUPPORT) $(PROBE_OBJ) \
-           $(FUZZ_OBJ) $(FUZZ_SUPPORT)
+           $(EXAMPLE_OBJ) $(FUZZ_OBJ) $(FUZZ_SUPPORT)
 
 lint-objects: $(ALL_OBJ)
 
