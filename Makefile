@@ -9,6 +9,9 @@ CC     ?= cc
 CFLAGS ?= -O2 -g
 LUA    ?= lua5.4
 
+# Of the shared library's name; moil.h has it.
+ABI := $(shell sed -n 's/^\#define MOIL_ABI_VERSION //p' src/api/moil.h)
+
 # V=1 shows the commands, -s not even what is made.
 Q    = $(if $(V),,@)
 say  = @$(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),:,printf '  %-5s %s\n' $(1) $@)
@@ -85,10 +88,10 @@ $(BUILD)/libmoil.a: $(LIB_OBJ)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/libmoil.so: $(LIB_OBJ)
+$(BUILD)/libmoil.so: $(LIB_OBJ) src/api/moil.h
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libmoil.so.0 -o $@ $^ $(LIBS)
-	@ln -sf libmoil.so $@.0
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libmoil.so.$(ABI) -o $@ $(LIB_OBJ) $(LIBS)
+	@ln -sf libmoil.so $@.$(ABI)
 
 # The interpreter that loads these has the Lua API already: linking liblua would bring a second one.
 lua_module_link = $(CC) $(ALL_LDFLAGS) -shared -Wl,--exclude-libs,ALL -o $@ $^ $(filter-out -llua%,$(LIBS))
@@ -296,8 +299,8 @@ install: all ## to $(DESTDIR)$(PREFIX)
 	install -m 755 $(BUILD)/moil $(DESTDIR)$(PREFIX)/bin/moil
 	install -m 644 src/api/moil.h $(DESTDIR)$(PREFIX)/include/moil.h
 	install -m 644 $(BUILD)/libmoil.a $(DESTDIR)$(PREFIX)/lib/libmoil.a
-	install -m 755 $(BUILD)/libmoil.so $(DESTDIR)$(PREFIX)/lib/libmoil.so.0
-	ln -sf libmoil.so.0 $(DESTDIR)$(PREFIX)/lib/libmoil.so
+	install -m 755 $(BUILD)/libmoil.so $(DESTDIR)$(PREFIX)/lib/libmoil.so.$(ABI)
+	ln -sf libmoil.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/libmoil.so
 	install -m 755 $(BUILD)/lua/moil/core.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/moil/core.so
 	for f in $(MOIL_LUA:lua/%=%); do install -D -m 644 lua/$$f $(DESTDIR)$(PREFIX)/share/lua/5.4/$$f || exit 1; done
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/^#define MOIL_VERSION "\(.*\)"/\1/p' src/api/moil.h)|" \

@@ -25,6 +25,27 @@ describe("libmoil.so", function()
     end
     assert.is_nil(next(declared))
   end)
+
+  it("has the ABI's version in its name", function()
+    local header = support.read(support.root .. "/src/api/moil.h")
+    local version = header:match("#define MOIL_ABI_VERSION (%d+)\n")
+    local out = support.sh("readelf -d " .. support.build .. "/libmoil.so")
+    assert.matches("soname: %[libmoil%.so%." .. version .. "%]", out.stdout)
+  end)
+end)
+
+describe("libmoil.a", function()
+  it("has no name without the prefix", function()
+    local out = support.sh("nm -A --defined-only -g " .. support.build .. "/libmoil.a")
+    assert.equal(0, out.code, out.stderr)
+    local count = 0
+    for name in out.stdout:gmatch(" [A-Z] ([^\n]+)") do
+      count = count + 1
+      -- Linkers and compilers add their own with underscores.
+      assert.is_true(name:find("^moil_") ~= nil or name:find("^__") ~= nil, name)
+    end
+    assert.is_true(count > 0)
+  end)
 end)
 
 describe("core.so", function()
@@ -42,6 +63,38 @@ describe("moil.h", function()
       local out = support.sh(command:format(std, support.root), { cwd = dir })
       assert.equal(0, out.code, out.stderr)
     end
+  end)
+
+  it("serves a C++ program, which links", function()
+    local dir = support.tempdir()
+    support.write(dir .. "/a.cpp", [[
+#include <moil.h>
+#include <cstdio>
+#include <cstring>
+
+static void line(void *, moil_log_level, const char *, std::size_t) {}
+
+int main()
+{
+    moil_client *client = nullptr;
+    moil_client_options options = {};
+    char why[256];
+    moil_set_log(line, nullptr);
+    options.url = "nonsense://";
+    int status = moil_client_open(&client, &options, why, sizeof why);
+    std::printf("%d %d %d\n", status, moil_abi_version() == MOIL_ABI_VERSION,
+                std::strcmp(moil_version(), MOIL_VERSION));
+    moil_client_close(client);
+    return 0;
+}
+]])
+    local sanitizer = os.getenv("MOIL_SPEC_PRELOAD") and "-fsanitize=address,undefined" or ""
+    local command = "g++ -std=c++17 -Wall -Wextra -Werror -pedantic %s -I%s/src/api -o a a.cpp"
+      .. " %s/libmoil.so -Wl,-rpath,%s && ./a"
+    local out = support.sh(command:format(sanitizer, support.root, support.build, support.build),
+      { cwd = dir, timeout = 60 })
+    assert.equal(0, out.code, out.stderr)
+    assert.equal("-2 1 0\n", out.stdout)
   end)
 
   it("has the library's version", function()

@@ -58,13 +58,13 @@ end)
 
 describe("error", function()
   it("has a sentence and a name for every code", function()
-    for code = 0, -16, -1 do
+    for code = 0, -17, -1 do
       local text, name = base.strerror(code)
       assert.is_not.equal("unknown error", text)
       assert.matches("^%u%a+$", name)
     end
     assert.equal("RedisUnavailable", select(2, base.strerror(-4)))
-    assert.same({ "unknown error", "Unknown" }, { base.strerror(-17) })
+    assert.same({ "unknown error", "Unknown" }, { base.strerror(-18) })
     assert.same({ "unknown error", "Unknown" }, { base.strerror(1) })
   end)
 end)

@@ -138,6 +138,27 @@ static int unit_clocks(lua_State *L)
     return 3;
 }
 
+static int64_t fixed_us(void *data)
+{
+    return *(int64_t *)data;
+}
+
+/* clock_set(wall, monotonic) -> what clocks() gives with clocks of the program's that stand
+ * still, nil for the system's */
+static int unit_clock_set(lua_State *L)
+{
+    int64_t wall = luaL_optinteger(L, 1, 0), monotonic = luaL_optinteger(L, 2, 0);
+    int64_t (*fn)(void *) = fixed_us;
+
+    /* Both take the same data, so each is set alone. */
+    moil_clock_set(&(struct clock_source){lua_isnil(L, 1) ? NULL : fn, NULL, &wall});
+    lua_pushinteger(L, moil_clock_wall_us());
+    moil_clock_set(&(struct clock_source){NULL, lua_isnil(L, 2) ? NULL : fn, &monotonic});
+    lua_pushinteger(L, moil_clock_monotonic_us());
+    moil_clock_set(NULL);
+    return 2;
+}
+
 static int unit_hash(lua_State *L)
 {
     struct slice s = units_slice(L, 1);
@@ -236,6 +257,7 @@ static const luaL_Reg functions[] = {
     {"is_name", unit_is_name},
     {"id", unit_id},
     {"clocks", unit_clocks},
+    {"clock_set", unit_clock_set},
     {"hash", unit_hash},
     {"log_open", unit_log_open},
     {"log_reopen", unit_log_reopen},

@@ -1,7 +1,6 @@
 /* client.c: see client.h. */
 #include "api/client.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,27 +12,6 @@
 #include "base/mem.h"
 
 static const double PAUSE_FIRST_S = 0.02, PAUSE_MAX_S = 0.2;
-
-_Static_assert((int)MOIL_STATUS_STATE == (int)MOIL_ESTATE &&
-                   (int)MOIL_STATUS_UNKNOWN == (int)MOIL_EUNKNOWN &&
-                   (int)MOIL_STATUS_UNAVAILABLE == (int)MOIL_EREDIS &&
-                   (int)MOIL_STATUS_TIMEOUT == (int)MOIL_ETIMEOUT,
-               "the public codes are the internal ones");
-
-const char *moil_version(void)
-{
-    return MOIL_VERSION;
-}
-
-const char *moil_status_text(int status)
-{
-    return moil_strerror(status);
-}
-
-void moil_free(void *p)
-{
-    moil_mem_free(p);
-}
 
 int moil_client_status(int err)
 {
@@ -109,16 +87,9 @@ void moil_client_begin(struct moil_client *c, double seconds)
 
 void moil_client_turn(struct moil_client *c, int flags)
 {
-    sigset_t pipe, old;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe, &old);
     moil_link_flush(c->link);
     moil_link_flush(c->waiting);
     ev_run(c->loop, flags);
-    if (!sigismember(&old, SIGPIPE))
-        sigtimedwait(&pipe, NULL, &(struct timespec){0}); /* ours, if there is one */
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 bool moil_client_run(struct moil_client *c, const bool *done)

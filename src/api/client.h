@@ -52,8 +52,7 @@ typedef int moil_take_fn(void *data, const struct reply *reply);
 /* Begins a call: clears the error and starts its deadline. seconds < 0: none. */
 void moil_client_begin(struct moil_client *c, double seconds);
 
-/* One turn of the loop. hiredis may write to a socket that the server has closed: the SIGPIPE of
- * that is kept from the host, whose own is left alone. */
+/* One turn of the loop. */
 void moil_client_turn(struct moil_client *c, int flags);
 
 /* Runs the loop until *done or the deadline; true when done. */

@@ -28,8 +28,13 @@ extern "C" {
 
 #define MOIL_VERSION "0.1.0"
 
-/* "0.1.0" of the library that is linked. */
+/* Of the shared library's name, libmoil.so.0: it grows when a program that was compiled with an
+ * older header would not work any more. */
+#define MOIL_ABI_VERSION 0
+
+/* "0.1.0" and the ABI version of the library that is linked. Any thread, at any time. */
 MOIL_API const char *moil_version(void);
+MOIL_API int moil_abi_version(void);
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
@@ -43,14 +48,58 @@ enum moil_status {
     MOIL_STATUS_TIMEOUT = -6,     /* the job did not end within the time given */
     MOIL_STATUS_UNKNOWN = -7,     /* no job under that id: never enqueued, or its result expired */
     MOIL_STATUS_BAD_RECORD = -8,  /* a record that is damaged or not moil's */
-    MOIL_STATUS_STATE = -16 /* the job is in no state for this (e.g. deleting a running one) */
+    MOIL_STATUS_SYSTEM = -15,     /* a system call failed (descriptors, processes): errno tells */
+    MOIL_STATUS_STATE = -16, /* not possible in the present state (deleting a running job, …) */
+    MOIL_STATUS_CANCELLED = -17 /* of a request: the program has cancelled it, or closed its client
+                                 */
 };
 
-/* A sentence for a code; never NULL. */
+/* A sentence for a code, and the name that users see ("UnknownJob"); never NULL, nothing to free.
+ * Codes of which nothing is written have a text too. Any thread, at any time. */
 MOIL_API const char *moil_status_text(int status);
+MOIL_API const char *moil_status_name(int status);
 
-/* Frees what this library allocated for the caller; NULL is fine. */
+/* Frees what this library allocated for the caller; NULL is fine. Any thread, at any time. */
 MOIL_API void moil_free(void *p);
+
+/* --- hooks ------------------------------------------------------------------------------------ */
+
+/* These belong to the process: they are set before anything else of moil is called, by one thread,
+ * and stay. With several threads that use moil they are called by any of them, by two at once too.
+ * A hook may not call moil. */
+
+enum moil_log_level { MOIL_LOG_DEBUG, MOIL_LOG_INFO, MOIL_LOG_WARNING, MOIL_LOG_ERROR };
+
+/* One line of the log, without its newline; `len` bytes and a NUL, borrowed for the call. */
+typedef void moil_log_fn(void *data, enum moil_log_level level, const char *line, size_t len);
+
+/* Hands all lines to fn, in place of stderr; NULL: to stderr again. A client writes none. */
+MOIL_API void moil_set_log(moil_log_fn *fn, void *data);
+
+/* Lines below that level are not made; MOIL_LOG_INFO where nothing is said. Any thread, any time.
+ */
+MOIL_API void moil_set_log_level(enum moil_log_level level);
+
+/* Like realloc, and with size 0 like free (its answer is not looked at then). NULL: out of memory,
+ * p is as it was; the call that needed it fails with MOIL_STATUS_NOMEM, or the Lua job with
+ * MemoryLimitExceeded. */
+typedef void *moil_realloc_fn(void *data, void *p, size_t size);
+
+/* All memory that moil allocates, Lua's too; fn NULL: libc's. Its libraries hiredis, jansson and
+ * libev have hooks of their own, which are the program's to set. */
+MOIL_API void moil_set_allocator(moil_realloc_fn *fn, void *data);
+
+/* Microseconds: since the epoch; and of a clock that never steps back. NULL: the system's. */
+typedef struct moil_clock {
+    int64_t (*wall_us)(void *data);
+    int64_t (*monotonic_us)(void *data);
+    void *data;
+} moil_clock;
+
+/* What time it is for moil: stamps on jobs and log lines, and its own deadlines of replies from
+ * Redis and of jobs. Copied; NULL: the system's. Timers of an event loop go by libev's clock, and
+ * what is due by Redis's. */
+MOIL_API void moil_set_clock(const moil_clock *clock);
 
 /* --- client ----------------------------------------------------------------------------------- */
 

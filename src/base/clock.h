@@ -4,6 +4,15 @@
 
 #include <stdint.h>
 
+/* Lets an embedding program say what time it is; NULL: the system's. Both are called from any
+ * thread that uses moil, and the monotonic one never steps back. */
+struct clock_source {
+    int64_t (*wall_us)(void *data);
+    int64_t (*monotonic_us)(void *data);
+    void *data;
+};
+void moil_clock_set(const struct clock_source *source); /* copied; NULL: the system's both */
+
 int64_t moil_clock_wall_us(void);      /* since the epoch */
 int64_t moil_clock_monotonic_us(void); /* never steps back */
 

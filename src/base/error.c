@@ -24,6 +24,7 @@ static const struct {
     [-MOIL_ENOSCRIPT] = {"RedisError", "Redis has lost the script"},
     [-MOIL_ESYS] = {"SystemError", "a system call failed"},
     [-MOIL_ESTATE] = {"BadState", "not possible in the present state"},
+    [-MOIL_ECANCELLED] = {"Cancelled", "cancelled by the program"},
 };
 
 enum { ERROR_COUNT = sizeof errors / sizeof errors[0] };

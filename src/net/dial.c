@@ -1,25 +1,137 @@
-/* dial.c: see dial.h. hiredis's own libev adapter is used; it is a header of static functions, so
- * it lives here alone. */
+/* dial.c: see dial.h. hiredis asks a loop for events by a table of functions; those of libev are
+ * here, as the writing needs care: hiredis writes to sockets that the server may have closed. */
 #include "net/dial.h"
 
 #include <ev.h>
 #include <fcntl.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wpragmas"
-#include <hiredis/adapters/libev.h>
-#pragma GCC diagnostic pop
-
+#include "base/mem.h"
 #include "net/tls.h"
 
-struct redisAsyncContext *moil_dial(const struct url *url, const char *address, char *why,
-                                    size_t len)
+/* --- the socket on the loop ------------------------------------------------------------------- */
+
+/* Of one connection; hiredis frees it by `cleanup`. */
+struct events {
+    struct ev_loop *loop;
+    redisAsyncContext *ac;
+    ev_io readable, writable;
+    bool is_tls;
+};
+
+/* A write to a socket that its server has closed makes a SIGPIPE, to this thread. It is kept from
+ * the program, whatever that does with the signal: blocked meanwhile, and taken if it has come. One
+ * that the program itself has blocked is its own. */
+struct guard {
+    sigset_t pipe, before;
+};
+
+static void guard_begin(struct guard *g)
+{
+    sigemptyset(&g->pipe);
+    sigaddset(&g->pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &g->pipe, &g->before);
+}
+
+static void guard_end(const struct guard *g)
+{
+    if (sigismember(&g->before, SIGPIPE))
+        return;
+    sigtimedwait(&g->pipe, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &g->before, NULL);
+}
+
+void moil_dial_write(struct redisAsyncContext *ac)
+{
+    struct guard g;
+    guard_begin(&g);
+    redisAsyncHandleWrite(ac);
+    guard_end(&g);
+}
+
+static void readable_cb(struct ev_loop *loop, ev_io *w, int events)
+{
+    (void)loop;
+    (void)events;
+    const struct events *e = w->data;
+    struct guard g;
+    bool may_write = e->is_tls; /* e may be gone afterwards */
+    if (may_write)
+        guard_begin(&g);
+    redisAsyncHandleRead(e->ac);
+    if (may_write)
+        guard_end(&g);
+}
+
+static void writable_cb(struct ev_loop *loop, ev_io *w, int events)
+{
+    (void)loop;
+    (void)events;
+    moil_dial_write(((struct events *)w->data)->ac);
+}
+
+static void add_read(void *data)
+{
+    struct events *e = data;
+    ev_io_start(e->loop, &e->readable);
+}
+
+static void del_read(void *data)
+{
+    struct events *e = data;
+    ev_io_stop(e->loop, &e->readable);
+}
+
+static void add_write(void *data)
+{
+    struct events *e = data;
+    ev_io_start(e->loop, &e->writable);
+}
+
+static void del_write(void *data)
+{
+    struct events *e = data;
+    ev_io_stop(e->loop, &e->writable);
+}
+
+static void cleanup(void *data)
+{
+    del_read(data);
+    del_write(data);
+    moil_mem_free(data);
+}
+
+static bool attach(struct ev_loop *loop, redisAsyncContext *ac, bool is_tls)
+{
+    struct events *e = moil_mem_zalloc(1, sizeof *e);
+    if (!e)
+        return false;
+    e->loop = loop;
+    e->ac = ac;
+    e->is_tls = is_tls;
+    ev_io_init(&e->readable, readable_cb, ac->c.fd, EV_READ);
+    ev_io_init(&e->writable, writable_cb, ac->c.fd, EV_WRITE);
+    e->readable.data = e->writable.data = e;
+    ac->ev.data = e;
+    ac->ev.addRead = add_read;
+    ac->ev.delRead = del_read;
+    ac->ev.addWrite = add_write;
+    ac->ev.delWrite = del_write;
+    ac->ev.cleanup = cleanup;
+    return true;
+}
+
+/* --- connecting ------------------------------------------------------------------------------- */
+
+static redisAsyncContext *open_socket(const struct url *url, const char *address, char *why,
+                                      size_t len)
 {
     redisAsyncContext *ac = NULL;
     switch (url->kind) {
@@ -54,7 +166,20 @@ struct redisAsyncContext *moil_dial(const struct url *url, const char *address, 
     return ac;
 }
 
-void moil_dial_attach(struct ev_loop *loop, struct redisAsyncContext *ac)
+struct redisAsyncContext *moil_dial(struct ev_loop *loop, const struct url *url,
+                                    const char *address, char *why, size_t len)
 {
-    redisLibevAttach(loop, ac);
+    redisAsyncContext *ac = open_socket(url, address, why, len);
+    if (ac && !attach(loop, ac, url->kind == URL_TLS)) {
+        redisAsyncFree(ac);
+        ac = NULL;
+        snprintf(why, len, "out of memory");
+    }
+    return ac;
+}
+
+void moil_dial_forget_unread(struct redisAsyncContext *ac)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(ac->c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }

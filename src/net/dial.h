@@ -9,12 +9,17 @@
 struct ev_loop;
 struct redisAsyncContext;
 
-/* A context that connects without blocking, or NULL with the reason. The caller frees it with
- * redisAsyncFree. address: of the url's host, as a number; unused for a unix socket. */
-struct redisAsyncContext *moil_dial(const struct url *url, const char *address, char *why,
-                                    size_t len);
+/* A context that connects without blocking, its socket's events on the loop, or NULL with the
+ * reason. The caller frees it with redisAsyncFree. address: of the url's host, as a number; unused
+ * for a unix socket. Writing makes no SIGPIPE when the server has closed its end. */
+struct redisAsyncContext *moil_dial(struct ev_loop *loop, const struct url *url,
+                                    const char *address, char *why, size_t len);
 
-/* Hands its socket's events to the loop. */
-void moil_dial_attach(struct ev_loop *loop, struct redisAsyncContext *ac);
+/* Writes what is there to write, now; likewise without SIGPIPE. The context may be gone after. */
+void moil_dial_write(struct redisAsyncContext *ac);
+
+/* What the server has not read yet it shall not run any more: a fetch whose reply nobody awaits.
+ * The connection is to be closed next. */
+void moil_dial_forget_unread(struct redisAsyncContext *ac);
 
 #endif

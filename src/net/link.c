@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "base/clock.h"
@@ -52,7 +52,8 @@ struct link {
     int64_t armed_us;   /* … when it was started: that deadline */
     ev_timer reconnect; /* the next attempt, or the handshake's end */
     int delay_ms;
-    bool was_up; /* since the last attempt to connect */
+    unsigned short lot[3]; /* random numbers of its own: neither the program's nor other threads' */
+    bool was_up;           /* since the last attempt to connect */
     bool unfit; /* it was left for what moil_fault_is_of_server says, and no call went well since */
     int err;    /* why it is down; 0 while up */
     char errstr[256];
@@ -84,7 +85,7 @@ static void retry_later(struct link *l)
         l->delay_ms = RECONNECT_MAX_MS;
     /* Half of the delay is drawn by lot, so that a thousand workers do not come back in one
      * millisecond. */
-    l->reconnect.repeat = l->delay_ms * (0.5 + 0.5 * drand48()) / 1000;
+    l->reconnect.repeat = l->delay_ms * (0.5 + 0.5 * erand48(l->lot)) / 1000;
     ev_timer_again(l->loop, &l->reconnect);
 }
 
@@ -164,13 +165,6 @@ static void arm_deadline(struct link *l, int64_t at_us)
     ev_timer_start(l->loop, &l->deadline);
 }
 
-/* What the server has not read yet it shall not run any more: a fetch whose reply nobody awaits. */
-static void forget_unread(struct link *l)
-{
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(l->ac->c.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-}
-
 static void deadline_cb(struct ev_loop *loop, ev_timer *w, int events)
 {
     (void)loop;
@@ -187,7 +181,7 @@ static void deadline_cb(struct ev_loop *loop, ev_timer *w, int events)
         return;
     }
     set_error(l, MOIL_ETIMEOUT, "no answer within the deadline");
-    forget_unread(l);
+    moil_dial_forget_unread(l->ac);
     drop(l);
 }
 
@@ -202,7 +196,7 @@ static void judge_server(struct link *l, int err, const struct reply *reply)
     } else if (err && reply && moil_fault_is_of_server(text.p, text.n)) {
         l->unfit = true;
         set_refused(l, err, text);
-        forget_unread(l);
+        moil_dial_forget_unread(l->ac);
         drop(l);
     }
 }
@@ -367,14 +361,13 @@ static void connected_cb(const redisAsyncContext *ac, int status)
 static void dial(struct link *l, const char *address)
 {
     char why[160];
-    l->ac = moil_dial(&l->url, address, why, sizeof why);
+    l->ac = moil_dial(l->loop, &l->url, address, why, sizeof why);
     if (!l->ac) {
         set_error(l, MOIL_EREDIS, why);
         went_down(l);
         return;
     }
     l->ac->data = l;
-    moil_dial_attach(l->loop, l->ac);
     redisAsyncSetConnectCallback(l->ac, connected_cb);
     redisAsyncSetDisconnectCallback(l->ac, disconnect_cb);
 }
@@ -436,6 +429,8 @@ struct link *moil_link_new(struct ev_loop *loop, const struct url *url,
     l->state = LINK_STOPPED;
     set_error(l, MOIL_EREDIS, "not connected yet");
     moil_args_init(&l->scratch);
+    uint64_t seed = (uint64_t)moil_clock_monotonic_us() ^ (uintptr_t)l ^ (uint64_t)getpid() << 24;
+    memcpy(l->lot, &seed, sizeof l->lot);
     ev_timer_init(&l->deadline, deadline_cb, 0, 0);
     ev_timer_init(&l->reconnect, reconnect_cb, 0, 0);
     l->deadline.data = l->reconnect.data = l;
@@ -492,7 +487,7 @@ int moil_link_error_code(const struct link *l)
 void moil_link_flush(struct link *l)
 {
     if (l->state == LINK_UP && l->outstanding > 0)
-        redisAsyncHandleWrite(l->ac);
+        moil_dial_write(l->ac);
 }
 
 unsigned moil_link_outstanding(const struct link *l)
