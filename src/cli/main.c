@@ -12,6 +12,8 @@
 #include "api/moil.h"
 #include "cli/command.h"
 #include "cli/complaint.h"
+#include "cli/completion.h"
+#include "cli/man.h"
 #include "cli/output.h"
 #include "cli/secrets.h"
 
@@ -41,18 +43,46 @@ static void print_list(FILE *out)
     print_buffer(&b, out);
 }
 
-static void print_help(const struct command_row *row, const struct options *o)
+/* False where there is no such page. */
+static bool add_help(const struct command_row *row, const struct options *o, struct buffer *b)
+{
+    switch (o->help_form) {
+    case HELP_MARKDOWN:
+        moil_options_markdown(b);
+        return true;
+    case HELP_PAGES:
+        moil_man_list(b);
+        return true;
+    case HELP_MAN:
+        return o->help_page ? moil_man_page(o->help_page, b) : (moil_man_command(row, b), true);
+    case HELP_BASH:
+        moil_completion_bash(b);
+        return true;
+    case HELP_ZSH:
+        moil_completion_zsh(b);
+        return true;
+    case HELP_TEXT:
+        break;
+    }
+    if (row) {
+        moil_command_help(row, b);
+    } else {
+        moil_command_list(b);
+    }
+    return true;
+}
+
+static enum exit_status print_help(const struct command_row *row, const struct options *o)
 {
     struct buffer b;
     moil_buffer_init(&b);
-    if (o->help_markdown) {
-        moil_options_markdown(&b);
-    } else if (row) {
-        moil_command_help(row, &b);
-    } else {
-        moil_command_list(&b);
+    if (!add_help(row, o, &b)) {
+        moil_buffer_fini(&b);
+        return moil_complain_usage("there is no man page \"%s\" (`moil --help=pages` lists them)",
+                                   o->help_page);
     }
     print_buffer(&b, stdout);
+    return STATUS_DONE;
 }
 
 /* Loads the options and does what --help and --version ask for; row is NULL where no command
@@ -67,7 +97,7 @@ static enum exit_status run(const struct command_row *row, int argc, char **argv
     if (moil_options_load(&o, command, argc, argv, errstr, sizeof errstr) < 0) {
         status = moil_complain_usage("%s", errstr);
     } else if (o.help) {
-        print_help(row, &o);
+        status = print_help(row, &o);
     } else if (o.version) {
         printf("moil %s\n", moil_version());
     } else if (row) {
@@ -96,8 +126,7 @@ static enum exit_status help(int argc, char **argv)
     if (argc > 0 && !row && strcmp(argv[0], "help") != 0) {
         return unknown_command(argv[0]);
     }
-    print_help(row, &o);
-    return STATUS_DONE;
+    return print_help(row, &o);
 }
 
 /* Takes the command's name out of argv, so that options may stand on both sides of it. */
@@ -127,6 +156,10 @@ int main(int argc, char **argv)
     if (argc < 2) {
         print_list(stderr);
         return STATUS_USAGE;
+    }
+    if (strcmp(argv[1], "--help=complete") == 0) {
+        moil_completion_print(argc - 1, argv + 1);
+        return (int)moil_output_finish(STATUS_DONE);
     }
     return (int)moil_output_finish(dispatch(argc, argv));
 }

@@ -29,15 +29,20 @@ enum command {
     CMD_ALL = (1 << 13) - 1,
 };
 
+/* What --help=FORM asks for; HELP_TEXT: what plain --help prints. */
+enum help_form { HELP_TEXT, HELP_MARKDOWN, HELP_MAN, HELP_PAGES, HELP_BASH, HELP_ZSH };
+
 /* Numbers: where nothing was said and the table has no default, -1 (a negative value is never
  * valid). */
 struct options {
     /* everywhere */
     char *redis, *ns, *config;
     bool json, version;
-    bool help, help_markdown; /* the second: --help=markdown */
-    int log_level;            /* enum log_level */
-    int log_format;           /* enum log_format */
+    bool help;
+    enum help_form help_form;
+    const char *help_page; /* --help=man:PAGE, borrowed from argv; NULL: none is named */
+    int log_level;         /* enum log_level */
+    int log_format;        /* enum log_format */
     char *log_file;
     /* talking to Redis */
     double deadline;
@@ -102,5 +107,12 @@ void moil_options_help(enum command command, struct buffer *out);
 
 /* All options as docs/options.md. */
 void moil_options_markdown(struct buffer *out);
+
+/* Paragraphs of man pages, one for each row (man.c): the options of a command, or with CMD_ALL
+ * those of every command; the environment variables of a command's options, or of all options; the
+ * keys of the config file. */
+void moil_options_man(enum command command, struct buffer *out);
+void moil_options_man_environment(enum command command, struct buffer *out);
+void moil_options_man_keys(struct buffer *out);
 
 #endif

@@ -79,7 +79,7 @@ const struct option_row moil_node_options[] = {
      .type = OPTION_HELP,
      .commands = CMD_ALL,
      .flag = 'h',
-     .help = "print this help (--help=markdown: every option, as docs/options.md)"},
+     .help = "print this help; --help=man: as a man page"},
     {.name = "version",
      AT(version),
      .type = OPTION_BOOL,

@@ -21,7 +21,7 @@ enum option_type {
     OPTION_INSTANT,   /* double: seconds since the epoch */
     OPTION_WHEN,      /* double: the same, or below MOIL_EPOCH_FROM: seconds from now */
     OPTION_CHOICE,    /* int: index in choices */
-    OPTION_HELP,      /* bool, and options.help_markdown for --help=markdown */
+    OPTION_HELP,      /* bool, and options.help_form for --help=FORM */
 };
 
 struct option_row {

@@ -282,15 +282,27 @@ static int set_string(const struct value *v, char **field)
     return 0;
 }
 
-/* --help, or --help=markdown */
+/* --help, --help=FORM, --help=man:PAGE */
 static int set_help(const struct value *v, struct options *o)
 {
-    o->help = true;
-    if (strcmp(v->text, "markdown") == 0) {
-        o->help_markdown = true;
-        return 0;
+    static const struct {
+        const char *name;
+        enum help_form form;
+    } forms[] = {
+        {"true", HELP_TEXT},   {"markdown", HELP_MARKDOWN}, {"man", HELP_MAN},
+        {"pages", HELP_PAGES}, {"bash", HELP_BASH},         {"zsh", HELP_ZSH},
+    };
+    const char *colon = strchr(v->text, ':');
+    struct slice name = slice_of(v->text, colon ? (size_t)(colon - v->text) : strlen(v->text));
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (slice_is(name, forms[i].name) && (!colon || forms[i].form == HELP_MAN)) {
+            o->help = true;
+            o->help_form = forms[i].form;
+            o->help_page = colon ? colon + 1 : NULL;
+            return 0;
+        }
     }
-    return strcmp(v->text, "true") == 0 ? 0 : refuse(v, "known: --help, or --help=markdown");
+    return refuse(v, "known: --help, and with = man, man:PAGE, pages, bash, zsh or markdown");
 }
 
 static int set_field(const struct value *v, struct options *o)
