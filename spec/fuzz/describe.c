@@ -40,9 +40,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     moil_describe_queues(reply, &out);
     check_json(&out);
     array.elements = PARTS - 1;
-    for (int kind = LISTING_INFLIGHT; kind <= LISTING_DEAD; kind++) {
+    for (int kind = LISTING_INFLIGHT; kind <= LISTING_DEFERRED; kind++) {
+        struct listing_choice choice = {.state = slice_str("STARTED"), .limit = 1};
         moil_buffer_add_char(&out, '[');
-        FUZZ_CHECK(moil_describe_list((enum listing)kind, reply, &out) == 1);
+        FUZZ_CHECK(moil_describe_list((enum listing)kind, reply, NULL, &out) == 1);
+        FUZZ_CHECK(moil_describe_list((enum listing)kind, reply, &choice, &out) == 1);
         moil_buffer_add_char(&out, ']');
         check_json(&out);
     }

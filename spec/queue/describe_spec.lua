@@ -108,10 +108,13 @@ describe("queues", function()
   it("with their totals last", function()
     local header = "J1 high 5 0 0 0 1500000 t 2 0 0\n"
     assert.same({
-      { queue = "high", pending = 3, paused = false, oldest_at = 1.5 },
-      { queue = "low", pending = 0, paused = true },
+      { queue = "high", pending = 3, paused = false, oldest_at = 1.5, delayed = 1, deferred = 2,
+        in_flight = 3, dead = 4, enqueued = 5, replayed = 6, ended = 7 },
+      { queue = "low", pending = 0, paused = true, delayed = 0, deferred = 0, in_flight = 0,
+        dead = 0, enqueued = 0, replayed = 0, ended = 0 },
       { delayed = 4, deferred = 7, dead = 5, in_flight = 6 },
-    }, describe_as("queues", { 4, 5, 6, 7, "high", "r95", 3, header, "low", "p5", 0, "" }))
+    }, describe_as("queues", { 4, 5, 6, 7,
+      "high", "r95", 3, header, 1, 2, 3, 4, 5, 6, 7, "low", "p5", 0, "", 0, 0, 0, 0, 0, 0, 0 }))
     assert.same({ { delayed = 0, deferred = 0, dead = 0, in_flight = 0 } },
       describe_as("queues", { 0, 0, 0, 0 }))
   end)

@@ -102,6 +102,7 @@ local function moil_options(options)
     stdin = options.stdin,
     stdout = options.stdout,
     stderr = options.stderr,
+    terminal = options.terminal,
   }
 end
 
@@ -112,7 +113,7 @@ end
 
 -- Starts build/moil in the background: the arguments are the table's list part.
 -- Fields: redis (a server or URL, given as MOIL_REDIS), program (another build of it), env, cwd,
--- stdin, stdout, stderr (see process.spawn).
+-- stdin, stdout, stderr, terminal (see process.spawn).
 function support.start_moil(options)
   local program = options.program or support.binary
   return process.spawn({ program, table.unpack(options) }, moil_options(options))

@@ -24,5 +24,6 @@ int luaopen_native(lua_State *L)
     native_open_process(L);
     native_open_system(L);
     native_open_redis(L);
+    native_open_terminal(L);
     return 1;
 }

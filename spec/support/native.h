@@ -9,6 +9,7 @@
 void native_open_process(lua_State *L); /* adds its functions to the table on top */
 void native_open_system(lua_State *L);
 void native_open_redis(lua_State *L);
+void native_open_terminal(lua_State *L);
 
 /* nil, message, errno: the usual answer of a system call that failed. */
 int native_fail(lua_State *L, const char *what);

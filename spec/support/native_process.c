@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -117,6 +118,9 @@ static void become(const struct plan *plan, pid_t parent, int report_fd)
     }
     for (int i = 0; i < 3; i++) {
         close(fds[i]);
+    }
+    if (isatty(0)) {
+        ioctl(0, TIOCSCTTY, 0); /* its keys become signals, and closing it a hang-up */
     }
     if (!plan->cwd || chdir(plan->cwd) == 0) {
         execvpe(plan->argv[0], (char *const *)plan->argv, (char *const *)plan->env);

@@ -118,6 +118,14 @@ local function environment(changes)
   return list
 end
 
+-- A terminal: where the child's output is read and its keys are written, and the child's end.
+local function open_terminal(size)
+  local ours, theirs = native.terminal(size.rows or 24, size.columns or 80)
+  assert(ours, theirs)
+  local s = setmetatable({ parts = {}, size = 0, seen = 1, is_pipe = true, fd = ours }, stream)
+  return s, assert(native.dup(ours)), theirs
+end
+
 local function open_stdin(stdin)
   if stdin == "pipe" then
     return native.pipe(true)
@@ -138,12 +146,21 @@ end
 --- stdin: its bytes, or "pipe" for :write and :close_stdin; none: /dev/null.
 --- stdout, stderr: "pipe", "null" or a path; none: a file of its own; stderr "stdout": the same as
 --- stdout.
+--- terminal: {rows, columns}: all three are a terminal of that size, which is its controlling one
+--- (stderr stays a file where it says so); read it by :stdout, press keys by :write.
 ---@return table child raises where it cannot be started
 function process.spawn(argv, options)
   options = options or {}
   spawned = spawned + 1
-  local stdin, write_end = open_stdin(options.stdin)
-  local out, out_fd = open_stream(options.stdout)
+  local stdin, write_end, out, out_fd
+  if options.terminal then
+    out, write_end, stdin = open_terminal(options.terminal)
+    out_fd = assert(native.dup(stdin))
+    options.stderr = options.stderr or "stdout"
+  else
+    stdin, write_end = open_stdin(options.stdin)
+    out, out_fd = open_stream(options.stdout)
+  end
   local err, err_fd = out, out_fd
   if options.stderr ~= "stdout" then err, err_fd = open_stream(options.stderr) end
   local pid, pidfd = native.spawn {

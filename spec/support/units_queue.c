@@ -331,7 +331,7 @@ static int unit_describe(lua_State *L)
 
     moil_buffer_init(&b);
     if (kind < 3) {
-        moil_describe_list(listings[kind], reply, &b);
+        moil_describe_list(listings[kind], reply, NULL, &b);
     } else if (kind == 3) {
         err = moil_describe_job(units_slice(L, 3), reply, &b);
     } else if (kind == 4) {

@@ -201,17 +201,33 @@ MOIL_API int moil_inspect_job(moil_client *client, const char *id, char **json);
 MOIL_API int moil_inspect_workflow(moil_client *client, const char *id, char **json);
 
 typedef enum moil_view {
-    MOIL_VIEW_QUEUES,    /* [{"queue","pending","paused",…}] */
-    MOIL_VIEW_ACTIVE,    /* jobs in flight */
-    MOIL_VIEW_SCHEDULED, /* delayed jobs, the earliest first, with "due_at" */
-    MOIL_VIEW_DEAD,      /* the dead set, the newest first */
-    MOIL_VIEW_NODES,     /* nodes with their workers */
-    MOIL_VIEW_REGISTERED /* task names and who serves them */
+    /* [{"queue", "pending", "paused", "oldest_at" (of the pending jobs that are next on their
+     * levels), "delayed", "deferred", "in_flight", "dead", "enqueued" and "ended" (ever),
+     * "replayed", "workers" (that serve it)}] by name, and behind them one object without "queue":
+     * the totals "delayed", "deferred", "dead", "in_flight", "pending". */
+    MOIL_VIEW_QUEUES,
+    MOIL_VIEW_ACTIVE,     /* jobs in flight */
+    MOIL_VIEW_SCHEDULED,  /* delayed jobs, the earliest first, with "due_at" */
+    MOIL_VIEW_DEAD,       /* the dead set, the newest first */
+    MOIL_VIEW_NODES,      /* nodes with their workers */
+    MOIL_VIEW_REGISTERED, /* task names and who serves them */
+    MOIL_VIEW_PENDING,    /* jobs that wait in a queue ("default" unless a filter says), in order */
+    MOIL_VIEW_DEFERRED    /* jobs that wait for others, with "waits_for": how many, in no order */
 } moil_view;
 
 /* A JSON array of objects, at most `limit` (0: 1,000) after `offset`. *json: moil_free. */
 MOIL_API int moil_inspect(moil_client *client, moil_view view, size_t offset, size_t limit,
                           char **json);
+
+/* Which jobs of a view are wanted; NULL: any. The strings are borrowed for the call. */
+typedef struct moil_filter {
+    const char *task, *queue, *state;
+} moil_filter;
+
+/* The same, of the jobs that the filter (may be NULL) names; offset and limit count those. At most
+ * 1,000,000 jobs are looked at. MOIL_STATUS_INVALID: a filter for a view without jobs. */
+MOIL_API int moil_inspect_matching(moil_client *client, moil_view view, const moil_filter *filter,
+                                   size_t offset, size_t limit, char **json);
 
 /* Checks the books, at one moment and without stopping anything: what was enqueued against where it
  * is now, by queue, and the counters against what Redis holds; then, a page at a time, that each

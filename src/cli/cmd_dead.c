@@ -1,4 +1,4 @@
-/* `moil dead list|retry|delete`: the jobs that failed for good. */
+/* `moil dead list|show|retry|delete`: the jobs that failed for good. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,11 +13,12 @@ typedef int dead_call(moil_client *client, const char *id, const char *task, siz
 struct verb {
     const char *name;
     const char *done;
-    dead_call *call; /* NULL: list */
+    dead_call *call; /* NULL: it only shows */
 };
 
 static const struct verb verbs[] = {
     {"list", NULL, NULL},
+    {"show", NULL, NULL},
     {"retry", "retried", moil_dead_retry},
     {"delete", "deleted", moil_dead_delete},
 };
@@ -32,12 +33,26 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
-/* Exactly one of ID, --task and --all, so that nobody retries everything by a slip. */
+static bool is(const struct verb *verb, const char *name)
+{
+    return strcmp(verb->name, name) == 0;
+}
+
+/* To change something exactly one of ID, --task and --all, so that nobody retries everything by a
+ * slip. */
 static enum exit_status check_choice(const struct options *o, const struct verb *verb)
 {
-    int choices = (o->operand_count == 2) + (o->task != NULL) + o->all;
-    if (!verb->call && choices > 0) {
-        return moil_complain_usage("`moil dead list` takes neither an ID nor --task nor --all");
+    bool has_id = o->operand_count == 2;
+    int choices = has_id + (o->task != NULL) + o->all;
+    if (is(verb, "list") && (has_id || o->all)) {
+        return moil_complain_usage("`moil dead list` takes --task and --queue, and neither an ID "
+                                   "nor --all");
+    }
+    if (is(verb, "show") && (!has_id || choices != 1 || o->queue)) {
+        return moil_complain_usage("`moil dead show` needs an ID, and nothing else");
+    }
+    if (verb->call && o->queue) {
+        return moil_complain_usage("--queue goes with: moil dead list");
     }
     if (verb->call && choices != 1) {
         return moil_complain_usage("`moil dead %s` needs %s: an ID, --task NAME or --all",
@@ -48,13 +63,13 @@ static enum exit_status check_choice(const struct options *o, const struct verb 
 
 static enum exit_status check(const struct options *o, const struct verb **verb)
 {
-    enum exit_status status = moil_check_operands(o, 1, 2, "list, retry or delete");
+    enum exit_status status = moil_check_operands(o, 1, 2, "list, show, retry or delete");
     if (status != STATUS_DONE) {
         return status;
     }
     *verb = find_verb(o->operands[0]);
     if (!*verb) {
-        return moil_complain_usage("`moil dead` knows list, retry and delete, and not \"%s\"",
+        return moil_complain_usage("`moil dead` knows list, show, retry and delete, and not \"%s\"",
                                    o->operands[0]);
     }
     return check_choice(o, *verb);
@@ -100,7 +115,9 @@ enum exit_status moil_cmd_dead(const struct options *o)
     if (status != STATUS_DONE) {
         return status;
     }
-    status = verb->call ? apply(o, verb, client) : moil_view_print(o, client, MOIL_VIEW_DEAD);
+    status = verb->call         ? apply(o, verb, client)
+             : is(verb, "show") ? moil_view_print_job(o, client, o->operands[1], true)
+                                : moil_view_print(o, client, MOIL_VIEW_DEAD);
     moil_client_close(client);
     return status;
 }

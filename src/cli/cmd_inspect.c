@@ -6,15 +6,14 @@
 #include "cli/audit_text.h"
 #include "cli/complaint.h"
 #include "cli/connection.h"
-#include "cli/job_text.h"
-#include "cli/output.h"
 #include "cli/views.h"
 #include "cli/workflow.h"
 #include "conf/suggest.h"
 
 /* In the order of enum moil_view; the last three are none of them. */
-static const char *const names[] = {"queues",     "active", "scheduled", "dead",    "nodes",
-                                    "registered", "audit",  "job",       "workflow"};
+static const char *const names[] = {"queues", "active",     "scheduled", "dead",
+                                    "nodes",  "registered", "pending",   "deferred",
+                                    "audit",  "job",        "workflow"};
 
 enum {
     NAMES = sizeof names / sizeof *names,
@@ -22,28 +21,6 @@ enum {
     JOB = NAMES - 2,
     WORKFLOW = NAMES - 1
 };
-
-static enum exit_status print_job(const struct options *o, moil_client *client)
-{
-    const char *id = o->operands[1];
-    char *text = NULL;
-    double now = 0;
-    int rc = moil_inspect_job(client, id, &text);
-    if (rc >= 0 && !o->json) {
-        rc = moil_now(client, &now);
-    }
-    if (rc < 0) {
-        moil_free(text);
-        return moil_connection_failed(client, rc, id);
-    }
-    if (o->json) {
-        moil_output_json_text(text, false);
-    } else {
-        moil_job_text_print(slice_str(text), now);
-    }
-    moil_free(text);
-    return STATUS_DONE;
-}
 
 static size_t find_name(const char *name)
 {
@@ -61,8 +38,8 @@ static enum exit_status refuse_name(const char *name)
         return moil_complain_usage("cannot inspect \"%s\": did you mean \"%s\"?", name, nearest);
     }
     return moil_complain_usage(
-        "cannot inspect \"%s\": it is one of active, queues, scheduled, dead, "
-        "nodes, registered, audit, job ID, or workflow ID",
+        "cannot inspect \"%s\": it is one of active, queues, pending, scheduled, "
+        "deferred, dead, nodes, registered, audit, job ID, or workflow ID",
         name);
 }
 
@@ -70,7 +47,7 @@ static enum exit_status print(const struct options *o, moil_client *client, size
 {
     switch (name) {
     case JOB:
-        return print_job(o, client);
+        return moil_view_print_job(o, client, o->operands[1], false);
     case WORKFLOW:
         return moil_workflow_print(o, client);
     case AUDIT:
@@ -78,6 +55,12 @@ static enum exit_status print(const struct options *o, moil_client *client, size
     default:
         return moil_view_print(o, client, (moil_view)name);
     }
+}
+
+static bool lists_jobs(size_t name)
+{
+    return name == MOIL_VIEW_ACTIVE || name == MOIL_VIEW_SCHEDULED || name == MOIL_VIEW_DEAD ||
+           name == MOIL_VIEW_PENDING || name == MOIL_VIEW_DEFERRED;
 }
 
 static enum exit_status check(const struct options *o, size_t name)
@@ -92,6 +75,9 @@ static enum exit_status check(const struct options *o, size_t name)
         status = moil_complain_usage("--dot goes with: moil inspect workflow ID");
     } else if (status == STATUS_DONE && o->dot && o->json) {
         status = moil_complain_usage("--dot and --json do not go together");
+    } else if (status == STATUS_DONE && (o->task || o->queue || o->state) && !lists_jobs(name)) {
+        status = moil_complain_usage("--task, --queue and --state go with views of jobs: active, "
+                                     "pending, scheduled, deferred and dead");
     }
     return status;
 }

@@ -20,8 +20,10 @@ static const struct verb_row beat_verbs[] = {
 
 static const struct verb_row inspect_verbs[] = {
     {"active", "", "jobs that workers hold"},
-    {"queues", "", "queues and their lengths"},
+    {"queues", "", "queues: where their jobs are, and who serves them"},
+    {"pending", "", "jobs of a queue (--queue), in order"},
     {"scheduled", "", "jobs with a time to come"},
+    {"deferred", "", "jobs that wait for others"},
     {"dead", "", "jobs that failed for good"},
     {"nodes", "", "nodes and their workers"},
     {"registered", "", "tasks and who serves them"},
@@ -33,6 +35,7 @@ static const struct verb_row inspect_verbs[] = {
 
 static const struct verb_row dead_verbs[] = {
     {"list", "", "the jobs that failed for good"},
+    {"show", "ID", "everything known about one of them"},
     {"retry", "[ID]", "run them again: an ID, --task NAME or --all"},
     {"delete", "[ID]", "forget them: an ID, --task NAME or --all"},
     {0},
@@ -136,7 +139,7 @@ const struct command_row moil_commands[] = {
     {.name = "dead",
      .command = CMD_DEAD,
      .run = moil_cmd_dead,
-     .operands = "list, or: retry|delete [ID]",
+     .operands = "list, or: show ID, or: retry|delete [ID]",
      .summary = "show, retry or delete jobs that failed for good",
      .verbs = dead_verbs},
     {.name = "check",

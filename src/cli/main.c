@@ -101,6 +101,7 @@ static enum exit_status run(const struct command_row *row, int argc, char **argv
     } else if (o.version) {
         printf("moil %s\n", moil_version());
     } else if (row) {
+        moil_output_choose_colours((enum output_colours)o.color);
         status = row->run(&o);
     } else {
         status = moil_complain_usage("a command is missing (`moil --help` lists them)");

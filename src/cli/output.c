@@ -25,8 +25,18 @@ size_t moil_output_width(void)
     return WIDTH_FALLBACK;
 }
 
+static enum output_colours colours;
+
+void moil_output_choose_colours(enum output_colours choice)
+{
+    colours = choice;
+}
+
 bool moil_output_has_colours(void)
 {
+    if (colours != COLOURS_AUTO) {
+        return colours == COLOURS_ALWAYS;
+    }
     const char *off = getenv("NO_COLOR");
     const char *term = getenv("TERM");
     return isatty(STDOUT_FILENO) && !(off && off[0]) && term && strcmp(term, "dumb") != 0;

@@ -13,7 +13,12 @@
 /* Columns of the terminal; 0 when stdout is none. */
 size_t moil_output_width(void);
 
-/* stdout is a terminal that shows colours, and the user has not said NO_COLOR. */
+/* What --color says. */
+enum output_colours { COLOURS_AUTO, COLOURS_ALWAYS, COLOURS_NEVER };
+void moil_output_choose_colours(enum output_colours choice);
+
+/* --color says so or, where it leaves that open, stdout is a terminal that shows colours and the
+ * user has not said NO_COLOR. */
 bool moil_output_has_colours(void);
 
 /* One JSON value on a line of its own. Does not take the reference. */

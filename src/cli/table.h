@@ -4,20 +4,8 @@
 
 #include <jansson.h>
 #include <stddef.h>
-#include <stdio.h>
 
-enum cell_kind {
-    CELL_TEXT,        /* strings as they are, other values as JSON */
-    CELL_NUMBER,      /* to the right */
-    CELL_RELATIVE,    /* seconds since the epoch: "42s ago" */
-    CELL_SECONDS,     /* a duration: "5m 03s" */
-    CELL_LIST,        /* strings with commas */
-    CELL_COUNT,       /* how many elements a list has */
-    CELL_GENERATIONS, /* of a list of workers, the newest first: "4", or "4 (2), 3 (1)", where there
-                         are several, with how many workers each has */
-    CELL_YES,         /* "yes" for true, else "no" */
-    CELL_ERROR,       /* an error object: its message, or its code */
-};
+#include "cli/cell.h"
 
 struct table_column {
     const char *title;
@@ -27,9 +15,24 @@ struct table_column {
 
 enum { TABLE_COLUMNS_MAX = 12 };
 
-/* Prints the rows to stdout; a column that no row has is left out, cells are cut to fit `width` (0:
- * no terminal). `now`: what CELL_RELATIVE is seen from. Returns 0, or MOIL_ENOMEM. */
+struct table_shape {
+    const struct table_column *columns;
+    size_t count;
+    size_t width;         /* cells are cut to fit it; 0: no terminal */
+    double now;           /* what CELL_RELATIVE and CELL_AGE are seen from */
+    const json_t *totals; /* a last row, in bold; NULL: none */
+    bool colours;
+    bool keeps_columns; /* also those that no row has */
+};
+
+/* Appends the table, a line a row; a column that no row has is left out. 0, or MOIL_ENOMEM. */
+int moil_table_add(struct buffer *out, const struct table_shape *shape, const json_t *rows);
+
+/* Prints it to stdout, in colours where they are wanted. */
 int moil_table_print(const struct table_column *columns, size_t count, const json_t *rows,
                      size_t width, double now);
+
+/* The same with all that the shape says. */
+int moil_table_show(const struct table_shape *shape, const json_t *rows);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "cli/complaint.h"
 #include "cli/connection.h"
+#include "cli/job_text.h"
+#include "cli/json_text.h"
 #include "cli/output.h"
 #include "cli/table.h"
 
@@ -18,13 +20,18 @@ struct view {
 static const struct view views[] = {
     [MOIL_VIEW_QUEUES] = {{{"QUEUE", "queue", CELL_TEXT},
                            {"PENDING", "pending", CELL_NUMBER},
-                           {"PAUSED", "paused", CELL_YES},
-                           {"OLDEST", "oldest_at", CELL_RELATIVE}},
+                           {"PAUSED", "paused", CELL_PAUSED},
+                           {"OLDEST", "oldest_at", CELL_AGE},
+                           {"DELAYED", "delayed", CELL_NUMBER},
+                           {"DEFERRED", "deferred", CELL_NUMBER},
+                           {"IN FLIGHT", "in_flight", CELL_NUMBER},
+                           {"DEAD", "dead", CELL_NUMBER},
+                           {"WORKERS", "workers", CELL_SERVED}},
                           "no queues yet: one appears with its first job"},
     [MOIL_VIEW_ACTIVE] = {{{"ID", "id", CELL_TEXT},
                            {"TASK", "task", CELL_TEXT},
                            {"QUEUE", "queue", CELL_TEXT},
-                           {"STATE", "state", CELL_TEXT},
+                           {"STATE", "state", CELL_STATE},
                            {"STARTED", "started_at", CELL_RELATIVE},
                            {"WORKER", "worker", CELL_TEXT},
                            {"ARGS", "args", CELL_TEXT},
@@ -33,7 +40,7 @@ static const struct view views[] = {
     [MOIL_VIEW_SCHEDULED] = {{{"ID", "id", CELL_TEXT},
                               {"TASK", "task", CELL_TEXT},
                               {"QUEUE", "queue", CELL_TEXT},
-                              {"STATE", "state", CELL_TEXT},
+                              {"STATE", "state", CELL_STATE},
                               {"DUE", "due_at", CELL_RELATIVE},
                               {"RETRIES", "retries", CELL_NUMBER},
                               {"ARGS", "args", CELL_TEXT}},
@@ -47,13 +54,13 @@ static const struct view views[] = {
                          {"ARGS", "args", CELL_TEXT}},
                         "no dead jobs"},
     [MOIL_VIEW_NODES] = {{{"NODE", "node", CELL_TEXT},
-                          {"ALIVE", "alive", CELL_YES},
+                          {"ALIVE", "alive", CELL_ALIVE},
                           {"SEEN", "age", CELL_SECONDS},
                           {"HOST", "host", CELL_TEXT},
                           {"PID", "pid", CELL_NUMBER},
                           {"WORKERS", "workers", CELL_COUNT},
                           {"GENERATION", "workers", CELL_GENERATIONS},
-                          {"HEALTH", "health", CELL_TEXT},
+                          {"HEALTH", "health", CELL_HEALTH},
                           {"QUEUES", "queues", CELL_LIST},
                           {"VERSION", "version", CELL_TEXT},
                           {"TROUBLE", "trouble", CELL_TEXT}},
@@ -61,6 +68,20 @@ static const struct view views[] = {
     [MOIL_VIEW_REGISTERED] =
         {{{"TASK", "task", CELL_TEXT}, {"NODES", "nodes", CELL_LIST}},
          "no tasks are registered: no node is running (start one: moil worker)"},
+    [MOIL_VIEW_PENDING] = {{{"ID", "id", CELL_TEXT},
+                            {"TASK", "task", CELL_TEXT},
+                            {"PRIORITY", "priority", CELL_NUMBER},
+                            {"ENQUEUED", "enqueued_at", CELL_RELATIVE},
+                            {"RETRIES", "retries", CELL_NUMBER},
+                            {"ARGS", "args", CELL_TEXT}},
+                           "no jobs are pending in this queue (--queue says which)"},
+    [MOIL_VIEW_DEFERRED] = {{{"ID", "id", CELL_TEXT},
+                             {"TASK", "task", CELL_TEXT},
+                             {"QUEUE", "queue", CELL_TEXT},
+                             {"WAITS FOR", "waits_for", CELL_NUMBER},
+                             {"ENQUEUED", "enqueued_at", CELL_RELATIVE},
+                             {"ARGS", "args", CELL_TEXT}},
+                            "no jobs wait for others"},
 };
 
 static size_t count_columns(const struct view *view)
@@ -86,30 +107,28 @@ static json_t *take_totals(json_t *rows)
     return last;
 }
 
-static void print_totals(json_t *totals)
+static bool is_filtered(const struct options *o)
 {
-    const char *key, *comma = "";
-    json_t *v;
-    json_object_foreach(totals, key, v)
-    {
-        printf("%s%s %" JSON_INTEGER_FORMAT, comma, key, json_integer_value(v));
-        comma = ", ";
-    }
-    putchar('\n');
+    return o->task || o->queue || o->state;
 }
 
 static void print_table(const struct options *o, const struct view *view, json_t *rows, double now)
 {
     json_t *totals = view == &views[MOIL_VIEW_QUEUES] ? take_totals(rows) : NULL;
     size_t count = json_array_size(rows);
+    struct table_shape shape = {.columns = view->columns,
+                                .count = count_columns(view),
+                                .width = moil_output_width(),
+                                .now = now,
+                                .totals = totals,
+                                .colours = moil_output_has_colours()};
+    json_object_set_new(totals, "queue", json_string("all"));
     if (count == 0) {
-        puts(view->nothing);
+        puts(is_filtered(o) && view != &views[MOIL_VIEW_PENDING] ? "no such jobs" : view->nothing);
     } else {
-        moil_table_print(view->columns, count_columns(view), rows, moil_output_width(), now);
+        moil_table_show(&shape, rows);
     }
-    if (totals) {
-        print_totals(totals);
-    } else if (count >= (size_t)o->limit) {
+    if (!totals && count >= (size_t)o->limit) {
         fprintf(stderr, "(%zu shown; --limit and --offset show others)\n", count);
     }
     json_decref(totals);
@@ -119,7 +138,9 @@ enum exit_status moil_view_print(const struct options *o, moil_client *client, m
 {
     char *text = NULL;
     double now = 0;
-    int rc = moil_inspect(client, view, (size_t)o->offset, (size_t)o->limit, &text);
+    moil_filter filter = {.task = o->task, .queue = o->queue, .state = o->state};
+    int rc =
+        moil_inspect_matching(client, view, &filter, (size_t)o->offset, (size_t)o->limit, &text);
     if (rc >= 0 && !o->json) {
         rc = moil_now(client, &now);
     }
@@ -140,4 +161,31 @@ enum exit_status moil_view_print(const struct options *o, moil_client *client, m
     json_decref(rows);
     moil_free(text);
     return status;
+}
+
+enum exit_status moil_view_print_job(const struct options *o, moil_client *client, const char *id,
+                                     bool dead)
+{
+    char *text = NULL;
+    double now = 0;
+    int rc = moil_inspect_job(client, id, &text);
+    if (rc >= 0 && dead && !slice_is(moil_json_member(slice_str(text), "dead"), "true")) {
+        moil_free(text);
+        moil_complain("no job in the dead set has the id %s (`moil dead list` shows them)", id);
+        return STATUS_UNKNOWN;
+    }
+    if (rc >= 0 && !o->json) {
+        rc = moil_now(client, &now);
+    }
+    if (rc < 0) {
+        moil_free(text);
+        return moil_connection_failed(client, rc, id);
+    }
+    if (o->json) {
+        moil_output_json_text(text, false);
+    } else {
+        moil_job_text_print(slice_str(text), now);
+    }
+    moil_free(text);
+    return STATUS_DONE;
 }

@@ -43,6 +43,7 @@ struct options {
     const char *help_page; /* --help=man:PAGE, borrowed from argv; NULL: none is named */
     int log_level;         /* enum log_level */
     int log_format;        /* enum log_format */
+    int color;             /* 0: auto, 1: always, 2: never */
     char *log_file;
     /* talking to Redis */
     double deadline;
@@ -53,7 +54,7 @@ struct options {
     double shutdown_timeout, lease, result_ttl, time_limit, soft_time_limit;
     bool burst, watch;
     /* call, result, … */
-    char *kwargs, *queue, *id, *task, *depends_on;
+    char *kwargs, *queue, *id, *task, *state, *depends_on;
     int on_failure; /* fail, revoke, allow */
     bool wait, follow, at_front, terminate, from_stdin, all, dot;
     double timeout, countdown, expires, eta, call_result_ttl; /* eta: seconds since the epoch;

@@ -15,6 +15,7 @@ enum {
 
 static const char *const level_names[] = {"debug", "info", "warning", "error", NULL};
 static const char *const format_names[] = {"text", "json", NULL};
+static const char *const color_names[] = {"auto", "always", "never", NULL};
 
 const struct option_row moil_node_options[] = {
     /* --- everywhere --- */
@@ -53,6 +54,14 @@ const struct option_row moil_node_options[] = {
      .type = OPTION_BOOL,
      .commands = CMD_ALL,
      .help = "print one JSON object a line"},
+    {.name = "color",
+     .arg = "WHEN",
+     AT(color),
+     .type = OPTION_CHOICE,
+     .choices = color_names,
+     .commands = CMD_ALL,
+     .initial = "auto",
+     .help = "colours in tables: auto (on a terminal, and without NO_COLOR), always or never"},
     {.name = "log-level",
      .arg = "LEVEL",
      AT(log_level),

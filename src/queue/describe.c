@@ -104,90 +104,152 @@ static int64_t digits(struct slice s)
     return v;
 }
 
-/* What a job that has not ended is doing: its place, and the note that its worker left. */
-static void add_waiting(struct buffer *out, const struct job *job, struct slice place,
-                        struct slice detail, struct slice text)
+/* What inspect.lua and the pages say of a job. */
+struct found {
+    struct slice id, record, place, detail, note;
+};
+
+static struct slice waiting_state(const struct job *job, struct slice place,
+                                  const struct note *note)
 {
-    struct note note = {0};
-    bool noted = text.n && moil_note_decode(text, &note) == 0;
-    bool delayed = slice_is(place, "delayed"), held = slice_is(place, "inflight");
-    bool deferred = slice_is(place, "deferred");
-    const char *waits = held           ? "STARTED"
-                        : deferred     ? "DEFERRED"
-                        : !delayed     ? "PENDING"
-                        : job->retries ? "RETRY"
-                                       : "SCHEDULED";
+    if (note->state.n)
+        return note->state;
+    return slice_str(slice_is(place, "inflight")   ? "STARTED"
+                     : slice_is(place, "deferred") ? "DEFERRED"
+                     : !slice_is(place, "delayed") ? "PENDING"
+                     : job->retries                ? "RETRY"
+                                                   : "SCHEDULED");
+}
+
+/* What a job that has not ended is doing: its place, and the note that its worker left. */
+static void add_waiting(struct buffer *out, const struct job *job, const struct found *f,
+                        const struct note *note)
+{
+    bool held = slice_is(f->place, "inflight");
     add_string(out, "task", job->task);
     add_string(out, "queue", job->queue);
     add_int(out, "priority", job->priority);
-    add_string(out, "state", noted ? note.state : slice_str(waits));
-    add_text(out, "meta", note.meta);
+    add_string(out, "state", waiting_state(job, f->place, note));
+    add_text(out, "meta", note->meta);
     add_arguments(out, job);
     add_int(out, "retries", job->retries);
     add_int(out, "deliveries", held ? moil_job_deliveries(job) : job->crashes + job->losses);
     add_time(out, "enqueued_at", job->enqueued_us);
-    add_time(out, "started_at", note.started_us);
+    add_time(out, "started_at", note->started_us);
     if (held)
-        add_string(out, "worker", detail);
-    if (deferred)
-        add_int(out, "waits_for", digits(detail));
+        add_string(out, "worker", f->detail);
+    if (slice_is(f->place, "deferred"))
+        add_int(out, "waits_for", digits(f->detail));
 }
 
-static void describe(struct buffer *out, struct slice id, struct slice record, struct slice place,
-                     struct slice detail, struct slice note)
+static bool is_one_of(struct slice wanted, struct slice have)
 {
+    return !wanted.p || slice_eq(wanted, have);
+}
+
+/* Whether the choice (NULL: all) has it; counts it down. */
+static bool is_chosen(struct listing_choice *choice, struct slice task, struct slice queue,
+                      struct slice state)
+{
+    if (!choice)
+        return true;
+    if (choice->limit == 0 || !is_one_of(choice->task, task) || !is_one_of(choice->queue, queue) ||
+        !is_one_of(choice->state, state))
+        return false;
+    if (choice->skip > 0) {
+        choice->skip--;
+        return false;
+    }
+    choice->limit--;
+    return true;
+}
+
+/* Where it is chosen, with a comma in front where it is not the first; false: nothing was added. */
+static bool describe(struct buffer *out, const struct found *f, struct listing_choice *choice)
+{
+    static const struct slice none = {"", 0};
     struct outcome_record ended;
-    struct job job = {.id = id};
+    struct job job = {.id = f->id};
+    struct note note = {0};
+    bool is_end = moil_record_is_outcome(f->record) && moil_outcome_decode(f->record, &ended) == 0;
+    bool is_job = !is_end && moil_message_decode(f->record, &job) == 0;
+    if (choice && slice_is(f->place, "pending") && (is_end || f->record.n == 0))
+        return false; /* what a job that was revoked or deleted left in the list */
+    if (f->note.n && moil_note_decode(f->note, &note) != 0)
+        note = (struct note){0};
+    if (is_end   ? !is_chosen(choice, ended.task, ended.queue, ended.state)
+        : is_job ? !is_chosen(choice, job.task, job.queue, waiting_state(&job, f->place, &note))
+                 : !is_chosen(choice, none, none, none))
+        return false;
+    if (out->len && out->data[out->len - 1] != '[')
+        moil_buffer_add_char(out, ',');
     moil_buffer_add_char(out, '{');
-    add_string(out, "id", id);
-    if (moil_record_is_outcome(record) && moil_outcome_decode(record, &ended) == 0)
-        add_outcome(out, &ended, slice_is(place, "dead"));
-    else if (moil_message_decode(record, &job) == 0)
-        add_waiting(out, &job, place, detail, note);
+    add_string(out, "id", f->id);
+    if (is_end)
+        add_outcome(out, &ended, slice_is(f->place, "dead"));
+    else if (is_job)
+        add_waiting(out, &job, f, &note);
     else
         add_bool(out, "damaged", true);
-    if (slice_is(place, "delayed"))
-        add_time(out, "due_at", digits(detail) * 1000);
+    if (slice_is(f->place, "delayed"))
+        add_time(out, "due_at", digits(f->detail) * 1000);
     moil_buffer_add_char(out, '}');
+    return true;
 }
 
 int moil_describe_job(struct slice id, const struct reply *inspected, struct buffer *out)
 {
     if (moil_reply_count(inspected) != 4)
         return MOIL_EBADMSG;
-    describe(out, id, moil_reply_slice(moil_reply_at(inspected, 0)),
-             moil_reply_slice(moil_reply_at(inspected, 1)),
-             moil_reply_slice(moil_reply_at(inspected, 2)),
-             moil_reply_slice(moil_reply_at(inspected, 3)));
+    struct found found = {.id = id,
+                          .record = moil_reply_slice(moil_reply_at(inspected, 0)),
+                          .place = moil_reply_slice(moil_reply_at(inspected, 1)),
+                          .detail = moil_reply_slice(moil_reply_at(inspected, 2)),
+                          .note = moil_reply_slice(moil_reply_at(inspected, 3))};
+    describe(out, &found, NULL);
     return out->failed ? MOIL_ENOMEM : 0;
 }
 
-size_t moil_describe_list(enum listing kind, const struct reply *page, struct buffer *out)
+/* Of one in flight: note "\n\n" incarnation, which is the last line. */
+static void split_detail(struct found *f)
 {
-    static const char *const places[] = {"inflight", "delayed", "dead"};
+    const char *line = f->detail.n ? memrchr(f->detail.p, '\n', f->detail.n) : NULL;
+    if (line && line > f->detail.p) {
+        f->note = slice_of(f->detail.p, (size_t)(line - f->detail.p) - 1);
+        f->detail = slice_of(line + 1, (size_t)(f->detail.p + f->detail.n - line) - 1);
+    }
+}
+
+size_t moil_describe_list(enum listing kind, const struct reply *page,
+                          struct listing_choice *choice, struct buffer *out)
+{
+    static const char *const places[] = {"inflight", "delayed", "dead", "pending", "deferred"};
     size_t count = moil_reply_count(page) / 3;
     for (size_t i = 0; i < count; i++) {
-        struct slice detail = moil_reply_slice(moil_reply_at(page, 3 * i + 2)), note = {"", 0};
-        if (kind == LISTING_INFLIGHT) { /* note "\n\n" incarnation, which is the last line */
-            const char *line = detail.n ? memrchr(detail.p, '\n', detail.n) : NULL;
-            if (line && line > detail.p) {
-                note = slice_of(detail.p, (size_t)(line - detail.p) - 1);
-                detail = slice_of(line + 1, (size_t)(detail.p + detail.n - line) - 1);
-            }
-        }
-        if (i > 0)
-            moil_buffer_add_char(out, ',');
-        describe(out, moil_reply_slice(moil_reply_at(page, 3 * i)),
-                 moil_reply_slice(moil_reply_at(page, 3 * i + 1)), slice_str(places[kind]), detail,
-                 note);
+        struct found found = {.id = moil_reply_slice(moil_reply_at(page, 3 * i)),
+                              .record = moil_reply_slice(moil_reply_at(page, 3 * i + 1)),
+                              .place = slice_str(places[kind]),
+                              .detail = moil_reply_slice(moil_reply_at(page, 3 * i + 2))};
+        if (kind == LISTING_INFLIGHT)
+            split_detail(&found);
+        describe(out, &found, choice);
     }
     return count;
+}
+
+/* Its members from the counters of queues.lua on. */
+static void add_counters(struct buffer *out, const struct reply *queues, size_t at)
+{
+    static const char *const keys[] = {"delayed",  "deferred", "in_flight", "dead",
+                                       "enqueued", "replayed", "ended"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        add_int(out, keys[i], moil_reply_integer(moil_reply_at(queues, at + i)));
 }
 
 void moil_describe_queues(const struct reply *queues, struct buffer *out)
 {
     moil_buffer_add_char(out, '[');
-    for (size_t i = 4; i + 3 < moil_reply_count(queues); i += 4) {
+    for (size_t i = 4; i + 10 < moil_reply_count(queues); i += 11) {
         struct slice state = moil_reply_slice(moil_reply_at(queues, i + 1));
         struct slice header = moil_reply_slice(moil_reply_at(queues, i + 3));
         struct job oldest = {.id = {NULL, 0}};
@@ -197,6 +259,7 @@ void moil_describe_queues(const struct reply *queues, struct buffer *out)
         add_bool(out, "paused", state.n && state.p[0] == 'p');
         if (moil_message_decode_header(header, &oldest) == 0)
             add_time(out, "oldest_at", oldest.enqueued_us);
+        add_counters(out, queues, i + 4);
         moil_buffer_add_str(out, "},");
     }
     moil_buffer_add_char(out, '{');

@@ -15,13 +15,22 @@
  * {"id", "damaged": true}. */
 int moil_describe_job(struct slice id, const struct reply *inspected, struct buffer *out);
 
-/* The jobs of one page of list.lua ("inflight" or "delayed") or dead.lua, as objects separated by
- * commas, without the brackets; returns how many. */
-enum listing { LISTING_INFLIGHT, LISTING_DELAYED, LISTING_DEAD };
-size_t moil_describe_list(enum listing kind, const struct reply *page, struct buffer *out);
+/* Which jobs of a listing are wanted; an absent slice: any. */
+struct listing_choice {
+    struct slice task, queue, state;
+    size_t skip, limit; /* leave out so many of them, then take so many; both count down */
+};
 
-/* An array of {"queue", "pending", "paused", "oldest_at"} from queues.lua, with the totals of the
- * namespace as a last object {"delayed", "dead", "in_flight"}. */
+/* The chosen jobs (choice NULL: all) of one page of list.lua or dead.lua, as objects with commas
+ * between them and after what is there but a '[', without the brackets; returns how many jobs the
+ * page had. */
+enum listing { LISTING_INFLIGHT, LISTING_DELAYED, LISTING_DEAD, LISTING_PENDING, LISTING_DEFERRED };
+size_t moil_describe_list(enum listing kind, const struct reply *page,
+                          struct listing_choice *choice, struct buffer *out);
+
+/* An array of {"queue", "pending", "delayed", "deferred", "in_flight", "dead", "paused",
+ * "oldest_at", "enqueued", "ended"} from queues.lua, with the totals of the namespace as a last
+ * object {"delayed", "deferred", "dead", "in_flight"}. */
 void moil_describe_queues(const struct reply *queues, struct buffer *out);
 
 /* An array of nodes from nodes.lua: each node's report with "node", "age" (seconds since its
