@@ -22,6 +22,7 @@ local moil = {
   retry = require "moil.retry",
   log = require "moil.log",
   run = require "moil.program",
+  native = require("moil.native").get,
   ---JSON null inside of tables; it is not nil, and is true in a condition.
   null = core.null,
 }

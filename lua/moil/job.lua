@@ -169,6 +169,25 @@ local job = {
   self_meta = { __index = methods, __name = "moil.Self" },
 }
 
+---Called by C when a task in C did not succeed: raises, or stops the job.
+---@param kind string       "failure", "retry", "reject" or "ignore"
+---@param code string
+---@param message string
+---@param milliseconds? integer until the retry
+---@param is_job boolean    it was the job itself, with no Lua around it
+function job.end_native(kind, code, message, milliseconds, is_job)
+  local self = core.current()
+  local err = { code = code, message = message, traceback = is_job and "" or nil }
+  if kind == "retry" then
+    self:retry { countdown = milliseconds and milliseconds / 1000, reason = err }
+  elseif kind == "reject" then
+    self:reject(message)
+  elseif kind == "ignore" then
+    self:ignore()
+  end
+  error(errors.revive(err), 0)
+end
+
 ---The self of a task that is called as a function, without a queue.
 ---@param name string
 ---@param task moil.TaskOptions

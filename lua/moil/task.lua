@@ -7,6 +7,7 @@ local config = require "moil.config"
 local core = require "moil.core"
 local errors = require "moil.errors"
 local job = require "moil.job"
+local native = require "moil.native"
 local options = require "moil.options"
 local signature = require "moil.signature"
 
@@ -118,8 +119,14 @@ end
 
 -- before_start is composed in once, so that a task without one costs nothing.
 local function compose(fn, given)
-  local before = given.before_start
+  local before, own = given.before_start, native.of(fn)
   if not before then return fn end
+  if own then
+    return function(self)
+      before(self)
+      return own.job()
+    end
+  end
   if given.bind then
     return function(self, ...)
       before(self)
@@ -133,10 +140,11 @@ local function compose(fn, given)
 end
 
 -- The options as C and conclude read them: defaults of the configuration filled in.
-local function resolve(name, given)
-  local full = {}
+local function resolve(name, given, fn)
+  local full, own = {}, native.of(fn)
   for key, value in pairs(config.task_defaults) do full[key] = value end
   full.queue = nil
+  for key, value in pairs(own and own.options or {}) do full[key] = value end
   if given.retry == false then full.retry_on, full.dont_retry_on = nil, nil end
   for key, value in pairs(given) do full[key] = value end
   options.check_task(full, name)
@@ -144,7 +152,8 @@ local function resolve(name, given)
   full.retry = options.retry_policy(full.retry)
   full.queue = full.queue or config.queue_of(name)
   full.name = name
-  full.where = core.where() or "?"
+  local where = core.where()
+  full.where = where ~= "?" and where or own and "C" or "?"
   full.needs_self = full.bind or full.before_start ~= nil
   return full
 end
@@ -161,6 +170,13 @@ local function check(name, given, fn)
   if type(given) ~= "table" then
     errors.bad("moil.task '%s': the options (second argument) must be a table", name)
   end
+  local own = native.of(fn)
+  if own and given.bind then
+    errors.bad("moil.task '%s': bind is for functions in Lua", name)
+  elseif not own and native.find(name) then
+    errors.bad("moil.task '%s': this is a task in C of the program; register it with"
+      .. " moil.native('%s') for its function, or another name", name, name)
+  end
   options.check_task(given, name)
   if where_of[name] then
     errors.bad("moil.task: '%s' is registered already, at %s", name, where_of[name])
@@ -168,7 +184,7 @@ local function check(name, given, fn)
 end
 
 local function add(name, given, fn)
-  local full = resolve(name, given)
+  local full = resolve(name, given, fn)
   if core.register then
     core.register(full, compose(fn, full))
   end
@@ -192,6 +208,23 @@ function task.register(name, given, fn)
   end
   check(name, given, fn)
   return add(name, given, fn)
+end
+
+---Called by C after the last file: registers the tasks in C that no file has registered.
+function task.register_natives()
+  for _, name in ipairs(core.natives()) do
+    if not by_name[name] then
+      local fn = native.find(name)
+      local ok, err = pcall(check, name, native.of(fn).options, fn)
+      if ok then
+        ok, err = pcall(add, name, {}, fn)
+      end
+      if not ok then
+        err.where = "task in C"
+        error(err, 0)
+      end
+    end
+  end
 end
 
 ---Registers one of moil's own.

@@ -42,6 +42,12 @@ static void on_ready(void *data)
     moil_role_ready(p->context);
 }
 
+static void on_gone(void *data)
+{
+    const struct process *p = data;
+    ev_break(p->agent.loop, EVBREAK_ALL);
+}
+
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 {
     (void)loop;
@@ -126,6 +132,7 @@ int moil_agent_role(struct child_context *context)
         .word_fd = context->word_fd,
         .alone = r->options.beat_only != 0,
         .on_ready = on_ready,
+        .on_gone = on_gone,
         .data = &p,
     };
     if (!loop || moil_agent_init(&p.agent, loop, &options) != 0) {

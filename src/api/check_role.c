@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "vm/vm.h"
 #include "worker/host.h"
+#include "worker/native.h"
 #include "worker/worker.h"
 
 _Static_assert(sizeof((struct plan *)0)->loading >= MOIL_LOADING_MAX, "the file fits in the plan");
@@ -49,14 +50,17 @@ static int load_tasks(const struct runtime *r, struct vm *vm, char *errstr, size
     int err = 0;
     for (const char *const *path = r->options.paths; !err && *path; path++)
         err = moil_vm_load(vm, *path, errstr, errlen);
-    return err;
+    return err ? err : moil_vm_add_natives(vm, errstr, errlen);
 }
 
 static struct vm *new_vm(const struct runtime *r, struct check_result *out, char *errstr,
                          size_t errlen)
 {
     struct vm_host host = moil_host_of_check();
+    const moil_tasks *tasks = r->options.tasks;
     return moil_vm_new(&(struct vm_options){.lua_dir = r->options.lua_dir,
+                                            .natives = tasks ? tasks->shown : NULL,
+                                            .native_count = tasks ? tasks->count : 0,
                                             .config_json = slice_str(r->options.config_json),
                                             .record = out->draft,
                                             .loading = out->loading,

@@ -1,6 +1,8 @@
 /* moil: a Lua-scriptable distributed task queue. The public header, for C and C++.
  *
  *   client   open a connection, enqueue jobs, wait for results, inspect and steer queues
+ *   tasks    tasks whose function is written in C
+ *   worker   a worker on the host's own event loop, in the host's process
  *   runtime  be a `moil worker`: supervisor, worker processes, agent
  *
  * Strings are UTF-8 and NUL-terminated unless a length goes with them. Times are seconds (double)
@@ -322,6 +324,161 @@ MOIL_API int moil_beat_list(moil_client *client, char **json);
  * moil_free. */
 MOIL_API int moil_beat_history(moil_client *client, const char *name, size_t limit, char **json);
 
+/* --- tasks in C ------------------------------------------------------------------------------- */
+
+struct ev_loop; /* libev's */
+
+/* A set of tasks whose functions are C. Every worker that is given it (moil_worker_options.tasks,
+ * moil_runtime_options.tasks) registers them beside those of its Lua files; in every way but their
+ * function they are tasks like any other: chains, retry policies, limits and hooks hold for them.
+ * A Lua file gets at the function by moil.native(name), and may register the task itself, with
+ * hooks: moil.task(name, { on_failure = … }, moil.native(name)).
+ *
+ * A set is changed before it is given to a worker, not afterwards; it must outlive all of them. One
+ * set may serve workers in several threads: the functions are called in the thread of the worker's
+ * loop. */
+typedef struct moil_tasks moil_tasks;
+
+/* One run of such a task: a job that has started and not ended. It belongs to its worker's thread,
+ * and is gone as soon as one of the functions that end it has returned 0, or its moil_cancelled_fn
+ * was called. */
+typedef struct moil_run moil_run;
+
+/* Does the work of one job, or begins it: then a callback of the loop ends the run later, and the
+ * worker goes on meanwhile. Nothing else of this thread runs before it returns, so what blocks or
+ * computes for long belongs elsewhere. A function that returns and lets nobody know of the run
+ * leaves the job to its time limit. May not close its worker. */
+typedef void moil_task_fn(moil_run *run, void *data);
+
+/* An empty set; 0 or MOIL_STATUS_NOMEM. Free it after the last worker that has it; NULL is fine. */
+MOIL_API int moil_tasks_new(moil_tasks **out);
+MOIL_API void moil_tasks_free(moil_tasks *tasks);
+
+/* Adds a task. `options` is a JSON object with task options as in Lua: {"queue": "images",
+ * "time_limit": 10, "retry": {"policy": "exponential", "max": 5}, …}, NULL: none. Both strings are
+ * copied. 0; MOIL_STATUS_INVALID: no valid name, a name that begins with "moil.", a name that the
+ * set has already, no JSON object, or no function (what is wrong in the options is told by
+ * moil_worker_open); MOIL_STATUS_NOMEM. */
+MOIL_API int moil_task_register(moil_tasks *tasks, const char *name, const char *options,
+                                moil_task_fn *fn, void *data);
+
+/* What is to be done. Texts are borrowed as long as the run is there. args: a JSON array; kwargs: a
+ * JSON object, "{}" when there are none; retries: how many there were of this job before, attempt
+ * counting from 0; parent tasks called as functions in Lua have the id of the job that calls. */
+MOIL_API const char *moil_run_id(const moil_run *run);
+MOIL_API const char *moil_run_task(const moil_run *run);
+MOIL_API const char *moil_run_queue(const moil_run *run);
+MOIL_API const char *moil_run_args(const moil_run *run, size_t *len);   /* len may be NULL */
+MOIL_API const char *moil_run_kwargs(const moil_run *run, size_t *len); /* likewise */
+MOIL_API unsigned moil_run_retries(const moil_run *run);
+
+/* Its worker's loop: what finishes it later belongs there, a moil_async client for example. */
+MOIL_API struct ev_loop *moil_run_loop(const moil_run *run);
+
+/* Exactly one of these ends a run, in its function or later, in the loop's thread. 0: the run is
+ * gone. MOIL_STATUS_INVALID (no JSON, no such number), MOIL_STATUS_TOO_LARGE (over max_payload) or
+ * MOIL_STATUS_NOMEM: it goes on, and is to be ended otherwise. Texts are borrowed for the call.
+ *
+ * succeed: the result, a JSON text; NULL: null. fail: an error {code, message}, which the task's
+ * retry policy sees; code NULL: "Error". retry: as self:retry in Lua: again after `countdown`
+ * seconds
+ * (< 0: as the policy says), as often as the policy allows, without one 3 times; then it fails with
+ * this error. reject: it has failed for good. ignore: nothing is kept. */
+MOIL_API int moil_run_succeed(moil_run *run, const char *result);
+MOIL_API int moil_run_fail(moil_run *run, const char *code, const char *message);
+MOIL_API int moil_run_retry(moil_run *run, double countdown, const char *code, const char *message);
+MOIL_API int moil_run_reject(moil_run *run, const char *reason);
+MOIL_API int moil_run_ignore(moil_run *run);
+
+/* Tells those who wait for the job how far it is: a state of your own ("PROGRESS"), and a JSON text
+ * with it (NULL: null). Does not wait for Redis. 0; MOIL_STATUS_INVALID: one of moil's own states,
+ * or no JSON; MOIL_STATUS_TOO_LARGE; MOIL_STATUS_UNAVAILABLE: the link is down, and nobody hears of
+ * it. */
+MOIL_API int moil_run_update_state(moil_run *run, const char *state, const char *meta);
+
+/* Called when a run has to end without having ended itself: its time limit has passed (the soft one
+ * too: a C task has only one chance), it was revoked, its worker stops cold, was fenced, or is
+ * closed. The function gives up what it does for the run, which is gone when it returns; it may not
+ * end it. `data` is the one given here. fn NULL: nobody is called. */
+typedef void moil_cancelled_fn(moil_run *run, void *data);
+MOIL_API void moil_run_on_cancel(moil_run *run, moil_cancelled_fn *fn, void *data);
+
+/* --- worker ----------------------------------------------------------------------------------- */
+
+/* A worker on the host's own event loop, in the host's process: tasks in Lua and in C. Its jobs run
+ * in turns of the loop, each for 10 ms at most where the limits allow (see below). It does an
+ * agent's duties there as well: its heartbeat, jobs that are due, expired results, entries of run
+ * time, workflows, the jobs of nodes that vanished. To `moil inspect nodes` it is a node with one
+ * worker.
+ *
+ * A worker belongs to the thread of its loop. Several may share a loop, and loops of several
+ * threads may have one each; they share nothing but a moil_tasks. No signal is touched (but for
+ * MOIL_LIMITS_SIGNAL), no process is forked but those of moil.run, the loop is never broken.
+ *
+ * What it has not got is the runtime's kill tier: nobody ends a task that is stuck in C. When the
+ * loop stands still for longer than the lease, other nodes take the worker's jobs over; it notices,
+ * drops them, and goes on as a new worker. */
+typedef struct moil_worker moil_worker;
+
+/* How a Lua job on the CPU is made to notice that its slice or a limit is over. A job that waits is
+ * watched by the loop, whichever is chosen. */
+enum moil_limits {
+    MOIL_LIMITS_HOOK = 0, /* a count hook in the Lua VM: it costs every job speed
+                             (docs/embedding.md), and the host nothing */
+    MOIL_LIMITS_SIGNAL, /* the host lends SIGALRM and a POSIX timer: jobs run at full speed. Of one
+                           thread only; SIGALRM is as it was after moil_worker_close */
+    MOIL_LIMITS_NONE    /* not at all: for tasks that the host wrote itself */
+};
+
+typedef struct moil_worker_options {
+    const char *url, *ns;     /* as for a client */
+    const char *const *paths; /* task files and folders, NULL-terminated; NULL: tasks in C alone */
+    const char *queues;       /* as for the runtime */
+    const char *name;         /* of the node; NULL: host name and pid */
+    const char *lua_dir;      /* NULL: the embedded library */
+    const char *config_json;  /* plain data for tasks (routes, task_defaults); NULL: none */
+    const moil_tasks *tasks;  /* tasks in C; NULL: none. Borrowed until moil_worker_close */
+    int concurrency;          /* jobs at a time; 0: 16 */
+    double time_limit, soft_time_limit; /* of jobs that say nothing else: 0: the defaults (3,600 s;
+                                           none); < 0: none */
+    double memory_limit;                /* MB, of jobs whose task says nothing else; 0: none */
+    double max_memory;                  /* MB that the Lua state may hold; 0: no bound */
+    double result_ttl;                  /* 0: 86,400 s; < 0: results are not kept */
+    size_t max_payload;                 /* 0: 1 MB */
+    double lease; /* without a turn of the loop for that long its jobs are others'; 0: 60 s */
+    enum moil_limits limits;
+    int agentless; /* not 0: of the agent's duties the heartbeat alone: another node does the rest
+                    */
+    void (*on_ready)(void *data); /* it serves its queues, for the first time; NULL: nobody asks */
+    void *data;
+} moil_worker_options;
+
+/* Makes a worker and loads its tasks; it serves when the loop runs. The options are copied, but
+ * `tasks`; the loop is borrowed until moil_worker_close. 0, or a negative code with one line in
+ * errstr (may be NULL): MOIL_STATUS_INVALID for options and tasks ("file:line: what is wrong"),
+ * MOIL_STATUS_NOMEM. Redis need not be there yet. */
+MOIL_API int moil_worker_open(moil_worker **out, struct ev_loop *loop,
+                              const moil_worker_options *options, char *errstr, size_t errlen);
+
+/* Loads the task files anew: when the new code serves, the old takes nothing more, and ends what it
+ * runs; at most four generations do so at a time (MOIL_STATUS_STATE). On failure, as for
+ * moil_worker_open, the old one goes on. Not from a C task. */
+MOIL_API int moil_worker_reload(moil_worker *worker, char *errstr, size_t errlen);
+
+/* Not 0: takes no new jobs, until 0 ends that. */
+MOIL_API void moil_worker_quiet(moil_worker *worker, int quiet);
+
+/* Takes no new jobs, ends what it runs (warm) or gives it back to its queues (cold), and leaves
+ * Redis; then on_stopped is called, from the loop, and may close the worker and break the loop. May
+ * be called again, to turn warm into cold. Without Redis it waits a second for it. */
+MOIL_API void moil_worker_stop(moil_worker *worker, int cold, void (*on_stopped)(void *data),
+                               void *data);
+
+/* Frees it. From on_ready, from on_stopped, or from outside of its callbacks and tasks. NULL is
+ * fine. Without a stop before, the jobs that it ran come back when the lease is over, by way of
+ * another node. */
+MOIL_API void moil_worker_close(moil_worker *worker);
+
 /* --- runtime ---------------------------------------------------------------------------------- */
 
 typedef struct moil_runtime_options {
@@ -359,6 +516,7 @@ typedef struct moil_runtime_options {
      * not done. */
     int (*reload)(void *data, struct moil_runtime_options *next, char *errstr, size_t errlen);
     void *reload_data;
+    const moil_tasks *tasks; /* tasks in C, of all its workers; NULL: none. Stays as it is */
 } moil_runtime_options;
 
 /* Becomes the supervisor: forks workers and an agent, handles signals, returns the exit status when

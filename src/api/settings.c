@@ -84,6 +84,7 @@ void moil_settings_keep(moil_runtime_options *next, const moil_runtime_options *
     next->watch = running->watch;
     next->beat_only = running->beat_only;
     next->config_file = running->config_file;
+    next->tasks = running->tasks;
     next->reload = running->reload;
     next->reload_data = running->reload_data;
 }

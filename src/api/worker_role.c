@@ -26,6 +26,12 @@ static void on_ready(void *data)
     moil_role_ready(p->context);
 }
 
+static void on_done(void *data)
+{
+    const struct process *p = data;
+    ev_break(p->worker.loop, EVBREAK_ALL);
+}
+
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 {
     (void)loop;
@@ -34,16 +40,16 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     struct buffer text;
     switch (watcher->signum) {
     case SIGTERM:
-        moil_worker_stop(&p->worker, false);
+        moil_worker_drain(&p->worker, false);
         break;
     case SIGQUIT:
-        moil_worker_stop(&p->worker, true);
+        moil_worker_drain(&p->worker, true);
         break;
     case SIGTSTP:
-        moil_worker_quiet(&p->worker, true);
+        moil_worker_set_quiet(&p->worker, true);
         break;
     case SIGCONT:
-        moil_worker_quiet(&p->worker, false);
+        moil_worker_set_quiet(&p->worker, false);
         break;
     default: /* SIGUSR1 */
         moil_buffer_init(&text);
@@ -107,10 +113,12 @@ int moil_worker_role(struct child_context *context)
         .max_tasks = o->max_tasks,
         .result_ttl_s = o->result_ttl,
         .max_payload = o->max_payload,
+        .tasks = o->tasks,
         .burst = o->burst != 0,
         .quiet = context->quiet,
         .page = context->page,
         .on_ready = on_ready,
+        .on_done = on_done,
         .data = &p,
     };
     if (!loop) {

@@ -81,6 +81,7 @@ int moil_bind_open(lua_State *L, const struct vm_host *host)
     set_functions(L, moil_bind_beat_functions);
     set_functions(L, moil_bind_graph_functions);
     set_functions(L, moil_bind_job_functions);
+    set_functions(L, moil_bind_native_functions);
     set_functions(L, moil_bind_plain_functions);
     lua_pop(L, 1);                               /* core */
     moil_json_push_null(L);                      /* core null */

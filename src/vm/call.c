@@ -181,6 +181,14 @@ bool moil_call_answer_bool(const struct vm_call *call, size_t i)
     return a.kind == ANSWER_BOOL && a.v != 0;
 }
 
+struct slice moil_call_answer_text(const struct vm_call *call, size_t i)
+{
+    struct answer a = answer_at(call, i);
+
+    return a.kind == ANSWER_STRING && a.len ? slice_of(call->text.data + a.v, a.len)
+                                            : slice_of("", 0);
+}
+
 int moil_call_push(const struct vm_call *call, lua_State *L)
 {
     size_t count = moil_call_answer_count(call);

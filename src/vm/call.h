@@ -44,5 +44,6 @@ void moil_call_settle(const struct vm_call *call, struct slice *s);
 int moil_call_push(const struct vm_call *call, lua_State *L);
 size_t moil_call_answer_count(const struct vm_call *call);
 bool moil_call_answer_bool(const struct vm_call *call, size_t i); /* false when it is none */
+struct slice moil_call_answer_text(const struct vm_call *call, size_t i); /* empty likewise */
 
 #endif

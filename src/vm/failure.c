@@ -29,7 +29,7 @@ static void add_fields(struct buffer *out, struct slice code, struct slice messa
     moil_buffer_clear(out);
     add_member(out, "code", code, CODE_MAX);
     add_member(out, "message", message, MESSAGE_MAX);
-    if (traceback.p) {
+    if (traceback.n) {
         add_member(out, "traceback", traceback, TRACEBACK_MAX);
     }
     moil_buffer_add_char(out, '}');

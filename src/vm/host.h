@@ -61,6 +61,13 @@ struct vm_spawn {
     const char *cwd;         /* NULL: unchanged */
 };
 
+/* The work of a task in C. */
+struct vm_native {
+    const void *task;    /* vm_native_task's */
+    struct slice args;   /* JSON array; borrowed until the answer, as kwargs */
+    struct slice kwargs; /* JSON object, or empty */
+};
+
 enum vm_beat_verb {
     VM_BEAT_PUT,
     VM_BEAT_REMOVE,
@@ -105,6 +112,10 @@ struct vm_host {
     enum vm_answer (*beat)(void *data, struct vm_call *call, const struct vm_beat *ask);
     /* Answers exit code (or nil), signal (or nil), stdout, stderr, timed_out, truncated. */
     enum vm_answer (*spawn)(void *data, struct vm_call *call, const struct vm_spawn *spawn);
+    /* Answers one JSON text, the result; or how it ended otherwise: "failure", "retry", "reject" or
+     * "ignore", code, message, and the milliseconds until a retry or nil. NULL: there are no such
+     * tasks. */
+    enum vm_answer (*native)(void *data, struct vm_call *call, const struct vm_native *ask);
     /* For the job now running: its state and meta (JSON text). Answers nothing. */
     enum vm_answer (*update_state)(void *data, struct vm_call *call, struct slice state,
                                    struct slice meta);

@@ -13,6 +13,8 @@ enum {
     SLICE_US = 10 * 1000,
     CONCLUDE_US = 10 * 1000 * 1000, /* for policy and hooks of a job that ran out of time */
     CLOSE_US = 100 * 1000,
+    LOOK_EVERY = 256, /* instructions between two looks of a hook that is always set: a look costs
+                         some 40 ns, the hook's being there more than all looks */
 };
 
 static int64_t deadline(int64_t start_us, double seconds)
@@ -90,13 +92,32 @@ static void raise_last(lua_State *L, struct run *run, const char *code, const ch
     raise(L, run, code, message);
 }
 
+/* There is nothing more to be seen for now. */
+static void rest(lua_State *L, const struct run *run)
+{
+    if (run && run->vm->limits == VM_LIMITS_HOOK) {
+        if (lua_gethookcount(L) != LOOK_EVERY) {
+            lua_sethook(L, limit_hook, LUA_MASKCOUNT, LOOK_EVERY);
+        }
+    } else {
+        lua_sethook(L, NULL, 0, 0);
+    }
+}
+
+void moil_limits_watch(lua_State *L)
+{
+    if (lua_gethook(L) != limit_hook) {
+        lua_sethook(L, limit_hook, LUA_MASKCOUNT, LOOK_EVERY);
+    }
+}
+
 static void limit_hook(lua_State *L, lua_Debug *ar)
 {
     struct run *run = moil_thread_run(L);
     int64_t now_us = moil_clock_monotonic_us();
 
     (void)ar;
-    lua_sethook(L, NULL, 0, 0);
+    rest(L, run);
     if (!run) {
         return;
     }
@@ -136,7 +157,7 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
  * the next tick, so an armed hook is left alone. */
 void moil_limits_arm(struct run *run)
 {
-    if (lua_gethook(run->running) != limit_hook) {
+    if (lua_gethook(run->running) != limit_hook || lua_gethookcount(run->running) != 1) {
         lua_sethook(run->running, limit_hook, LUA_MASKCOUNT, 1);
     }
 }

@@ -3,8 +3,9 @@
  * "Time limits").
  *
  * Inside vm/; worker/ sees moil_vm_tick and the limits in vm.h. A hook armed from a timer signal
- * costs a running job nothing until it fires; a hook that is always set would cost 60 to 90 % of a
- * tight loop's speed. */
+ * costs a running job nothing until it fires; a hook that is always set costs 60 to 90 % of a tight
+ * loop's speed, whatever its count, and is for hosts whose signals are their own (VM_LIMITS_HOOK).
+ */
 #ifndef MOIL_VM_LIMITS_H
 #define MOIL_VM_LIMITS_H
 
@@ -13,10 +14,16 @@
 /* Makes the run on the CPU look at its limits at its next instruction. Async-signal-safe. */
 void moil_limits_arm(struct run *run);
 
+/* Sets the hook that looks by itself, where it is not set. */
+void moil_limits_watch(lua_State *L);
+
 /* The thread that runs now, told at each change; the signal handler arms the hook on it. */
 static inline void moil_limits_running(struct run *run, lua_State *L)
 {
     run->running = L;
+    if (run->vm->limits == VM_LIMITS_HOOK) {
+        moil_limits_watch(L);
+    }
     if (run->overran) { /* the hook raised in another thread, and this one may go on */
         moil_limits_arm(run);
     }

@@ -91,6 +91,7 @@ struct run *moil_run_new(struct vm *vm, struct task *task, const struct job *job
     run->barriers = 0;
     run->running = run->co;
     run->soft_us = run->hard_us = 0;
+    run->has_result = false;
     run->timed_out = run->condemned = run->spoiled = run->overran = false;
     run->outcome = (struct run_outcome){0};
     moil_allowance_begin(run);

@@ -43,9 +43,13 @@ struct vm {
     size_t warning_len;
     double time_limit_s, soft_time_limit_s; /* the worker's; 0: none */
     double max_memory_mb;                   /* likewise */
+    const struct vm_native_task *natives;
+    size_t native_count;
+    enum vm_limits limits;
     bool sealed;
-    int conclude_ref;  /* lua/moil/job.lua: the second phase of a run */
-    int self_meta_ref; /* likewise: the metatable of `self` */
+    int conclude_ref;   /* lua/moil/job.lua: the second phase of a run */
+    int end_native_ref; /* likewise: what a task in C does that ends badly */
+    int self_meta_ref;  /* likewise: the metatable of `self` */
 };
 
 enum run_phase {
@@ -96,6 +100,7 @@ struct run {
     size_t held;           /* … with so many bytes */
     unsigned cycles;       /* of the collector that it waits for */
     bool spoiled;          /* a hook raised in its thread, which can have no hooks any more */
+    bool has_result;       /* `value` is the result already, as JSON text */
     bool condemned;        /* the function is not to run: `outcome` and `value` hold why */
     lua_State **nest;      /* the job's own coroutines that are being resumed, the innermost last */
     size_t nest_len, nest_cap;
@@ -174,13 +179,21 @@ extern const luaL_Reg moil_bind_host_functions[];  /* bind_host.c: what asks the
 extern const luaL_Reg moil_bind_beat_functions[];  /* bind_beat.c: what asks for beat entries */
 extern const luaL_Reg moil_bind_graph_functions[]; /* bind_graph.c: workflows */
 extern const luaL_Reg moil_bind_job_functions[];   /* bind_job.c: what belongs to the running job */
-extern const luaL_Reg moil_bind_plain_functions[]; /* bind_plain.c: neither */
-extern const luaL_Reg moil_task_functions[];       /* task.c: in a vm only */
+extern const luaL_Reg moil_bind_native_functions[]; /* bind_native.c: tasks in C */
+extern const luaL_Reg moil_bind_plain_functions[];  /* bind_plain.c: neither */
+extern const luaL_Reg moil_task_functions[];        /* task.c: in a vm only */
 
 /* Fills one submission from the table at idx (bind_enqueue.c). */
 void moil_submission_read(lua_State *L, int idx, const struct bind *bind, struct vm_call *call,
                           struct submission *sub);
 void moil_submission_settle(const struct vm_call *call, struct submission *sub);
+
+/* The task in C that the function at idx calls; NULL: it is another one (bind_native.c). */
+const void *moil_native_of(lua_State *L, int idx);
+
+/* The body of a C function: the work of a task in C for the run's job, with its own arguments. What
+ * comes of it is in the run. */
+int moil_native_run(lua_State *L, struct run *run, const void *task);
 
 /* --- others ----------------------------------------------------------------------------------- */
 

@@ -169,6 +169,7 @@ static int core_register(lua_State *L)
         return moil_bind_raise(L, "OutOfMemory", "out of memory");
     }
     lua_settop(L, 2);
+    entry->task.native = moil_native_of(L, 2);
     entry->task.fn_ref = luaL_ref(L, LUA_REGISTRYINDEX);    /* options */
     entry->task.table_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* */
     return 0;

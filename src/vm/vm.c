@@ -65,6 +65,8 @@ static int open_state(lua_State *L)
     lua_call(L, 1, 1);                                        /* vm loaded job */
     lua_getfield(L, -1, "conclude");                          /* vm loaded job conclude */
     vm->conclude_ref = luaL_ref(L, LUA_REGISTRYINDEX);        /* vm loaded job */
+    lua_getfield(L, -1, "end_native");                        /* vm loaded job fn */
+    vm->end_native_ref = luaL_ref(L, LUA_REGISTRYINDEX);      /* vm loaded job */
     lua_getfield(L, -1, "self_meta");                         /* vm loaded job meta */
     vm->self_meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);       /* vm loaded job */
     return 0;
@@ -184,6 +186,9 @@ struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *h
     vm->time_limit_s = options->time_limit_s;
     vm->soft_time_limit_s = options->soft_time_limit_s;
     vm->max_memory_mb = options->max_memory_mb;
+    vm->natives = options->natives;
+    vm->native_count = options->native_count;
+    vm->limits = options->limits;
     lua_atpanic(vm->L, panic);
     lua_setwarnf(vm->L, warn, vm);
     moil_thread_set_run(vm->L, NULL); /* new threads begin with a copy of this */
@@ -236,6 +241,25 @@ static int load_snapshot(lua_State *L)
 int moil_vm_load_snapshot(struct vm *vm, char *errstr, size_t errlen)
 {
     return call_protected(vm->L, load_snapshot, vm, NULL, errstr, errlen);
+}
+
+/* (vm) -> nothing */
+static int add_natives(lua_State *L)
+{
+    lua_getglobal(L, "require");             /* vm require */
+    lua_pushvalue(L, -1);                    /* vm require require */
+    lua_pushliteral(L, "moil");              /* vm require require name */
+    lua_call(L, 1, 0);                       /* vm require */
+    lua_pushliteral(L, "moil.task");         /* vm require name */
+    lua_call(L, 1, 1);                       /* vm task */
+    lua_getfield(L, -1, "register_natives"); /* vm task fn */
+    lua_call(L, 0, 0);                       /* vm task */
+    return 0;
+}
+
+int moil_vm_add_natives(struct vm *vm, char *errstr, size_t errlen)
+{
+    return vm->native_count == 0 ? 0 : call_protected(vm->L, add_natives, vm, NULL, errstr, errlen);
 }
 
 /* () -> nothing */

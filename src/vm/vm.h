@@ -20,6 +20,19 @@ struct snapshot;
 
 enum { MOIL_LOADING_MAX = 256 }; /* bytes that are shown of a path */
 
+/* A task whose function is C: what the host's `native` runs. */
+struct vm_native_task {
+    const char *name;
+    const char *options; /* JSON object of task options; NULL: none */
+    const void *task;    /* the host's own */
+};
+
+/* How a job on the CPU is made to notice its slice and limits. */
+enum vm_limits {
+    VM_LIMITS_TICK, /* somebody calls moil_vm_tick: it costs nothing until then */
+    VM_LIMITS_HOOK, /* it looks by itself, every few hundred instructions of the VM */
+};
+
 struct vm_options {
     const char *lua_dir;             /* where moil's own Lua library is; NULL: the embedded copy */
     struct slice config_json;        /* plain data of moil.lua that Lua needs ({"routes": …,
@@ -33,6 +46,9 @@ struct vm_options {
     double time_limit_s, soft_time_limit_s; /* of jobs whose task says nothing else, which the
                                                tasks' limits may not contradict; 0: none */
     double max_memory_mb;                   /* likewise: a job may hold twice that; 0: no bound */
+    const struct vm_native_task *natives;   /* borrowed for the vm's life */
+    size_t native_count;
+    enum vm_limits limits;
 };
 
 /* NULL with one line in errstr, and ENOMEM or EINVAL in errno. The host is copied. */
@@ -49,7 +65,10 @@ int moil_vm_load(struct vm *vm, const char *path, char *errstr, size_t errlen);
  * moil_vm_load. */
 int moil_vm_load_snapshot(struct vm *vm, char *errstr, size_t errlen);
 
-/* After the last load: seals the globals, so that a job that writes an undeclared one fails with
+/* After the last load: registers the tasks in C that no file has registered. As moil_vm_load. */
+int moil_vm_add_natives(struct vm *vm, char *errstr, size_t errlen);
+
+/* After that: seals the globals, so that a job that writes an undeclared one fails with
  * its line. */
 void moil_vm_seal(struct vm *vm);
 
@@ -84,9 +103,10 @@ struct task {
     double result_ttl_s;      /* < 0: not said; INFINITY: for ever */
     int64_t memory_limit;     /* bytes; 0: not said; < 0: none */
     int max_deliveries;       /* 0: not said */
-    double average_s; /* worker/ keeps the moving average of its wall time here; 0: no history */
-    int fn_ref;       /* vm's own */
-    int table_ref;    /* vm's own */
+    double average_s;   /* worker/ keeps the moving average of its wall time here; 0: no history */
+    const void *native; /* its function is that task in C; NULL: it is Lua's */
+    int fn_ref;         /* vm's own */
+    int table_ref;      /* vm's own */
 };
 
 /* NULL when nobody registered it. Borrowed from the vm; `average_s` is the caller's to write. */

@@ -21,6 +21,11 @@ static void pulse_cb(struct ev_loop *loop, ev_timer *timer, int events)
     atomic_store(&a->options.pulse->heartbeat_us, moil_clock_monotonic_us());
 }
 
+static void gone(struct agent *a)
+{
+    a->options.on_gone(a->options.data);
+}
+
 /* Its workers are gone: what they held is given back before we go. */
 static void say_good_bye(struct agent *a)
 {
@@ -43,6 +48,8 @@ static void link_up(void *data)
             a->options.on_ready(a->options.data);
     }
     moil_heartbeat_start(a);
+    if (a->options.heartbeat_only)
+        return;
     moil_promoter_start(a);
     moil_sweeper_start(a);
     moil_recoverer_start(a);
@@ -52,7 +59,9 @@ static void link_up(void *data)
 
 static void waiting_up(void *data)
 {
-    moil_promoter_start(data);
+    struct agent *a = data;
+    if (!a->options.heartbeat_only)
+        moil_promoter_start(a);
 }
 
 static void link_down(void *data, int err)
@@ -63,7 +72,7 @@ static void link_down(void *data, int err)
     a->up_since_us = 0;
     moil_scheduler_stop(a);
     if (a->stopping)
-        ev_break(a->loop, EVBREAK_ALL);
+        gone(a);
 }
 
 int moil_agent_init(struct agent *a, struct ev_loop *loop, const struct agent_options *options)
@@ -119,7 +128,7 @@ static void taken_off(void *data, int err, const struct reply *reply)
     if (err == MOIL_ENOSCRIPT)
         leave(a);
     else
-        ev_break(a->loop, EVBREAK_ALL);
+        gone(a);
 }
 
 static void leave(struct agent *a)
@@ -130,7 +139,7 @@ static void leave(struct agent *a)
     moil_args_str(&a->broker.args, a->options.node);
     moil_args_str(&a->broker.args, "");
     if (moil_broker_eval(&a->broker, SCRIPT_HEARTBEAT, taken_off, a) != 0)
-        ev_break(a->loop, EVBREAK_ALL);
+        gone(a);
 }
 
 void moil_agent_leave_if_free(struct agent *a)

@@ -39,7 +39,9 @@ struct agent_options {
     int word_fd; /* what the supervisor says of deaths (super/child.h), non-blocking; -1: nobody
                     says anything */
     bool alone;  /* the node has no workers, ever */
+    bool heartbeat_only;
     void (*on_ready)(void *data);
+    void (*on_gone)(void *data); /* it has left; it is not to be freed from here */
     void *data;
 };
 
@@ -90,7 +92,7 @@ int moil_agent_init(struct agent *a, struct ev_loop *loop, const struct agent_op
 void moil_agent_fini(struct agent *a);
 void moil_agent_start(struct agent *a);
 
-/* Takes the node off Redis and breaks the loop; where Redis is away, after one try to reach it. */
+/* Takes the node off Redis, and calls on_gone; where Redis is away, after one try to reach it. */
 void moil_agent_stop(struct agent *a);
 
 /* --- its parts -------------------------------------------------------------------------------- */

@@ -136,7 +136,8 @@ static void end_victim(struct worker *w);
 static void go(struct delivery *d, enum run_status (*how)(struct run *run))
 {
     struct worker *w = d->worker;
-    moil_slicer_begin(w->vm, w->options.page);
+    if (w->options.limits == WORKER_LIMITS_SIGNAL)
+        moil_slicer_begin(w->vm, w->options.page);
     ev_timer_stop(w->loop, &d->limit);
     moil_worker_publish_deadline(w, moil_run_hard_deadline(d->run));
     atomic_store_explicit(&w->options.page->deliveries_max, d->task->max_deliveries,

@@ -8,6 +8,7 @@
 #include "queue/describe.h"
 #include "queue/message.h"
 #include "worker/delivery.h"
+#include "worker/native.h"
 #include "worker/operation.h"
 #include "worker/program.h"
 #include "worker/verdict.h"
@@ -314,6 +315,7 @@ struct vm_host moil_host_of(struct worker *w)
         .sleep = host_sleep,
         .beat = moil_host_beat,
         .spawn = host_spawn,
+        .native = moil_host_native,
         .update_state = host_update_state,
         .connect = host_connect,
         .deadline = host_deadline,

@@ -62,7 +62,7 @@ void moil_lifetime_begin(struct lifetime *l)
 static void retire(struct lifetime *l)
 {
     atomic_store(&l->worker->options.page->retires, 1);
-    moil_worker_stop(l->worker, false);
+    moil_worker_drain(l->worker, false);
 }
 
 static void look(struct lifetime *l)

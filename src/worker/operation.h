@@ -29,6 +29,7 @@ struct operation {
     struct inbox_wait wait;
     ev_timer timer;
     struct program *program;
+    struct moil_run *native; /* of a task in C (native.h) */
     struct vm_question question;
     struct beat_request *beat; /* ours */
     bool wants_progress;

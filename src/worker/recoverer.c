@@ -34,6 +34,7 @@ struct lease_seen {
     UT_hash_handle hh;
     int64_t counter;
     int64_t since_us; /* monotonic */
+    double lease_s;   /* ours, or the longer one that it asks for */
     bool there;       /* in the last answer */
     char node[];
 };
@@ -242,7 +243,7 @@ static void evicted(void *data, int err, const struct reply *reply)
 static void evict(struct agent *a, const struct lease_seen *seen)
 {
     log_warning("node %s has been silent for a lease (%g s): its jobs are given back", seen->node,
-                a->options.lease_s);
+                seen->lease_s);
     struct args *args = &a->broker.args;
     MOIL_CRASH_POINT("agent.evicting");
     moil_args_clear(args);
@@ -262,6 +263,9 @@ static struct lease_seen *see(struct agent *a, struct slice node, int64_t now_us
         memcpy(seen->node, node.p, node.n);
         seen->counter = -1;
         seen->since_us = now_us;
+        seen->lease_s = moil_lease_of(node);
+        if (seen->lease_s < a->options.lease_s)
+            seen->lease_s = a->options.lease_s;
         HASH_ADD_KEYPTR(hh, a->seen, seen->node, node.n, seen);
         if (!seen->hh.tbl) {
             moil_mem_free(seen);
@@ -273,7 +277,7 @@ static struct lease_seen *see(struct agent *a, struct slice node, int64_t now_us
 
 static bool has_expired(const struct agent *a, const struct lease_seen *seen, int64_t now_us)
 {
-    int64_t lease_us = (int64_t)(a->options.lease_s * 1e6);
+    int64_t lease_us = (int64_t)(seen->lease_s * 1e6);
     return a->up_since_us && now_us - seen->since_us >= lease_us &&
            now_us - a->up_since_us >= lease_us && strcmp(seen->node, a->options.node) != 0;
 }

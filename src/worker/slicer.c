@@ -21,6 +21,7 @@ static struct {
     const struct page *volatile page;
     volatile sig_atomic_t quiet_ticks;
     timer_t timer;
+    struct sigaction before; /* what SIGALRM did */
     bool made, running;
 } slicer;
 
@@ -50,8 +51,9 @@ static bool make(void)
 {
     struct sigaction action = {.sa_handler = tick, .sa_flags = SA_RESTART};
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
-    sigaction(SIGALRM, &action, NULL);
+    sigaction(SIGALRM, &action, &slicer.before);
     if (timer_create(CLOCK_MONOTONIC, &event, &slicer.timer) != 0) {
+        sigaction(SIGALRM, &slicer.before, NULL);
         log_error("no timer is to be had: time limits do not hold for jobs on the CPU");
         return false;
     }
@@ -77,7 +79,9 @@ void moil_slicer_turn(void)
 
 void moil_slicer_end(void)
 {
-    if (slicer.made)
+    if (slicer.made) {
         timer_delete(slicer.timer);
+        sigaction(SIGALRM, &slicer.before, NULL);
+    }
     memset(&slicer, 0, sizeof slicer);
 }

@@ -13,6 +13,7 @@
 #include "worker/delivery.h"
 #include "worker/drain.h"
 #include "worker/host.h"
+#include "worker/native.h"
 #include "worker/slicer.h"
 #include "worker/verdict.h"
 
@@ -60,7 +61,7 @@ static void done(struct worker *w)
 {
     w->state = WORKER_DONE;
     moil_link_stop(w->waiting);
-    ev_break(w->loop, EVBREAK_ALL);
+    w->options.on_done(w->options.data);
 }
 
 static void left(void *data, int err, const struct reply *reply)
@@ -235,7 +236,8 @@ static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
     MOIL_CRASH_POINT_IF(w->fetcher.calls > 0, "fetch.written");
     MOIL_CRASH_POINT_IF(w->settler.sent > 0, "settle.written");
     go_on(w);
-    moil_slicer_turn();
+    if (w->options.limits == WORKER_LIMITS_SIGNAL)
+        moil_slicer_turn();
     if (w->running && !ev_is_active(&w->notes))
         ev_timer_again(loop, &w->notes);
     moil_vitals_publish(w);
@@ -323,12 +325,18 @@ int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, c
 
 static int load(struct worker *w)
 {
-    struct vm_options options = {.lua_dir = w->options.lua_dir,
-                                 .config_json = w->options.config_json,
-                                 .snapshot = w->options.snapshot,
-                                 .time_limit_s = w->options.time_limit_s,
-                                 .soft_time_limit_s = w->options.soft_time_limit_s,
-                                 .max_memory_mb = (double)w->options.max_memory / 1048576};
+    struct vm_options options = {
+        .lua_dir = w->options.lua_dir,
+        .config_json = w->options.config_json,
+        .snapshot = w->options.snapshot,
+        .time_limit_s = w->options.time_limit_s,
+        .soft_time_limit_s = w->options.soft_time_limit_s,
+        .max_memory_mb = (double)w->options.max_memory / 1048576,
+        .limits = w->options.limits == WORKER_LIMITS_HOOK ? VM_LIMITS_HOOK : VM_LIMITS_TICK};
+    if (w->options.tasks) {
+        options.natives = w->options.tasks->shown;
+        options.native_count = w->options.tasks->count;
+    }
     struct vm_host host = moil_host_of(w);
     w->vm = moil_vm_new(&options, &host, w->errstr, sizeof w->errstr);
     if (!w->vm)
@@ -338,10 +346,14 @@ static int load(struct worker *w)
         err = moil_vm_load_snapshot(w->vm, w->errstr, sizeof w->errstr);
     for (const char *const *path = w->options.paths; !err && path && *path; path++)
         err = moil_vm_load(w->vm, *path, w->errstr, sizeof w->errstr);
+    if (!err)
+        err = moil_vm_add_natives(w->vm, w->errstr, sizeof w->errstr);
     if (err)
         return err;
     moil_vm_seal(w->vm);
     moil_lifetime_begin(&w->lifetime);
+    if (w->options.state_memory)
+        moil_vm_limit_memory(w->vm, w->options.state_memory);
     return moil_worker_queues(w->vm, w->options.queues, &w->queues, w->errstr, sizeof w->errstr);
 }
 
@@ -349,6 +361,8 @@ static void init_watchers(struct worker *w)
 {
     ev_prepare_init(&w->turn, turn_cb);
     ev_idle_init(&w->busy, busy_cb);
+    if (w->options.shares_loop) /* an idle watcher waits for all events of its own priority */
+        ev_set_priority(&w->busy, EV_MAXPRI);
     ev_timer_init(&w->breath, breath_cb, 0, 0);
     ev_timer_init(&w->refresh, refresh_cb, 0, MOIL_INBOX_REFRESH_MS / 1000.0);
     ev_timer_init(&w->notes, notes_cb, 0, 0.25);
@@ -390,7 +404,8 @@ int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker
 void moil_worker_fini(struct worker *w)
 {
     close_all(w);
-    moil_slicer_end();
+    if (w->options.limits == WORKER_LIMITS_SIGNAL)
+        moil_slicer_end();
     moil_dispute_fini(&w->dispute, w);
     moil_link_free(w->link);
     moil_link_free(w->waiting);
@@ -422,7 +437,7 @@ void moil_worker_start(struct worker *w)
     moil_link_start(w->waiting);
 }
 
-void moil_worker_quiet(struct worker *w, bool quiet)
+void moil_worker_set_quiet(struct worker *w, bool quiet)
 {
     w->quiet = quiet;
     if (quiet && w->state == WORKER_SERVING)
@@ -431,7 +446,7 @@ void moil_worker_quiet(struct worker *w, bool quiet)
         w->state = WORKER_SERVING;
 }
 
-void moil_worker_stop(struct worker *w, bool cold)
+void moil_worker_drain(struct worker *w, bool cold)
 {
     if (w->state == WORKER_JOINING) { /* nothing was fetched, nobody needs to be told */
         done(w);

@@ -14,6 +14,7 @@
  *   slicer.c    the timer that ends a job's turn
  *   lifetime.c  when the process has served long enough
  *   program.c   child programs of moil.run
+ *   native.c    tasks in C of the program that embeds moil
  *   vitals.c    what the shared page tells of it
  *
  * One turn of the loop (worker.c, turn_cb) settles, fetches and starts; the callbacks only change
@@ -38,6 +39,15 @@
 #include "worker/queues.h"
 #include "worker/settler.h"
 
+/* How a job on the CPU is made to notice its slice and limits. */
+enum worker_limits {
+    WORKER_LIMITS_SIGNAL, /* slicer.h */
+    WORKER_LIMITS_HOOK,   /* vm.h, VM_LIMITS_HOOK */
+    WORKER_LIMITS_NONE,
+};
+
+struct moil_tasks;
+
 struct worker_options {
     const struct url *url;
     const char *ns;
@@ -52,13 +62,18 @@ struct worker_options {
     double soft_time_limit_s; /* 0: none */
     size_t memory_limit;      /* bytes, of a job; 0: none */
     size_t max_memory;        /* bytes, resident: the worker is replaced past it; 0: no bound */
+    size_t state_memory;      /* bytes that the Lua state may hold; 0: no bound of its own */
     unsigned long max_tasks;  /* jobs after which it is replaced; 0: no bound */
     double result_ttl_s;
     size_t max_payload;
-    bool burst;                   /* stop when the queues are empty and nothing runs */
-    bool quiet;                   /* begin as after moil_worker_quiet */
-    struct page *page;            /* shared with the supervisor */
+    const struct moil_tasks *tasks; /* in C; NULL: none */
+    enum worker_limits limits;
+    bool shares_loop;  /* with who knows what: it takes its turns whatever goes on there */
+    bool burst;        /* stop when the queues are empty and nothing runs */
+    bool quiet;        /* begin as after moil_worker_set_quiet */
+    struct page *page; /* shared with the supervisor */
     void (*on_ready)(void *data); /* it serves its queues; NULL: nobody asks */
+    void (*on_done)(void *data);  /* it has left; it is not to be freed from here */
     void *data;
 };
 
@@ -125,15 +140,16 @@ void moil_worker_fini(struct worker *w);
 int moil_worker_queues(struct vm *vm, const char *spec, struct queue_set *set, char *errstr,
                        size_t errlen);
 
-/* Connects and serves until moil_worker_stop; `ready` in the page is set when it serves its queues.
+/* Connects and serves until moil_worker_drain; `ready` in the page is set when it serves its
+ * queues.
  */
 void moil_worker_start(struct worker *w);
-void moil_worker_quiet(struct worker *w, bool quiet);
+void moil_worker_set_quiet(struct worker *w, bool quiet);
 
 /* Warm: unstarted jobs go back, running ones end. Cold: running ones are closed and go back too.
- * May be called again to turn warm into cold. The state becomes WORKER_DONE, and the loop is
- * broken, when all is settled. */
-void moil_worker_stop(struct worker *w, bool cold);
+ * May be called again to turn warm into cold. The state becomes WORKER_DONE, and on_done is
+ * called, when all is settled. */
+void moil_worker_drain(struct worker *w, bool cold);
 
 /* One line for the log: state and counts. */
 void moil_worker_describe(const struct worker *w, struct buffer *out);
