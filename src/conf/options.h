@@ -26,7 +26,10 @@ enum command {
     CMD_CHECK = 1 << 10,
     CMD_RESCHEDULE = 1 << 11,
     CMD_BEAT = 1 << 12,
-    CMD_ALL = (1 << 13) - 1,
+    CMD_WHY = 1 << 15,
+    CMD_DOCTOR = 1 << 16,
+    CMD_TOP = 1 << 17,
+    CMD_ALL = (1 << 24) - 1,
 };
 
 /* What --help=FORM asks for; HELP_TEXT: what plain --help prints. */
