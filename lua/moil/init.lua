@@ -2,6 +2,7 @@
 
 local beat = require "moil.beat"
 local canvas = require "moil.canvas"
+local control = require "moil.control"
 local core = require "moil.core"
 local errors = require "moil.errors"
 local group_result = require "moil.group_result"
@@ -20,6 +21,7 @@ local moil = {
   starmap = canvas.starmap,
   chunks = canvas.chunks,
   retry = require "moil.retry",
+  on_control = control.register,
   log = require "moil.log",
   run = require "moil.program",
   native = require("moil.native").get,

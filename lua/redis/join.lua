@@ -1,7 +1,9 @@
 -- join: registers a worker incarnation; from now on it may fetch and settle.
 -- ARGV: incarnation, node
--- Returns 1. Begins with a removal, so that Redis lets it through over maxmemory: who drains a full
--- Redis must get in.
+-- Returns the time limits that were set at run time, as `time_limits` does. Begins with a removal,
+-- so that Redis lets it through over maxmemory: who drains a full Redis must get in.
 call("HDEL", ns .. "workers", ARGV[1])
 call("HSET", ns .. "workers", ARGV[1], ARGV[2] .. " " .. string.format("%.0f", now_ms()))
-return 1
+local limits = call("HGETALL", ns .. "limits")
+table.insert(limits, 1, tonumber(call("GET", ns .. "limits_version") or "0"))
+return limits

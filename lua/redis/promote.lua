@@ -2,8 +2,9 @@
 -- ARGV: limit (1-250)
 -- Returns how many were moved; in how many milliseconds the next one is due (-1: there is none; 0:
 -- at once); how many items there are for `advance`; the version of the beat entries, which each
--- change of them raises; now (µs); and how many are left in `delayed`. A record that names no
--- queue goes to the dead set, with its bytes.
+-- change of them raises; now (µs); how many are left in `delayed`; and the version of the time
+-- limits, as of the beat entries. A record that names no queue goes to the dead set, with its
+-- bytes.
 -- Begins with a removal, so that Redis lets it through over maxmemory.
 local engine
 local delayed, now, now_us = ns .. "delayed", now_ms_us()
@@ -38,4 +39,4 @@ end
 local first = call("ZRANGE", delayed, 0, 0, "WITHSCORES")
 return { #ids, first[2] and math.max(0, math.ceil(first[2] - now)) or -1,
   call("LLEN", ns .. "advancing"), tonumber(call("GET", ns .. "beat_version") or "0"), now_us,
-  call("ZCARD", delayed) }
+  call("ZCARD", delayed), tonumber(call("GET", ns .. "limits_version") or "0") }

@@ -102,8 +102,8 @@ describe("start", function()
     end
     assert.equal(3, ignoring)
     assert.equal(3, count(out, "SigCgt 0000000000000000"))
-    assert.equal(2, count(out, "fds +2 group 1") - 1) -- the ready pipe and the snapshot
-    place(out, "agent0 fds +2 group 1") -- the ready pipe and the words
+    assert.equal(2, count(out, "fds +2 group 1")) -- the ready pipe and the snapshot
+    place(out, "agent0 fds +3 group 1") -- the ready pipe, the words and the orders
     node:stop(BY)
   end)
 end)

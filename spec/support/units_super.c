@@ -17,12 +17,19 @@ static int unit_delays(lua_State *L)
     return n + 1;
 }
 
-/* word(line) -> slot, incarnation, how, number, on_cpu, deliveries | generation | nothing */
+/* word(line) -> slot, incarnation, how, number, on_cpu, deliveries | generation | request, ok, text
+ * | nothing */
 static int unit_word(lua_State *L)
 {
     struct word w;
     if (moil_word_parse(luaL_checkstring(L, 1), &w) != 0)
         return 0;
+    if (w.kind == WORD_ANSWER) {
+        lua_pushstring(L, w.request);
+        lua_pushboolean(L, w.is_ok);
+        lua_pushstring(L, w.text);
+        return 3;
+    }
     if (w.generation) {
         lua_pushinteger(L, w.generation);
         return 1;

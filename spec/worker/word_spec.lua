@@ -18,6 +18,13 @@ describe("the supervisor's word", function()
     assert.same({ 12 }, { word "generation 12" })
   end)
 
+  it("on an order", function()
+    assert.same({ INCARNATION, true, "3 workers" },
+      { word(("answer %s ok 3 workers"):format(INCARNATION)) })
+    assert.same({ "r", false, "a.lua:1: what" }, { word "answer r refused a.lua:1: what" })
+    assert.same({}, { word "answer r" })
+  end)
+
   it("that says something else is none", function()
     for _, line in ipairs {
       "generation", "generation 0", "generation -1", "generation x", "generation 1 2",

@@ -106,6 +106,14 @@ static struct slice report(void *data)
     return moil_buffer_slice(&p->report);
 }
 
+/* In one write, and all or nothing: it is less than PIPE_BUF. */
+static bool order(void *data, const char *line)
+{
+    const struct process *p = data;
+    size_t n = strlen(line);
+    return write(p->context->order_fd, line, n) == (ssize_t)n;
+}
+
 int moil_agent_role(struct child_context *context)
 {
     const struct runtime *r = context->data;
@@ -130,6 +138,7 @@ int moil_agent_role(struct child_context *context)
         .slots = slots,
         .pulse = context->pulse,
         .word_fd = context->word_fd,
+        .order = order,
         .alone = r->options.beat_only != 0,
         .on_ready = on_ready,
         .on_gone = on_gone,

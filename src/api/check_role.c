@@ -200,6 +200,7 @@ int moil_check_role(struct child_context *context)
     int err = check(r, &found, context, errstr, sizeof errstr);
     if (err) {
         log_error("%s", errstr);
+        snprintf(context->plan->why, sizeof context->plan->why, "%s", errstr);
         moil_buffer_clear(&found.json);
     }
     if (!err && found.tasks == 0 && !r->options.beat_only)

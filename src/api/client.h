@@ -8,6 +8,7 @@
  *   inspect.c    looking
  *   audit.c      checking
  *   beat.c       entries of the schedule
+ *   control.c    commands for nodes
  *   steer.c      revoke, reschedule, purge, pause, the dead set
  *
  * A client has its own libev loop, which runs only inside its calls. lua_module.c uses this header

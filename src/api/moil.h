@@ -231,23 +231,6 @@ typedef struct moil_filter {
 MOIL_API int moil_inspect_matching(moil_client *client, moil_view view, const moil_filter *filter,
                                    size_t offset, size_t limit, char **json);
 
-/* Why a job is not running yet: {"id", "task", "queue", "state", "place": "pending", "delayed",
- * "deferred", "inflight", "ended" or "dead", "reasons": [{"code", "text", …}]}, the reasons in the
- * order in which they stand in its way. Codes, and what else a reason has:
- *
- *   paused, no_worker, no_task, quiet, stuck   its queue, and who serves it
- *   behind       "before": how many jobs, "exact": those are all; "rate" (a second), "eta" (s)
- *   busy, next   all slots are taken; nothing is in its way
- *   not_due, retry, overdue                    "due_at"
- *   waits_for, group, member                   "job": {"id", "state", "task"}
- *   running, reserved, beside, worker_lost, node_silent, degraded
- *   ended, dead                                "finished_at"
- *   damaged
- *
- * sample: for so many seconds (at most 10) the queue is watched where other jobs are before it; 0:
- * without "rate" and "eta". *json: moil_free. */
-MOIL_API int moil_why(moil_client *client, const char *id, double sample, char **json);
-
 /* Checks the books, at one moment and without stopping anything: what was enqueued against where it
  * is now, by queue, and the counters against what Redis holds; then, a page at a time, that each
  * job is in exactly one place, and that what is deferred waits for ends to come. Returns how many
@@ -340,6 +323,31 @@ MOIL_API int moil_beat_list(moil_client *client, char **json);
  * "skipped_late", "id"}]. MOIL_STATUS_UNKNOWN: neither an entry nor a tick has that name. *json:
  * moil_free. */
 MOIL_API int moil_beat_history(moil_client *client, const char *name, size_t limit, char **json);
+
+/* --- control ---------------------------------------------------------------------------------- */
+
+/* Sends a command to nodes and waits for their answers, `timeout` seconds at most (0: 2, and 30 for
+ * those that take longer; at most 3,600). nodes: a name, where * stands for any bytes and ? for
+ * one; NULL or "all": every node that is alive. args: a JSON array of at most 64 KB; NULL: [].
+ *
+ * - ping, stats: signs of life; stats has the node's report as "value"
+ * - quiet, resume: takes no new jobs; goes on
+ * - reload: answered when the new generation serves, or the check has failed, with its error
+ * - grow [N], shrink [N]: workers more and less
+ * - stop, kill: warm and cold shutdown
+ * - time-limit TASK {"time_limit": S, "soft_time_limit": S}: of jobs that start from now on, in all
+ *   nodes, present and later: seconds, false for none, null for the task's own again, absent: as it
+ *   is. Without arguments: those that are set
+ * - any other: a function of moil.on_control, in each worker
+ *
+ * 0: all have done it; 1: some have refused; MOIL_STATUS_TIMEOUT: some are silent, and may have
+ * done it or not; MOIL_STATUS_UNKNOWN: there is no such node, or task. Of the first three *json
+ * (may be NULL; moil_free) is an array, an object each: {"node", "node_id", "ok"}, and "worker" (1
+ * is the first) where a worker answers, "message", "value" or "error" ({"code", "message"}), or
+ * "silent". A command is carried out at most once by whom it reaches, and never after the time is
+ * over. */
+MOIL_API int moil_control(moil_client *client, const char *nodes, const char *command,
+                          const char *args, double timeout, char **json);
 
 /* --- tasks in C ------------------------------------------------------------------------------- */
 

@@ -33,6 +33,21 @@ static const struct verb_row inspect_verbs[] = {
     {0},
 };
 
+static const struct verb_row control_verbs[] = {
+    {"ping", "", "a sign of life"},
+    {"stats", "", "how they do (--json: all of it)"},
+    {"quiet", "", "take no new jobs"},
+    {"resume", "", "take new jobs again"},
+    {"reload", "", "take up changed tasks and options; answers when that is done"},
+    {"grow", "[N]", "N workers more, until the next reload"},
+    {"shrink", "[N]", "N workers less"},
+    {"stop", "", "warm shutdown; needs --node"},
+    {"kill", "", "cold shutdown; needs --node"},
+    {"time-limit", "[TASK LIMIT [SOFT]]",
+     "seconds, none or own, for a task's jobs from now on; or what is set"},
+    {0},
+};
+
 static const struct verb_row dead_verbs[] = {
     {"list", "", "the jobs that failed for good"},
     {"show", "ID", "everything known about one of them"},
@@ -136,22 +151,26 @@ const struct command_row moil_commands[] = {
      .operands = "VIEW, or: job|workflow ID",
      .summary = "show what is going on",
      .verbs = inspect_verbs},
-    {.name = "why",
-     .command = CMD_WHY,
-     .run = moil_cmd_why,
-     .operands = "ID",
-     .summary = "say why a job is not running yet",
-     .details =
-         "Whatever is in its way, in order: a paused queue, a time to come, jobs that it waits "
-         "for,\n"
-         "no worker for its queue or its task, jobs before it and how fast they go. Of one that\n"
-         "runs or has ended: since when, where, and how.\n"},
     {.name = "dead",
      .command = CMD_DEAD,
      .run = moil_cmd_dead,
      .operands = "list, or: show ID, or: retry|delete [ID]",
      .summary = "show, retry or delete jobs that failed for good",
      .verbs = dead_verbs},
+    {.name = "control",
+     .command = CMD_CONTROL,
+     .run = moil_cmd_control,
+     .operands = "COMMAND [ARG]...",
+     .summary = "tell nodes what to do, and show what they answer",
+     .verbs = control_verbs,
+     .details = "All nodes are told, or those that --node names. Any other COMMAND is one of the "
+                "tasks' own, made\n"
+                "with moil.on_control: each worker answers. Each ARG is taken as JSON where it is "
+                "JSON, else as a\n"
+                "string.\n"
+                "\n"
+                "Exits with 1 where some have refused, 4 where some are silent, 5 where there is "
+                "no such node.\n"},
     {.name = "check",
      .command = CMD_CHECK,
      .run = moil_cmd_check,

@@ -209,12 +209,6 @@ const char *moil_command_name(enum command command)
         return "pause";
     case CMD_RESUME:
         return "resume";
-    case CMD_WHY:
-        return "why";
-    case CMD_DOCTOR:
-        return "doctor";
-    case CMD_TOP:
-        return "top";
     case CMD_INSPECT:
         return "inspect";
     case CMD_DEAD:
@@ -223,6 +217,10 @@ const char *moil_command_name(enum command command)
         return "check";
     case CMD_BEAT:
         return "beat";
+    case CMD_CONTROL:
+        return "control";
+    case CMD_EVENTS:
+        return "events";
     case CMD_ALL:
         break;
     }

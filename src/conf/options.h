@@ -26,9 +26,8 @@ enum command {
     CMD_CHECK = 1 << 10,
     CMD_RESCHEDULE = 1 << 11,
     CMD_BEAT = 1 << 12,
-    CMD_WHY = 1 << 15,
-    CMD_DOCTOR = 1 << 16,
-    CMD_TOP = 1 << 17,
+    CMD_CONTROL = 1 << 13,
+    CMD_EVENTS = 1 << 14,
     CMD_ALL = (1 << 24) - 1,
 };
 
@@ -64,6 +63,8 @@ struct options {
         expires: the same, or less than MOIL_EPOCH_FROM: seconds from now */
     double interval;
     long priority, repeat, limit, offset;
+    /* control, events */
+    char *node, *types;
     /* beat */
     double from; /* seconds since the epoch */
     long count;

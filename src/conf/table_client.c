@@ -6,7 +6,7 @@
 
 enum {
     CLIENTS = CMD_CALL | CMD_RESULT | CMD_REVOKE | CMD_RESCHEDULE | CMD_PURGE | CMD_PAUSE |
-              CMD_RESUME | CMD_INSPECT | CMD_DEAD | CMD_BEAT | CMD_WHY | CMD_DOCTOR | CMD_TOP,
+              CMD_RESUME | CMD_INSPECT | CMD_DEAD | CMD_BEAT | CMD_CONTROL | CMD_EVENTS,
 };
 
 #define FOREVER 1e9 /* seconds; 31 years: more is a typing error */
@@ -146,11 +146,25 @@ const struct option_row moil_client_options[] = {
      .arg = "S",
      AT(timeout),
      .type = OPTION_SECONDS,
-     .commands = CMD_CALL | CMD_RESULT,
+     .commands = CMD_CALL | CMD_RESULT | CMD_CONTROL | CMD_EVENTS,
      .min = 0,
      .max = FOREVER,
-     .initial_note = "none",
+     .initial_note = "none; for the answers of `control` 2 s, of a reload 30 s",
      .help = "wait no longer than so many seconds"},
+    {.name = "node",
+     .arg = "NAME",
+     AT(node),
+     .type = OPTION_NAME,
+     .commands = CMD_CONTROL | CMD_EVENTS,
+     .initial_note = "all",
+     .help = "the nodes of that name, where * stands for any characters and ? for one"},
+    {.name = "type",
+     .arg = "T[,T]...",
+     AT(types),
+     .type = OPTION_IDS,
+     .commands = CMD_EVENTS,
+     .initial_note = "all",
+     .help = "events of these types: enqueued, started, succeeded, failed, …"},
     {.name = "limit",
      .arg = "N",
      AT(limit),

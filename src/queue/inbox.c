@@ -45,6 +45,11 @@ void moil_inbox_fini(struct inbox *in)
 
 int moil_inbox_rouse(struct broker *b, struct slice owner)
 {
+    return moil_inbox_send(b, owner, slice_str("N"));
+}
+
+int moil_inbox_send(struct broker *b, struct slice owner, struct slice message)
+{
     struct args *a = &b->args;
     moil_buffer_clear(&b->text);
     moil_keys_inbox(&b->keys, owner, &b->text);
@@ -53,7 +58,7 @@ int moil_inbox_rouse(struct broker *b, struct slice owner)
     moil_args_clear(a);
     moil_args_str(a, "RPUSH");
     moil_args_slice(a, moil_buffer_slice(&b->text));
-    moil_args_str(a, "N");
+    moil_args_slice(a, message);
     int err = moil_link_call(b->link, a, b->timeout_ms, NULL, NULL);
     moil_args_clear(a);
     moil_args_str(a, "EXPIRE");

@@ -53,6 +53,9 @@ void moil_inbox_refresh(struct inbox *in);
  * the worker may be gone, and its recovery behind us. 0 when it was sent. */
 int moil_inbox_rouse(struct broker *b, struct slice owner);
 
+/* Likewise with a message for the worker itself, whose kind is its first byte. */
+int moil_inbox_send(struct broker *b, struct slice owner, struct slice message);
+
 bool moil_inbox_is_empty(const struct inbox *in);
 
 #endif

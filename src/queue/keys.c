@@ -41,3 +41,8 @@ void moil_keys_tick(const struct keys *k, struct buffer *out)
 {
     join(k, "tick", slice_of("", 0), out);
 }
+
+void moil_keys_control(const struct keys *k, struct slice node, struct buffer *out)
+{
+    join(k, "control:", node, out);
+}

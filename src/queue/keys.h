@@ -29,6 +29,9 @@ void moil_keys_wake(const struct keys *k, struct slice queue, struct buffer *out
 void moil_keys_inbox(const struct keys *k, struct slice owner, struct buffer *out); /* list:
                                                                                        messages to a
                                                                                        caller */
+void moil_keys_control(const struct keys *k, struct slice node, struct buffer *out); /* list: what
+                                                                                        people ask
+                                                                                        of it */
 void moil_keys_tick(const struct keys *k, struct buffer *out); /* list: "a job became the earliest"
                                                                 */
 

@@ -66,7 +66,7 @@ int moil_children_open(struct children *c, const struct super_options *options)
 {
     memset(c, 0, sizeof *c);
     c->options = options;
-    c->word_fds[0] = c->word_fds[1] = -1;
+    c->word_fds[0] = c->word_fds[1] = c->order_fds[0] = c->order_fds[1] = -1;
     for (int i = 0; i < CHILD_OWN_FDS; i++)
         c->own_fds[i] = -1;
     for (int i = 0; i < CHILDREN_MAX; i++) {
@@ -80,7 +80,10 @@ int moil_children_open(struct children *c, const struct super_options *options)
     c->board = moil_board_new();
     if (!c->board)
         return MOIL_ENOMEM;
-    return pipe2(c->word_fds, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : MOIL_ESYS;
+    if (pipe2(c->word_fds, O_CLOEXEC | O_NONBLOCK) != 0 ||
+        pipe2(c->order_fds, O_CLOEXEC | O_NONBLOCK) != 0)
+        return MOIL_ESYS;
+    return 0;
 }
 
 void moil_children_close(struct children *c)
@@ -92,6 +95,8 @@ void moil_children_close(struct children *c)
     for (int i = 0; i < 2; i++) {
         if (c->word_fds[i] >= 0)
             close(c->word_fds[i]);
+        if (c->order_fds[i] >= 0)
+            close(c->order_fds[i]);
     }
     moil_board_free(c->board);
 }
@@ -176,7 +181,7 @@ pid_t moil_child_fork(int death_signal)
     return pid;
 }
 
-static void close_supervisor_fds(struct children *c, bool keep_words, int snapshot_fd)
+static void close_supervisor_fds(struct children *c, bool is_agent, int snapshot_fd)
 {
     for (int i = 0; i < moil_children_count(c); i++)
         moil_child_close_ready(&c->all[i]);
@@ -185,8 +190,11 @@ static void close_supervisor_fds(struct children *c, bool keep_words, int snapsh
             close(c->own_fds[i]);
     }
     close(c->word_fds[1]);
-    if (!keep_words)
+    close(c->order_fds[0]);
+    if (!is_agent) {
         close(c->word_fds[0]);
+        close(c->order_fds[1]);
+    }
 }
 
 static _Noreturn void run_child(struct children *c, struct child *child, int ready_fd,
@@ -209,6 +217,7 @@ static _Noreturn void run_child(struct children *c, struct child *child, int rea
         .ready_fd = ready_fd,
         .pulse = agent ? c->pulse : NULL,
         .word_fd = agent ? c->word_fds[0] : -1,
+        .order_fd = agent ? c->order_fds[1] : -1,
         .snapshot_fd = snapshot_fd,
         .quiet = child->quiet,
         .plan = moil_board_plan(c->board),

@@ -3,11 +3,13 @@
  * Called by super.c and its parts (and fork by embedded.c). It decides nothing: when a child is
  * started, stopped or given up is theirs. Knows no queue and no Redis.
  *
- * Words: one line to the agent for each worker that died (not for one that left with status 0), and
- * for each generation that serves from now on, in one write of less than PIPE_BUF bytes:
+ * Words: one line to the agent for each worker that died (not for one that left with status 0), for
+ * each generation that serves from now on, and for each order (order.h), in one write of less than
+ * PIPE_BUF bytes:
  *
  *     dead SLOT INCARNATION signal|exit|limit|stop NUMBER DELIVERIES ID\n
  *     generation NUMBER\n
+ *     answer REQUEST ok|refused TEXT\n
  *
  * stop: the supervisor killed it, as it did not leave in time: no job is to blame.
  * limit: the supervisor killed it, as the job on its CPU was long past its hard time limit. Should
@@ -70,6 +72,7 @@ struct children {
     struct board *board;
     struct pulse *pulse; /* the agent's; borrowed */
     int word_fds[2];     /* read end, write end: one pipe for all agents that follow each other */
+    int order_fds[2];    /* likewise, the other way round (order.h) */
     int own_fds[CHILD_OWN_FDS]; /* the supervisor's, closed in each child; -1: none */
     struct child all[CHILDREN_MAX];
 };

@@ -111,10 +111,12 @@ static void child_died(struct super *s, struct child *child, pid_t pid, int wait
     }
 }
 
-static void took_too_long(const char *file)
+static void took_too_long(struct plan *plan)
 {
-    log_error("loading took more than 1 s: %.255s waits or loops while it is loaded",
-              file[0] ? file : "a task file");
+    snprintf(plan->why, sizeof plan->why,
+             "loading took more than 1 s: %.255s waits or loops while it is loaded",
+             plan->loading[0] ? plan->loading : "a task file");
+    log_error("%s", plan->why);
 }
 
 static void check_died(struct super *s, struct child *check, pid_t pid, int wait_status)
@@ -136,7 +138,7 @@ static void check_died(struct super *s, struct child *check, pid_t pid, int wait
     if (!fits)
         log_error("the tasks and entries are too many: what the check found is over 16 MB");
     else if (too_long)
-        took_too_long(moil_board_plan(s->children.board)->loading);
+        took_too_long(moil_board_plan(s->children.board));
     else if (WIFSIGNALED(wait_status))
         log_error("check (pid %d) %s", (int)pid, describe_death(wait_status, how, sizeof how));
     if (moil_generation_in(&s->generations, GENERATION_SERVING))

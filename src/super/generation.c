@@ -209,6 +209,7 @@ bool moil_generation_check(struct super *s)
     moil_generation_start_child(s, check);
     if (check->state == CHILD_STARTING) {
         check->due_ms = s->now_ms + CHECK_MS;
+        moil_orders_reload_begins(s, g->number);
         return true;
     }
     moil_child_set_state(check, CHILD_NONE); /* nobody waits for a second try */
@@ -284,6 +285,7 @@ static void take_over(struct super *s, struct generation *next)
     moil_children_say(&s->children, word);
     log_info("reload: generation %d serves (%d worker%s, %d task%s)", next->number, workers,
              workers == 1 ? "" : "s", tasks, tasks == 1 ? "" : "s");
+    moil_orders_reloaded(s, next->number);
     MOIL_CRASH_POINT("super.reload_serves");
     drain(s, before);
     MOIL_CRASH_POINT("super.draining");
@@ -296,10 +298,13 @@ void moil_generation_give_up(struct super *s, const char *why)
     int serving = moil_generation_in(g, GENERATION_SERVING)->number;
     if (next) {
         log_error("reload: %s; generation %d goes on", why, serving);
+        const char *found = moil_board_plan(s->children.board)->why;
+        moil_orders_reload_failed(s, next->number, found[0] ? found : why);
         set_state(next, GENERATION_NONE);
     } else if ((next = moil_generation_in(g, GENERATION_STARTING))) {
         log_error("reload: %s; generation %d is given up, generation %d goes on", why, next->number,
                   serving);
+        moil_orders_reload_failed(s, next->number, why);
         drain(s, next);
     }
 }

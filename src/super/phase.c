@@ -105,6 +105,7 @@ static void remove_worker(struct super *s)
 static void stop_workers(struct super *s, int sig, int64_t timeout_ms)
 {
     struct child *check = &s->children.all[CHILD_CHECK];
+    moil_orders_end(s);
     moil_child_kill(check); /* it holds nothing */
     moil_child_stop(check, SIGTERM, 0);
     for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
@@ -212,6 +213,15 @@ static const struct move moves[] = {
     {PHASE_AGENT, EVENT_AGENT_GONE, PHASE_SERVER_STOP, stop_server},
     {PHASE_SERVER_STOP, EVENT_SERVER_GONE, PHASE_DONE, finish},
 };
+
+bool moil_phase_takes(const struct super *s, enum event event)
+{
+    for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
+        if (moves[i].phase == s->phase && moves[i].event == event)
+            return true;
+    }
+    return false;
+}
 
 void moil_phase_event(struct super *s, enum event event)
 {

@@ -12,6 +12,7 @@
 #include "super/embedded.h"
 #include "super/generation.h"
 #include "super/notify.h"
+#include "super/order.h"
 #include "super/pulse.h"
 #include "super/signals.h"
 #include "super/watch.h"
@@ -62,6 +63,7 @@ struct super {
     struct signals signals;
     struct embedded embedded; /* unused when options->embedded_dir is NULL */
     struct generations generations;
+    struct orders orders;
     struct pulse_watch pulse; /* of the agent */
     struct notify notify;     /* systemd */
     struct watch watch;       /* of the scripts */
@@ -70,6 +72,9 @@ struct super {
 
 /* Acts on an event as the table says; one that means nothing in this phase is dropped. */
 void moil_phase_event(struct super *s, enum event event);
+
+/* False where it would be dropped. */
+bool moil_phase_takes(const struct super *s, enum event event);
 
 /* A child has become ready. */
 void moil_phase_ready(struct super *s, struct child *child);

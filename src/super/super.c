@@ -225,7 +225,7 @@ static int poll_timeout(struct super *s)
     return next <= now_ms ? 0 : (int)(next - now_ms);
 }
 
-enum { FIXED_FDS = 3 };
+enum { FIXED_FDS = 4 };
 
 static void wait_and_read(struct super *s)
 {
@@ -236,6 +236,7 @@ static void wait_and_read(struct super *s)
     fds[n++] = (struct pollfd){.fd = s->embedded.watch_fd, .events = POLLIN}; /* -1 is passed over
                                                                                */
     fds[n++] = (struct pollfd){.fd = s->watch.fd, .events = POLLIN};
+    fds[n++] = (struct pollfd){.fd = s->children.order_fds[0], .events = POLLIN};
     for (int i = 0; i < moil_children_count(&s->children); i++) {
         struct child *child = &s->children.all[i];
         if (child->ready_fd < 0)
@@ -250,6 +251,8 @@ static void wait_and_read(struct super *s)
         moil_embedded_lost(&s->embedded, s->now_ms);
     if (n > 0 && fds[2].revents)
         moil_watch_read(&s->watch, s->now_ms);
+    if (n > 0 && fds[3].revents)
+        moil_orders_read(s);
     for (nfds_t i = 0; n > 0 && i < children; i++) {
         if (fds[FIXED_FDS + i].revents)
             moil_super_read(s, waiting[i]);

@@ -29,6 +29,7 @@ struct plan {
     int tasks;               /* for the log */
     int log_level;           /* enum log_level; -1: as it is */
     char loading[256];       /* the file that it loads now; "": none */
+    char why[512];           /* what it has found wrong, one line; "": nothing yet */
 };
 
 /* What a child is told. It lives as long as the child.
@@ -57,11 +58,12 @@ struct child_context {
     int ready_fd;        /* one byte when it is ready; the check child's result goes here */
     struct pulse *pulse; /* the agent's: it writes it, or is killed; NULL for the others */
     int word_fd;         /* the agent's: words of the supervisor (child.h), non-blocking; else -1 */
-    int snapshot_fd;     /* the check child fills this file, and later all workers of its generation
-                            find it here, sealed; the agent: -1 */
-    bool quiet;          /* a worker's: it begins as after SIGTSTP */
-    struct plan *plan;   /* the check child's: filled in by the caller, it says what differs */
-    void *data;          /* super_options.data */
+    int order_fd; /* the agent's: asks the supervisor for things (order.h), non-blocking; else -1 */
+    int snapshot_fd;   /* the check child fills this file, and later all workers of its generation
+                          find it here, sealed; the agent: -1 */
+    bool quiet;        /* a worker's: it begins as after SIGTSTP */
+    struct plan *plan; /* the check child's: filled in by the caller, it says what differs */
+    void *data;        /* super_options.data */
 };
 
 /* The check child's result is the bytes for the agent, a NUL, and, each with a NUL behind it, the

@@ -30,6 +30,7 @@ struct vm {
     size_t memory_cap;     /* bytes of the whole state; 0: none */
     struct vm_host host;
     struct task_entry *tasks;
+    struct task_entry *controls; /* commands of moil.on_control */
     struct run *volatile on_cpu; /* the signal handler reads it (limits.c) */
     struct run *idle;            /* finished runs with their threads, for the next jobs */
     unsigned idle_count;

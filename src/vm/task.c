@@ -27,11 +27,11 @@ static void free_entry(struct task_entry *entry)
     }
 }
 
-void moil_task_free_all(struct vm *vm)
+static void free_table(struct task_entry **table)
 {
-    struct task_entry *entry = vm->tasks;
+    struct task_entry *entry = *table;
 
-    HASH_CLEAR(hh, vm->tasks); /* the table; the entries stay linked */
+    HASH_CLEAR(hh, *table); /* the table; the entries stay linked */
     while (entry) {
         struct task_entry *next = entry->hh.next;
 
@@ -40,12 +40,28 @@ void moil_task_free_all(struct vm *vm)
     }
 }
 
-struct task *moil_vm_task(struct vm *vm, struct slice name)
+void moil_task_free_all(struct vm *vm)
+{
+    free_table(&vm->tasks);
+    free_table(&vm->controls);
+}
+
+static struct task *find(struct task_entry *table, struct slice name)
 {
     struct task_entry *entry = NULL;
 
-    HASH_FIND(hh, vm->tasks, name.p, name.n, entry);
+    HASH_FIND(hh, table, name.p, name.n, entry);
     return entry ? &entry->task : NULL;
+}
+
+struct task *moil_vm_task(struct vm *vm, struct slice name)
+{
+    return find(vm->tasks, name);
+}
+
+struct task *moil_vm_control(struct vm *vm, struct slice name)
+{
+    return find(vm->controls, name);
 }
 
 /* The tasks of lua/moil/builtin.lua are in every worker: nobody needs to be told of them. */
@@ -127,9 +143,8 @@ static void read_options(lua_State *L, int idx, struct task *task)
     task->max_deliveries = (int)read_number(L, idx, "max_deliveries", 0, 0);
 }
 
-/* register(options, fn): options has name, queue, where, needs_self and the task's own options.
- * Returns nothing, or the file:line of the first registration when the name is taken. */
-static int core_register(lua_State *L)
+/* Of both kinds; `what` begins the complaint. */
+static int add(lua_State *L, struct task_entry **table, const char *what)
 {
     struct vm *vm = moil_bind_of(L)->vm;
     struct task_entry *entry;
@@ -140,13 +155,12 @@ static int core_register(lua_State *L)
     luaL_checktype(L, 2, LUA_TFUNCTION);
     lua_settop(L, 2);
     if (vm->sealed || moil_thread_run(L)) {
-        return moil_bind_raise(
-            L, "BadArgument",
-            "moil.task: tasks are registered while files are loaded, not in a job");
+        lua_pushfstring(L, "%s registered while files are loaded, not in a job", what);
+        return moil_bind_raise(L, "BadArgument", lua_tostring(L, -1));
     }
     lua_getfield(L, 1, "name"); /* options fn name */
     name.p = luaL_checklstring(L, -1, &name.n);
-    if ((known = moil_vm_task(vm, name))) {
+    if ((known = find(*table, name))) {
         lua_pushstring(L, known->where); /* options fn name where */
         return 1;
     }
@@ -162,7 +176,7 @@ static int core_register(lua_State *L)
         entry->task.queue = slice_str(entry->queue);
         entry->task.where = entry->where;
         read_options(L, 1, &entry->task);
-        HASH_ADD_KEYPTR(hh, vm->tasks, entry->name, name.n, entry);
+        HASH_ADD_KEYPTR(hh, *table, entry->name, name.n, entry);
     }
     if (!entry->hh.tbl) {
         free_entry(entry);
@@ -175,7 +189,22 @@ static int core_register(lua_State *L)
     return 0;
 }
 
+/* register(options, fn): options has name, queue, where, needs_self and the task's own options.
+ * Returns nothing, or the file:line of the first registration when the name is taken. */
+static int core_register(lua_State *L)
+{
+    return add(L, &moil_bind_of(L)->vm->tasks, "moil.task: tasks are");
+}
+
+/* register_control(options, fn): likewise a command; of the options time_limit and memory_limit
+ * count. */
+static int core_register_control(lua_State *L)
+{
+    return add(L, &moil_bind_of(L)->vm->controls, "moil.on_control: commands are");
+}
+
 const luaL_Reg moil_task_functions[] = {
     {"register", core_register},
+    {"register_control", core_register_control},
     {NULL, NULL},
 };

@@ -100,9 +100,11 @@ struct task {
     bool has_failure;    /* retry policy, on_failure, on_retry or after_return: a bad one does */
     double time_limit_s; /* 0: not said; < 0: none */
     double soft_time_limit_s; /* likewise */
-    double result_ttl_s;      /* < 0: not said; INFINITY: for ever */
-    int64_t memory_limit;     /* bytes; 0: not said; < 0: none */
-    int max_deliveries;       /* 0: not said */
+    /* Likewise, as they were set at run time in the place of these: the caller's to write. */
+    double set_time_limit_s, set_soft_time_limit_s;
+    double result_ttl_s;  /* < 0: not said; INFINITY: for ever */
+    int64_t memory_limit; /* bytes; 0: not said; < 0: none */
+    int max_deliveries;   /* 0: not said */
     double average_s;   /* worker/ keeps the moving average of its wall time here; 0: no history */
     const void *native; /* its function is that task in C; NULL: it is Lua's */
     int fn_ref;         /* vm's own */
@@ -115,6 +117,9 @@ struct task *moil_vm_task(struct vm *vm, struct slice name);
 /* Calls fn for each task but those of moil itself (moil.…), by name; stops when it returns false.
  */
 void moil_vm_each_task(struct vm *vm, bool (*fn)(void *data, struct task *task), void *data);
+
+/* A command of moil.on_control, as a task that no job has; NULL when nobody registered it. */
+struct task *moil_vm_control(struct vm *vm, struct slice name);
 
 /* --- runs: one job's coroutine ---------------------------------------------------------------- */
 

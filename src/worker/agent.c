@@ -55,6 +55,7 @@ static void link_up(void *data)
     moil_recoverer_start(a);
     moil_reliever_start(a);
     moil_scheduler_start(a);
+    moil_control_start(a);
 }
 
 static void waiting_up(void *data)
@@ -88,6 +89,7 @@ int moil_agent_init(struct agent *a, struct ev_loop *loop, const struct agent_op
     if (!a->link || !a->waiting)
         return MOIL_ENOMEM;
     int err = moil_broker_init(&a->broker, a->link, options->ns, CALL_TIMEOUT_MS);
+    err = err ? err : moil_control_init(a);
     return err ? err : moil_scheduler_init(a);
 }
 
@@ -103,6 +105,7 @@ void moil_agent_fini(struct agent *a)
     moil_link_free(a->waiting);
     moil_reliever_fini(a); /* its calls ended with the link */
     moil_scheduler_fini(a);
+    moil_control_fini(a);
     moil_broker_fini(&a->broker);
     moil_buffer_fini(&a->text);
 }

@@ -9,6 +9,7 @@
  *   reliever.c   what a stuck worker has reserved
  *   watchdog.c   how the node's workers do
  *   redis_check.c  a look at the server's INFO, with warnings
+ *   control.c    commands that people send to nodes
  *   scheduler.c  beat: the entries of a beat file, and those added at run time
  *
  * Each part is given the agent and starts anew with each connection, but the watchdog, which needs
@@ -38,7 +39,10 @@ struct agent_options {
     struct pulse *pulse; /* a sign of life for the supervisor; NULL: nobody minds */
     int word_fd; /* what the supervisor says of deaths (super/child.h), non-blocking; -1: nobody
                     says anything */
-    bool alone;  /* the node has no workers, ever */
+    /* Asks the supervisor for something, one line (super/order.h); what comes of it is a word.
+     * False: it could not be said. NULL: there is no supervisor. */
+    bool (*order)(void *data, const char *line);
+    bool alone; /* the node has no workers, ever */
     bool heartbeat_only;
     void (*on_ready)(void *data);
     void (*on_gone)(void *data); /* it has left; it is not to be freed from here */
@@ -65,6 +69,7 @@ struct agent {
     ev_timer sweep;
     ev_timer watchdog;
     struct scheduler *scheduler;
+    struct control *control;
     bool promoting;       /* a promote script is under way … */
     int64_t promote_us;   /* … since then (monotonic) */
     bool promote_again;   /* … and a token came meanwhile */
@@ -97,7 +102,17 @@ void moil_agent_stop(struct agent *a);
 
 /* --- its parts -------------------------------------------------------------------------------- */
 
-void moil_heartbeat_start(struct agent *a); /* also after each reconnect */
+void moil_heartbeat_start(struct agent *a);                      /* also after each reconnect */
+void moil_heartbeat_report(struct agent *a, struct buffer *out); /* how the node does, as JSON */
+int moil_control_init(struct agent *a);                          /* 0 or MOIL_ENOMEM */
+void moil_control_fini(struct agent *a);
+void moil_control_start(struct agent *a);
+/* A message of the list of `control`. */
+void moil_control_take(struct agent *a, struct slice message);
+/* The supervisor's word on an order. */
+void moil_control_answer(struct agent *a, const char *request, bool is_ok, const char *text);
+/* What a promotion told: the version of the time limits set at run time. */
+void moil_control_see_limits(struct agent *a, int64_t version);
 void moil_promoter_start(struct agent *a);
 void moil_advancer_run(struct agent *a); /* until nothing is left */
 void moil_sweeper_start(struct agent *a);

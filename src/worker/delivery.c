@@ -11,6 +11,7 @@
 #include "queue/message.h"
 #include "worker/gatherer.h"
 #include "worker/host.h"
+#include "worker/order.h"
 #include "worker/slicer.h"
 #include "worker/verdict.h"
 #include "worker/worker.h"
@@ -79,6 +80,12 @@ static double limit_of(double call, double task, double config)
     return s > 0 ? s : 0;
 }
 
+/* Of a task: what was set at run time goes before its own. */
+static double set_or_own(double set, double own)
+{
+    return set != 0 ? set : own;
+}
+
 static size_t memory_limit(const struct delivery *d)
 {
     if (d->task->memory_limit != 0)
@@ -90,10 +97,13 @@ static void set_limits(struct delivery *d)
 {
     const struct worker_options *o = &d->worker->options;
     moil_run_limit_memory(d->run, memory_limit(d));
-    moil_run_limit(
-        d->run,
-        limit_of(d->envelope.soft_time_limit_s, d->task->soft_time_limit_s, o->soft_time_limit_s),
-        limit_of(d->envelope.time_limit_s, d->task->time_limit_s, o->time_limit_s));
+    moil_run_limit(d->run,
+                   limit_of(d->envelope.soft_time_limit_s,
+                            set_or_own(d->task->set_soft_time_limit_s, d->task->soft_time_limit_s),
+                            o->soft_time_limit_s),
+                   limit_of(d->envelope.time_limit_s,
+                            set_or_own(d->task->set_time_limit_s, d->task->time_limit_s),
+                            o->time_limit_s));
     ev_timer_init(&d->limit, expired_cb, 0, 0);
     d->limit.data = d;
 }
@@ -116,7 +126,10 @@ static void went(struct delivery *d, enum run_status status)
     switch (status) {
     case RUN_DONE:
         MOIL_CRASH_POINT("job.done");
-        moil_verdict_outcome(d, moil_run_outcome(d->run));
+        if (d->order)
+            moil_order_ended(d, moil_run_outcome(d->run));
+        else
+            moil_verdict_outcome(d, moil_run_outcome(d->run));
         return;
     case RUN_WAITING:
         MOIL_CRASH_POINT("job.waiting");
@@ -245,6 +258,14 @@ static void start(struct delivery *d, const struct job *job, struct slice error)
     run(d);
 }
 
+void moil_delivery_begin(struct delivery *d, double soft_s, double hard_s)
+{
+    moil_run_limit(d->run, soft_s, hard_s);
+    ev_timer_init(&d->limit, expired_cb, 0, 0);
+    d->limit.data = d;
+    run(d);
+}
+
 void moil_delivery_gathered(struct delivery *d, struct slice args, struct slice error)
 {
     struct job job = d->job;
@@ -291,7 +312,10 @@ void moil_delivery_free(struct delivery *d)
     struct worker *w = d->worker;
     if (d->suspended)
         w->suspended--;
-    if (d->started_us) {
+    if (d->order) {
+        DL_DELETE(w->orders.running, d);
+        w->orders.count--;
+    } else if (d->started_us) {
         DL_DELETE(w->running, d);
         w->running_count--;
     } else {
@@ -308,6 +332,7 @@ void moil_delivery_free(struct delivery *d)
         ev_timer_stop(w->loop, &d->limit);
         moil_run_free(d->run);
     }
+    moil_mem_free(d->order);
     moil_mem_free(d);
 }
 

@@ -14,6 +14,7 @@
 struct worker;
 struct operation;
 struct gathering;
+struct order;
 
 /* The note in `running` that Redis has of a job. */
 enum note_state {
@@ -31,6 +32,7 @@ struct delivery {
     struct task *task;
     struct run *run;             /* NULL until it starts */
     struct operation *operation; /* what the run waits for (host.c); NULL: nothing */
+    struct order *order;         /* ours: it is a control command (order.c); NULL: a job */
     struct gathering *gathering; /* of its first argument (gatherer.c); NULL: it wants none */
     struct envelope envelope;    /* the part of job.extra that the worker itself obeys */
     uint64_t claim;              /* its serial in the page; 0: it is ours alone */
@@ -58,6 +60,9 @@ void moil_delivery_start(struct worker *w, struct delivery *d);
 /* For gatherer.c: starts the job with these arguments, or, where there is an error, as one that
  * has failed with it. Both are borrowed: the arguments until it ends. */
 void moil_delivery_gathered(struct delivery *d, struct slice args, struct slice error);
+
+/* For order.c: starts the run of a control command. */
+void moil_delivery_begin(struct delivery *d, double soft_s, double hard_s);
 
 /* The next of those whose turn was over goes on. */
 void moil_delivery_next_turn(struct worker *w);

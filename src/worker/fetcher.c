@@ -233,10 +233,13 @@ static void pass_on(struct worker *w, struct slice key)
     moil_link_call(w->link, a, w->broker.timeout_ms, NULL, NULL);
 }
 
-/* What came to our inbox: "K<id>\n" ends a job that we hold, the rest is for those who wait. */
+/* What came to our inbox: "K<id>\n" ends a job that we hold, "C…" is a command, the rest is for
+ * those who wait. */
 static void take_message(struct worker *w, struct slice message)
 {
-    if (message.n > 2 && message.p[0] == 'K')
+    if (message.n > 2 && message.p[0] == 'C')
+        moil_orders_take(&w->orders, slice_of(message.p + 1, message.n - 1));
+    else if (message.n > 2 && message.p[0] == 'K')
         moil_delivery_terminate(w, slice_of(message.p + 1, message.n - 2));
     else
         moil_inbox_deliver(&w->inbox, message);
@@ -270,6 +273,7 @@ static void unblocked(void *data, int err, const struct reply *reply)
         else
             pass_on(w, key);
     } else if (!err) {
+        moil_orders_heard_nothing(&w->orders);
         moil_fetcher_wake(f); /* the poll: one fetch without a wake-up */
     }
     f->deaf = err == MOIL_ETIMEOUT && !reply;
@@ -334,7 +338,9 @@ void moil_fetcher_turn(struct fetcher *f)
     bool want_wakes = serving && knows_all && f->empty && f->calls == 0 && !is_closed(f) &&
                       free_slots(w) > w->reserved_count;
     bool runs_long = w->running && w->running->noted != NOTE_NONE; /* somebody may want to end it */
-    bool want_inbox = w->state != WORKER_JOINING && (runs_long || !moil_inbox_is_empty(&w->inbox));
+    bool want_inbox = w->state != WORKER_JOINING &&
+                      (runs_long || w->state == WORKER_QUIET || !moil_inbox_is_empty(&w->inbox) ||
+                       moil_orders_await_message(&w->orders));
     if (f->blocked) {
         if (want_wakes && !f->on_wake_lists && !f->nudged)
             nudge(f);

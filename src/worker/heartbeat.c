@@ -61,14 +61,10 @@ static int timeout_ms(const struct agent *a)
     return ms > TIMEOUT_MIN_MS ? ms : TIMEOUT_MIN_MS;
 }
 
-static void beat(struct agent *a)
+void moil_heartbeat_report(struct agent *a, struct buffer *text)
 {
-    struct buffer *text = &a->text;
     bool any = false;
     struct worst worst = {.health = HEALTH_OK};
-    if (a->leaving)
-        return;
-    moil_buffer_clear(text);
     moil_buffer_add_char(text, '{');
     moil_buffer_add_slice(text, a->options.report(a->options.data));
     moil_buffer_add_str(text, ",\"workers\":[");
@@ -85,6 +81,15 @@ static void beat(struct agent *a)
     if (worst.health != HEALTH_OK)
         moil_buffer_addf(text, ",\"trouble\":\"%s\"", worst.why);
     moil_buffer_add_char(text, '}');
+}
+
+static void beat(struct agent *a)
+{
+    struct buffer *text = &a->text;
+    if (a->leaving)
+        return;
+    moil_buffer_clear(text);
+    moil_heartbeat_report(a, text);
     moil_args_clear(&a->broker.args);
     moil_args_str(&a->broker.args, a->options.node);
     moil_args_slice(&a->broker.args, moil_buffer_slice(text));

@@ -142,7 +142,7 @@ static enum vm_answer host_wait(void *data, struct vm_call *call, const struct v
     op->cancel = wait_cancel;
     if (wait->timeout_s >= 0)
         moil_operation_start_timer(op, wait_timeout, wait->timeout_s);
-    if (w->suspended < SUSPENDED_MAX) { /* beyond that it keeps its slot */
+    if (w->suspended < SUSPENDED_MAX && !op->delivery->order) { /* beyond that it keeps its slot */
         op->delivery->suspended = true;
         w->suspended++;
     }

@@ -38,7 +38,11 @@ struct page {
      * over, as an older generation may still give jobs back. */
     _Atomic uint32_t generation;
     _Atomic uint32_t hold;
-    _Atomic uint32_t retires;          /* 1: it has served its time, and wants to be replaced */
+    _Atomic uint32_t retires; /* 1: it has served its time, and wants to be replaced */
+    /* The version of the time limits set at run time (time_limits.lua): the one that it shall have,
+     * as the agent writes it, and the one that it has. */
+    _Atomic uint64_t limits_wanted, limits_known;
+    _Atomic uint32_t asked;            /* control commands that the agent has put into its inbox */
     char incarnation[MOIL_ID_LEN + 1]; /* written before `ready` */
     char on_cpu[MOIL_NAME_MAX + 1];    /* the id now on the CPU; "" between jobs */
     struct claims claims; /* last: what is in front of it is little, and cleared for each worker */

@@ -1,8 +1,10 @@
 /* promoter.c: moves delayed jobs to their queues when they are due. A part of the agent (agent.h).
  *
  * Its timer is set to the earliest due time, which each promote tells; a token on the `tick` list
- * says that an earlier one came. Any number of agents may do this at once: the script moves each
- * job once. */
+ * says that an earlier one came. Commands for the node come on the same connection (control.c). Any
+ * number of agents may do this at once: the script moves each job once. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
@@ -75,9 +77,11 @@ static void promoted(void *data, int err, const struct reply *reply)
         wait_ms = pace(a, moved, moil_reply_integer(moil_reply_at(reply, 5)));
     else
         calm(a);
-    if (!err)
+    if (!err) {
         moil_scheduler_hear(a, a->promote_us, moil_reply_integer(moil_reply_at(reply, 4)),
                             moil_reply_integer(moil_reply_at(reply, 3)));
+        moil_control_see_limits(a, moil_reply_integer(moil_reply_at(reply, 6)));
+    }
     if (again || (!err && wait_ms == 0))
         promote(a);
     else
@@ -110,26 +114,34 @@ static void due_cb(struct ev_loop *loop, ev_timer *timer, int events)
 static void ticked(void *data, int err, const struct reply *reply)
 {
     struct agent *a = data;
-    if (!err && moil_reply_count(reply) == 2)
-        promote(a);
+    if (!err && moil_reply_count(reply) == 2) {
+        struct slice key = moil_reply_slice(moil_reply_at(reply, 0));
+        if (key.n > 5 && memcmp(key.p + key.n - 5, ":tick", 5) == 0)
+            promote(a);
+        else
+            moil_control_take(a, moil_reply_slice(moil_reply_at(reply, 1)));
+    }
     if (!err) /* else the next promotion does, or the link when it is up again */
         watch_ticks(a);
 }
 
 static void watch_ticks(struct agent *a)
 {
-    struct buffer key;
+    struct buffer keys;
     if (a->stopping || moil_link_outstanding(a->waiting) > 0)
         return;
-    moil_buffer_init(&key);
-    moil_keys_tick(&a->broker.keys, &key);
+    moil_buffer_init(&keys);
+    moil_keys_tick(&a->broker.keys, &keys);
+    size_t first = keys.len;
+    moil_keys_control(&a->broker.keys, slice_str(a->options.node), &keys);
     moil_args_clear(&a->broker.args);
     moil_args_str(&a->broker.args, "BLPOP");
-    moil_args_slice(&a->broker.args, moil_buffer_slice(&key));
+    moil_args_add(&a->broker.args, keys.data, first);
+    moil_args_add(&a->broker.args, keys.data + first, keys.len - first);
     moil_args_int(&a->broker.args, POLL_S);
-    if (!key.failed)
+    if (!keys.failed)
         moil_link_call(a->waiting, &a->broker.args, POLL_S * 1000 + MARGIN_MS, ticked, a);
-    moil_buffer_fini(&key);
+    moil_buffer_fini(&keys);
 }
 
 void moil_promoter_start(struct agent *a)

@@ -179,9 +179,15 @@ static void take_word(struct agent *a, const char *line)
         log_warning("a word of the supervisor that is not understood: %.100s", line);
         return;
     }
-    if (word.generation) {
+    switch (word.kind) {
+    case WORD_GENERATION:
         moil_heartbeat_start(a); /* people ask for the node's new report now */
         return;
+    case WORD_ANSWER:
+        moil_control_answer(a, word.request, word.is_ok, word.text);
+        return;
+    case WORD_DEAD:
+        break;
     }
     bool is_plain = strcmp(word.how, "limit") == 0 || strcmp(word.how, "stop") == 0;
     char kind[24];

@@ -1,13 +1,23 @@
 /* What the supervisor says to the agent, one line each (super/child.h writes it): of a worker that
- * died, and of a generation that serves. Pure; used by recoverer.c. */
+ * died, of a generation that serves, and what came of an order. Pure; used by recoverer.c. */
 #ifndef MOIL_WORKER_WORD_H
 #define MOIL_WORKER_WORD_H
+
+#include <stdbool.h>
 
 #include "base/id.h"
 #include "base/job.h"
 
+enum word_kind { WORD_DEAD, WORD_GENERATION, WORD_ANSWER };
+
 struct word {
-    int generation; /* serves from now on; 0: a worker died, and the rest holds */
+    enum word_kind kind;
+    int generation; /* serves from now on */
+    /* answer */
+    char request[MOIL_ID_LEN + 1];
+    bool is_ok;
+    const char *text; /* in the line; never NULL */
+    /* dead */
     int slot;
     int number;         /* the signal, or the exit code */
     int deliveries_max; /* that the task of that job allows; 0: not said */
@@ -16,8 +26,9 @@ struct word {
     char on_cpu[MOIL_NAME_MAX + 1];
 };
 
-/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER DELIVERIES ID" or "generation NUMBER",
- * without its newline. 0, or MOIL_EBADMSG (then *out is untouched). */
+/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER DELIVERIES ID", "generation NUMBER" or
+ * "answer REQUEST ok|refused TEXT", without its newline. 0, or MOIL_EBADMSG (then *out is
+ * untouched). */
 int moil_word_parse(const char *line, struct word *out);
 
 #endif

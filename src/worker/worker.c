@@ -41,6 +41,7 @@ static void joined(void *data, int err, const struct reply *reply)
         return;
     }
     MOIL_CRASH_POINT("worker.joined");
+    moil_orders_set_limits(&w->orders, reply);
     w->state = w->quiet ? WORKER_QUIET : WORKER_SERVING;
     moil_fetcher_wake(&w->fetcher); /* the token of what waits may have gone to the incarnation
                                        before */
@@ -104,6 +105,8 @@ static void close_all(struct worker *w)
     DL_FOREACH_SAFE(w->reserved, d, next)
         moil_delivery_free(d);
     DL_FOREACH_SAFE(w->running, d, next)
+        moil_delivery_free(d);
+    DL_FOREACH_SAFE(w->orders.running, d, next)
         moil_delivery_free(d);
 }
 
@@ -202,8 +205,9 @@ static void go_on(struct worker *w)
 static void stop_when_over(struct worker *w)
 {
     const struct fetcher *f = &w->fetcher;
-    bool idle = !w->reserved && !w->running && moil_settler_is_empty(&w->settler) &&
-                f->calls == 0 && !f->reclaiming && !w->dispute.open;
+    bool idle = !w->reserved && !w->running && !w->orders.running &&
+                moil_settler_is_empty(&w->settler) && f->calls == 0 && !f->reclaiming &&
+                !w->dispute.open;
     /* What a lost reply may have left in flight with us is reclaimed first; without Redis, recovery
      * gives it back. */
     if (f->lost && moil_link_state(w->link) == LINK_UP)
@@ -223,6 +227,7 @@ static void turn_cb(struct ev_loop *loop, ev_prepare *watcher, int events)
     (void)events;
     struct worker *w = watcher->data;
     moil_dispute_turn(w);
+    moil_orders_turn(&w->orders);
     moil_lifetime_turn(&w->lifetime);
     if (w->state == WORKER_STOPPING && !may_start(w))
         moil_drain_give_back(w);
@@ -282,6 +287,7 @@ static void link_up(void *data)
     else if (w->state == WORKER_LEAVING)
         leave(w);
     moil_inbox_refresh(&w->inbox);
+    moil_orders_resume(&w->orders);
 }
 
 static void link_down(void *data, int err)
@@ -383,6 +389,7 @@ int moil_worker_init(struct worker *w, struct ev_loop *loop, const struct worker
     moil_burst_init(&w->burst, w);
     moil_dispute_init(&w->dispute, w);
     moil_settler_init(&w->settler, w);
+    moil_orders_init(&w->orders, w);
     moil_lifetime_init(&w->lifetime, w);
     init_watchers(w);
     w->link =
@@ -416,6 +423,7 @@ void moil_worker_fini(struct worker *w)
     ev_timer_stop(w->loop, &w->notes);
     ev_timer_stop(w->loop, &w->retry);
     moil_settler_fini(&w->settler);
+    moil_orders_fini(&w->orders);
     moil_lifetime_fini(&w->lifetime);
     moil_inbox_fini(&w->inbox);
     moil_queues_fini(&w->queues);

@@ -11,6 +11,7 @@
  *   drain.c     what a stopping worker does with jobs that have not started
  *   settler.c   verdicts to Redis, in batches, until they are acknowledged
  *   host.c      what the Lua side asks for (vm/host.h); host_graph.c: of workflows
+ *   order.c     control commands, and time limits set at run time
  *   slicer.c    the timer that ends a job's turn
  *   lifetime.c  when the process has served long enough
  *   program.c   child programs of moil.run
@@ -35,6 +36,7 @@
 #include "worker/dispute.h"
 #include "worker/fetcher.h"
 #include "worker/lifetime.h"
+#include "worker/order.h"
 #include "worker/page.h"
 #include "worker/queues.h"
 #include "worker/settler.h"
@@ -108,6 +110,7 @@ struct worker {
     struct dispute dispute;
     struct settler settler;
     struct lifetime lifetime;
+    struct orders orders;
     struct queue_set queues;
     struct delivery *reserved; /* fetched, not started; the next first (utlist) */
     struct delivery *running;  /* started, not ended; the oldest first */
