@@ -1,6 +1,7 @@
 /* worker_probe: a program that embeds workers, as moil.h's user would (spec/api/worker_spec.lua).
  *
  *   worker_probe URL default|new     on libev's default loop, or on one of its own
+ *   worker_probe URL runtime PATH NAME    the whole runtime, with its tasks in C
  *
  * It does what its stdin says, a command a line, and tells what happens on stdout, a line each:
  *   open NAME LIMITS PATH [KEY=VALUE]…   ready NAME later; PATH - : tasks in C alone
@@ -359,13 +360,29 @@ static void turn_cb(struct ev_loop *l, ev_check *check, int events)
     turns++;
 }
 
+static int run_all(const char *path, const char *name)
+{
+    const char *paths[] = {path, NULL};
+    make_tasks();
+    int status = moil_runtime_run(&(moil_runtime_options){.url = url,
+                                                          .paths = paths,
+                                                          .name = name,
+                                                          .queues = "runtime",
+                                                          .workers = 2,
+                                                          .tasks = tasks});
+    moil_tasks_free(tasks);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     ev_io input;
     ev_check check;
-    if (argc != 3)
+    if (argc < 3)
         return 2;
     url = argv[1];
+    if (argc == 5)
+        return run_all(argv[3], argv[4]);
     loop = strcmp(argv[2], "default") == 0 ? ev_default_loop(0) : ev_loop_new(0);
     make_tasks();
     ev_io_init(&input, input_cb, 0, EV_READ);

@@ -13,7 +13,7 @@
 #include "queue/lease.h"
 #include "worker/queues.h"
 
-enum { SHUTDOWN_TIMEOUT_S = 25, MEMORY_MAX_MB = 1 << 20 };
+enum { SHUTDOWN_TIMEOUT_S = 25, MEMORY_MAX_MB = 1 << 20, PAYLOAD_MAX = 1 << 20 };
 
 #define SETTINGS_NAME "options"
 
@@ -29,6 +29,7 @@ void moil_settings_fill(moil_runtime_options *o)
     o->time_limit = o->time_limit == 0 ? 3600 : o->time_limit < 0 ? 0 : o->time_limit;
     o->soft_time_limit = o->soft_time_limit < 0 ? 0 : o->soft_time_limit;
     o->lease = o->lease > 0 ? o->lease : MOIL_LEASE_MS / 1000.0;
+    o->max_payload = o->max_payload ? o->max_payload : PAYLOAD_MAX;
     o->result_ttl = o->result_ttl == 0 ? 86400 : o->result_ttl < 0 ? 0 : o->result_ttl;
 }
 

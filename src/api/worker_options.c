@@ -87,6 +87,7 @@ static int fill(moil_worker *h, char *errstr, size_t errlen)
         .memory_limit = o->memory_limit,
         .max_memory = o->max_memory,
         .result_ttl = o->result_ttl,
+        .max_payload = o->max_payload,
     };
     moil_settings_fill(&r);
     o->ns = r.ns;
@@ -94,6 +95,7 @@ static int fill(moil_worker *h, char *errstr, size_t errlen)
     o->time_limit = r.time_limit;
     o->soft_time_limit = r.soft_time_limit;
     o->result_ttl = r.result_ttl;
+    o->max_payload = r.max_payload;
     if ((unsigned)o->limits > MOIL_LIMITS_NONE) {
         snprintf(errstr, errlen, "limits: none of MOIL_LIMITS_…");
         return MOIL_EINVAL;

@@ -1,5 +1,4 @@
-/* worker_role.c: a worker process: a worker on the default loop (child programs need SIGCHLD),
- * steered by signals (roles.h). */
+/* worker_role.c: a worker process: a worker on the default loop, steered by signals (roles.h). */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

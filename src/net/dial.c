@@ -6,14 +6,13 @@
 #include <fcntl.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/mem.h"
+#include "base/sigpipe.h"
 #include "net/tls.h"
 
 /* --- the socket on the loop ------------------------------------------------------------------- */
@@ -26,34 +25,12 @@ struct events {
     bool is_tls;
 };
 
-/* A write to a socket that its server has closed makes a SIGPIPE, to this thread. It is kept from
- * the program, whatever that does with the signal: blocked meanwhile, and taken if it has come. One
- * that the program itself has blocked is its own. */
-struct guard {
-    sigset_t pipe, before;
-};
-
-static void guard_begin(struct guard *g)
-{
-    sigemptyset(&g->pipe);
-    sigaddset(&g->pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &g->pipe, &g->before);
-}
-
-static void guard_end(const struct guard *g)
-{
-    if (sigismember(&g->before, SIGPIPE))
-        return;
-    sigtimedwait(&g->pipe, NULL, &(struct timespec){0});
-    pthread_sigmask(SIG_SETMASK, &g->before, NULL);
-}
-
 void moil_dial_write(struct redisAsyncContext *ac)
 {
-    struct guard g;
-    guard_begin(&g);
+    struct sigpipe_guard g;
+    moil_sigpipe_hold(&g);
     redisAsyncHandleWrite(ac);
-    guard_end(&g);
+    moil_sigpipe_release(&g);
 }
 
 static void readable_cb(struct ev_loop *loop, ev_io *w, int events)
@@ -61,13 +38,13 @@ static void readable_cb(struct ev_loop *loop, ev_io *w, int events)
     (void)loop;
     (void)events;
     const struct events *e = w->data;
-    struct guard g;
+    struct sigpipe_guard g;
     bool may_write = e->is_tls; /* e may be gone afterwards */
     if (may_write)
-        guard_begin(&g);
+        moil_sigpipe_hold(&g);
     redisAsyncHandleRead(e->ac);
     if (may_write)
-        guard_end(&g);
+        moil_sigpipe_release(&g);
 }
 
 static void writable_cb(struct ev_loop *loop, ev_io *w, int events)

@@ -12,7 +12,7 @@
 #include "worker/verdict.h"
 #include "worker/worker.h"
 
-enum { MESSAGE_MAX = 16 * 1024, PAYLOAD_DEFAULT = 1024 * 1024 };
+enum { MESSAGE_MAX = 16 * 1024 };
 
 /* --- a run ------------------------------------------------------------------------------------ */
 
@@ -124,8 +124,7 @@ struct ev_loop *moil_native_loop(const struct moil_run *run)
 
 size_t moil_native_payload(const struct moil_run *run)
 {
-    size_t max = run->operation->worker->options.max_payload;
-    return max ? max : PAYLOAD_DEFAULT;
+    return run->operation->worker->options.max_payload;
 }
 
 /* --- progress --------------------------------------------------------------------------------- */

@@ -10,11 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/sigpipe.h"
+
+#define LOOK_S 0.02 /* between two looks whether it has ended, where nothing tells */
 
 enum { KILL_AFTER_S = 1, PIPES_AFTER_S = 1, READ_BYTES = 65536 };
 
@@ -29,7 +34,10 @@ struct program {
     program_cb *cb;
     void *data;
     pid_t pid;
-    ev_child child;
+    ev_child child; /* on libev's default loop, which reaps whatever there is … */
+    int pidfd;      /* … elsewhere, as signals are the host's; -1: the kernel has none … */
+    ev_io exit;
+    ev_timer look;  /* … and it is looked after */
     ev_timer timer; /* the time limit, then SIGKILL, then the pipes' end */
     struct stream out, err;
     struct stream in; /* bytes: what is still to be written */
@@ -48,10 +56,20 @@ static void close_stream(struct program *p, struct stream *s)
     s->fd = -1;
 }
 
+static void unwatch(struct program *p)
+{
+    ev_child_stop(p->loop, &p->child);
+    ev_io_stop(p->loop, &p->exit);
+    ev_timer_stop(p->loop, &p->look);
+    if (p->pidfd >= 0)
+        close(p->pidfd);
+    p->pidfd = -1;
+}
+
 static void program_free(struct program *p)
 {
     ev_timer_stop(p->loop, &p->timer);
-    ev_child_stop(p->loop, &p->child);
+    unwatch(p);
     struct stream *streams[] = {&p->in, &p->out, &p->err};
     for (int i = 0; i < 3; i++) {
         close_stream(p, streams[i]);
@@ -129,20 +147,78 @@ static void timer_cb(struct ev_loop *loop, ev_timer *w, int events)
     }
 }
 
-static void child_cb(struct ev_loop *loop, ev_child *w, int events)
+static void ended(struct program *p, bool known, int status)
 {
-    (void)events;
-    struct program *p = w->data;
-    ev_child_stop(loop, w);
+    unwatch(p);
     p->reaped = true;
-    p->result.code = WIFEXITED(w->rstatus) ? WEXITSTATUS(w->rstatus) : -1;
-    p->result.signal = WIFSIGNALED(w->rstatus) ? WTERMSIG(w->rstatus) : 0;
+    p->result.code = known && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    p->result.signal = known && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     close_stream(p, &p->in);
     if (p->result.timed_out || p->result.truncated) /* it was told to end: what it left behind ends
                                                        too */
         kill(-p->pid, SIGKILL);
     arm(p, PIPES_AFTER_S);
     finish_if_over(p);
+}
+
+static void child_cb(struct ev_loop *loop, ev_child *w, int events)
+{
+    (void)loop;
+    (void)events;
+    ended(w->data, true, w->rstatus);
+}
+
+static void look(struct program *p)
+{
+    int status;
+    pid_t pid = waitpid(p->pid, &status, WNOHANG);
+    if (pid == p->pid) {
+        ended(p, true, status);
+    } else if (pid < 0 && errno == ECHILD) {
+        log_warning("somebody else in this process has waited for a program of moil.run: how it "
+                    "ended is not known");
+        ended(p, false, 0);
+    }
+}
+
+static void exit_cb(struct ev_loop *loop, ev_io *w, int events)
+{
+    (void)loop;
+    (void)events;
+    look(w->data);
+}
+
+static void look_cb(struct ev_loop *loop, ev_timer *w, int events)
+{
+    (void)loop;
+    (void)events;
+    look(w->data);
+}
+
+/* pidfd_open, which glibc has from 2.36 on. */
+static int open_pidfd(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+#else
+    (void)pid;
+    return -1;
+#endif
+}
+
+static void watch_exit(struct program *p)
+{
+    if (ev_is_default_loop(p->loop)) {
+        ev_child_start(p->loop, &p->child);
+        return;
+    }
+    p->pidfd = open_pidfd(p->pid);
+    if (p->pidfd >= 0) {
+        ev_io_set(&p->exit, p->pidfd, EV_READ);
+        ev_io_start(p->loop, &p->exit);
+    } else {
+        ev_timer_again(p->loop, &p->look);
+    }
 }
 
 static void read_cb(struct ev_loop *loop, ev_io *w, int events)
@@ -177,8 +253,12 @@ static void write_cb(struct ev_loop *loop, ev_io *w, int events)
     (void)loop;
     (void)events;
     struct program *p = w->data;
+    struct sigpipe_guard g;
+    moil_sigpipe_hold(&g);
     ssize_t n = write(p->in.fd, p->in.bytes.data + p->written, p->in.bytes.len - p->written);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    int err = errno;
+    moil_sigpipe_release(&g);
+    if (n < 0 && (err == EAGAIN || err == EINTR))
         return;
     if (n > 0)
         p->written += (size_t)n;
@@ -276,10 +356,13 @@ struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *
     *p = (struct program){
         .loop = loop, .cb = cb, .data = data, .pid = p->pid, .max_output = spawn->max_output};
     p->in.fd = p->out.fd = p->err.fd = -1;
+    p->pidfd = -1;
     ev_child_init(&p->child, child_cb, p->pid, 0);
+    ev_io_init(&p->exit, exit_cb, -1, EV_READ);
+    ev_timer_init(&p->look, look_cb, LOOK_S, LOOK_S);
     ev_timer_init(&p->timer, timer_cb, 0, 0);
-    p->child.data = p->timer.data = p;
-    ev_child_start(loop, &p->child);
+    p->child.data = p->exit.data = p->look.data = p->timer.data = p;
+    watch_exit(p);
     if (spawn->timeout_s > 0)
         arm(p, spawn->timeout_s);
     watch(p, &p->out, out[0], EV_READ);

@@ -19,8 +19,8 @@ struct program_result {
 /* Called once, when the program has ended and its output is read. */
 typedef void program_cb(void *data, const struct program_result *result);
 
-/* NULL with one line in errstr when it cannot be started. The loop must be the default one
- * (SIGCHLD). */
+/* NULL with one line in errstr when it cannot be started. No signal is needed: on libev's default
+ * loop, which has SIGCHLD, that is used. */
 struct program *moil_program_start(struct ev_loop *loop, const struct vm_spawn *spawn,
                                    program_cb *cb, void *data, char *errstr, size_t errlen);
 
