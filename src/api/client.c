@@ -7,11 +7,8 @@
 #include <string.h>
 
 #include "api/locate.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
-
-static const double PAUSE_FIRST_S = 0.02, PAUSE_MAX_S = 0.2;
 
 int moil_client_status(int err)
 {
@@ -34,26 +31,27 @@ int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(c->errstr, sizeof c->errstr, fmt, ap);
     va_end(ap);
+    c->status = status;
     return status;
 }
 
-int moil_client_refused(struct moil_client *c, int err, const struct reply *reply)
+void moil_client_explain(int err, const struct reply *reply, char *out, size_t size)
 {
     struct slice text = moil_reply_slice(reply);
-    char why[MOIL_NAME_MAX + 100];
-    if (moil_graph_explain(err, reply, why, sizeof why))
-        return moil_client_fail(c, err, "%s", why);
+    if (moil_graph_explain(err, reply, out, size))
+        return;
     switch (err) {
     case MOIL_EFULL:
-        return moil_client_fail(
-            c, err, "Redis is out of memory: raise its maxmemory, or let workers drain it");
+        snprintf(out, size, "Redis is out of memory: raise its maxmemory, or let workers drain it");
+        break;
     case MOIL_EREADONLY:
-        return moil_client_fail(c, err,
-                                "this Redis is a read-only replica: give the URL of its primary");
+        snprintf(out, size, "this Redis is a read-only replica: give the URL of its primary");
+        break;
     case MOIL_ELOADING:
-        return moil_client_fail(c, err, "Redis is busy or still loads its data");
+        snprintf(out, size, "Redis is busy or still loads its data");
+        break;
     default:
-        return moil_client_fail(c, err, "Redis refused: %.*s", (int)text.n, text.p ? text.p : "");
+        snprintf(out, size, "Redis refused: %.*s", (int)text.n, text.p ? text.p : "");
     }
 }
 
@@ -62,170 +60,180 @@ const char *moil_client_error(const moil_client *c)
     return c->errstr;
 }
 
-/* --- the loop --------------------------------------------------------------------------------- */
-
-static void deadline_cb(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    (void)loop;
-    (void)events;
-    struct moil_client *c = timer->data;
-    c->expired = true;
-}
+/* --- blocking --------------------------------------------------------------------------------- */
 
 void moil_client_begin(struct moil_client *c, double seconds)
 {
     c->errstr[0] = '\0';
-    c->expired = false;
-    c->pause_s = PAUSE_FIRST_S;
-    ev_timer_stop(c->loop, &c->deadline);
-    if (seconds < 0)
-        return;
-    ev_now_update(c->loop);
-    ev_timer_set(&c->deadline, seconds, 0);
-    ev_timer_start(c->loop, &c->deadline);
+    c->status = 0;
+    c->call_s = seconds;
 }
 
-void moil_client_turn(struct moil_client *c, int flags)
+int moil_client_run(struct moil_client *c, struct moil_request *r)
 {
-    moil_link_flush(c->link);
-    moil_link_flush(c->waiting);
-    ev_run(c->loop, flags);
-}
-
-bool moil_client_run(struct moil_client *c, const bool *done)
-{
-    while (!*done && !c->expired)
-        moil_client_turn(c, EVRUN_ONCE);
-    return *done;
-}
-
-static bool is_hopeless(const struct moil_client *c)
-{
-    int err = moil_link_error_code(c->link);
-    bool refused = err == MOIL_EREDIS && !c->was_up;
-    return moil_link_state(c->link) == LINK_DOWN &&
-           (err == MOIL_EAUTH || err == MOIL_EREPLY || refused);
-}
-
-int moil_client_connect(struct moil_client *c)
-{
-    if (moil_link_state(c->link) == LINK_DOWN) /* the reconnect's delay is not for who asks now */
-        moil_link_stop(c->link);
-    moil_link_start(c->link);
-    while (moil_link_state(c->link) != LINK_UP && !c->expired && !is_hopeless(c))
-        moil_client_turn(c, EVRUN_ONCE);
-    if (moil_link_state(c->link) == LINK_UP) {
-        c->was_up = true;
-        return 0;
+    if (!r)
+        return c->status;
+    while (!r->told) {
+        moil_link_flush(c->link); /* saves the loop a turn */
+        moil_link_flush(c->waiting);
+        ev_run(c->loop, EVRUN_ONCE);
     }
-    int status = moil_client_fail(c, MOIL_STATUS_UNAVAILABLE, "%s", moil_link_error(c->link));
-    return status;
+    if (r->status < 0 && r->errstr[0])
+        memcpy(c->errstr, r->errstr, sizeof c->errstr);
+    return r->status;
 }
 
-/* One attempt of a call. */
-struct attempt {
-    struct moil_client *client;
+/* A call of what has no state but its caller's. */
+struct call {
+    struct moil_request request;
+    enum script_id script;
+    void (*fill)(struct args *a, void *data);
     moil_take_fn *take;
     void *data;
-    bool done;
-    bool abandoned; /* the deadline passed: nobody looks any more */
-    int err;
-    int status;
 };
 
-static void attempted(void *data, int err, const struct reply *reply)
+static int send_call(struct moil_request *r)
 {
-    struct attempt *at = data;
-    if (at->abandoned) {
-        moil_mem_free(at);
-        return;
-    }
-    at->done = true;
-    at->err = err;
-    if (err && reply)
-        moil_client_refused(at->client, err, reply);
-    else if (err)
-        moil_client_fail(at->client, err, "%s", moil_link_error(at->client->link));
-    else
-        at->status = at->take ? at->take(at->data, reply) : 0;
+    const struct call *call = (const struct call *)r;
+    struct broker *b = &r->client->broker;
+    moil_args_clear(&b->args);
+    if (call->fill)
+        call->fill(&b->args, call->data);
+    return moil_broker_eval(b, call->script, moil_request_answered, r);
 }
 
-void moil_client_pause(struct moil_client *c, int err)
+static int take_call(struct moil_request *r, const struct reply *reply)
 {
-    double left_s = ev_is_active(&c->deadline) ? ev_timer_remaining(c->loop, &c->deadline) : 1;
-    if (err != MOIL_ENOSCRIPT) {
-        ev_sleep(c->pause_s < left_s ? c->pause_s : left_s > 0 ? left_s : 0);
-        c->pause_s = c->pause_s < PAUSE_MAX_S ? c->pause_s * 2 : c->pause_s;
-    }
-    moil_client_turn(c, EVRUN_NOWAIT);
+    const struct call *call = (const struct call *)r;
+    return call->take ? call->take(call->data, reply) : 0;
+}
+
+static void free_call(struct moil_request *r)
+{
+    (void)r; /* all is the caller's */
 }
 
 int moil_client_call(struct moil_client *c, enum script_id script,
                      void (*fill)(struct args *a, void *data), moil_take_fn *take, void *data)
 {
-    for (;;) {
-        int status = moil_client_connect(c);
-        if (status)
-            return status;
-        struct attempt *at = moil_mem_zalloc(1, sizeof *at);
-        if (!at)
-            return moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
-        *at = (struct attempt){.client = c, .take = take, .data = data};
-        moil_args_clear(&c->broker.args);
-        if (fill)
-            fill(&c->broker.args, data);
-        int err = moil_broker_eval(&c->broker, script, attempted, at);
-        if (err == 0 && !moil_client_run(c, &at->done)) {
-            at->abandoned = true;
-            return moil_client_fail(c, MOIL_STATUS_UNAVAILABLE, "Redis did not answer within %g s",
-                                    c->deadline_s);
-        }
-        err = err ? err : at->err;
-        status = at->status;
-        moil_mem_free(at);
-        if (!err)
-            return status;
-        if (moil_link_is_transient(err))
-            moil_client_pause(c, err);
-        if (!moil_link_is_transient(err) || c->expired) /* the sentence is that of the last refusal
-                                                         */
-            return moil_client_status(err);
-    }
+    static const struct operation operation = {
+        .late = "answer", .send = send_call, .take = take_call, .free = free_call};
+    struct call *call = moil_request_new(c, &operation, sizeof *call);
+    if (!call)
+        return c->status;
+    call->script = script;
+    call->fill = fill;
+    call->take = take;
+    call->data = data;
+    moil_request_start(&call->request, c->call_s);
+    int status = moil_client_run(c, &call->request);
+    moil_request_release(&call->request);
+    return status;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static int init_links(struct moil_client *c, const moil_client_options *o, char *errstr,
-                      size_t errlen)
+static void up_cb(void *data)
 {
-    struct link_hooks quiet = {0};
-    c->loop = ev_loop_new(EVFLAG_AUTO);
-    c->link = c->loop ? moil_link_new(c->loop, &c->url, &quiet) : NULL;
-    c->waiting = c->loop ? moil_link_new(c->loop, &c->url, &quiet) : NULL;
-    if (!c->link || !c->waiting) {
-        snprintf(errstr, errlen, "out of memory, or of file descriptors");
-        return MOIL_STATUS_NOMEM;
-    }
+    struct moil_client *c = data;
+    c->was_up = true;
+    moil_inbox_refresh(&c->inbox);
+    moil_requests_up(c);
+}
+
+static void down_cb(void *data, int err)
+{
+    (void)err;
+    moil_requests_down(data);
+}
+
+static void waiting_up_cb(void *data)
+{
+    moil_client_listen(data);
+}
+
+static int init_links(struct moil_client *c, char *errstr, size_t errlen)
+{
+    c->link =
+        c->loop ? moil_link_new(c->loop, &c->url,
+                                &(struct link_hooks){.on_up = up_cb, .on_down = down_cb, .data = c})
+                : NULL;
+    c->waiting = c->loop ? moil_link_new(c->loop, &c->url,
+                                         &(struct link_hooks){.on_up = waiting_up_cb, .data = c})
+                         : NULL;
+    if (c->link && c->waiting)
+        return 0;
+    snprintf(errstr, errlen, "out of memory, or of file descriptors");
+    return MOIL_STATUS_NOMEM;
+}
+
+static void init_timers(struct moil_client *c)
+{
+    ev_timer_init(&c->teller, moil_requests_tell_cb, 0, 0);
+    ev_timer_init(&c->listen, moil_client_listen_cb, 0, 0);
+    ev_timer_init(&c->refresh, moil_client_refresh_cb, 0, MOIL_INBOX_REFRESH_MS / 1000.0);
+    c->teller.data = c->listen.data = c->refresh.data = c;
+}
+
+int moil_client_init(struct moil_client *c, struct ev_loop *loop,
+                     const moil_client_options *options, char *errstr, size_t errlen)
+{
+    static const moil_client_options defaults;
+    const moil_client_options *o = options ? options : &defaults;
     const char *ns = o->ns && *o->ns ? o->ns : "moil";
-    int err = moil_broker_init(&c->broker, c->link, ns, (int)(c->deadline_s * 1000));
-    if (err) {
+    char owner[MOIL_ID_LEN + 1];
+    c->is_blocking = loop == NULL;
+    c->deadline_s = o->deadline > 0 ? o->deadline : 5;
+    c->max_payload = o->max_payload ? o->max_payload : MOIL_PAYLOAD_DEFAULT;
+    init_timers(c);
+    int err = moil_locate(o->url, true, &c->url, errstr, errlen);
+    if (err)
+        return err;
+    c->loop = loop ? loop : ev_loop_new(EVFLAG_AUTO);
+    err = init_links(c, errstr, errlen);
+    if (err)
+        return err;
+    err = moil_broker_init(&c->broker, c->link, ns, (int)(c->deadline_s * 1000));
+    if (err)
         snprintf(errstr, errlen,
                  "namespace \"%.80s\": 1 to 64 printable characters without space, { and }", ns);
-        return err;
-    }
-    char owner[MOIL_ID_LEN + 1];
     moil_id_new(owner);
     moil_inbox_init(&c->inbox, &c->broker, owner);
-    ev_timer_init(&c->deadline, deadline_cb, 0, 0);
-    c->deadline.data = c;
-    return 0;
+    return err;
+}
+
+void moil_client_fini(struct moil_client *c)
+{
+    if (c->loop) {
+        ev_timer_stop(c->loop, &c->teller);
+        ev_timer_stop(c->loop, &c->listen);
+        ev_timer_stop(c->loop, &c->refresh);
+    }
+    moil_link_free(c->link);
+    moil_link_free(c->waiting);
+    moil_inbox_fini(&c->inbox);
+    moil_broker_fini(&c->broker);
+    if (c->loop && c->is_blocking)
+        ev_loop_destroy(c->loop);
+    explicit_bzero(&c->url, sizeof c->url);
+}
+
+void moil_client_enter(struct moil_client *c)
+{
+    c->depth++;
+}
+
+void moil_client_leave(struct moil_client *c)
+{
+    if (--c->depth > 0 || !c->closing)
+        return;
+    moil_client_fini(c);
+    moil_mem_free(c);
 }
 
 int moil_client_open(moil_client **out, const moil_client_options *options, char *errstr,
                      size_t errlen)
 {
-    static const moil_client_options defaults;
-    const moil_client_options *o = options ? options : &defaults;
     char ignored[1];
     if (!errstr) {
         errstr = ignored;
@@ -236,11 +244,7 @@ int moil_client_open(moil_client **out, const moil_client_options *options, char
         snprintf(errstr, errlen, "out of memory");
         return MOIL_STATUS_NOMEM;
     }
-    c->deadline_s = o->deadline > 0 ? o->deadline : 5;
-    c->max_payload = o->max_payload ? o->max_payload : MOIL_PAYLOAD_DEFAULT;
-    int err = moil_locate(o->url, true, &c->url, errstr, errlen);
-    if (!err)
-        err = init_links(c, o, errstr, errlen);
+    int err = moil_client_init(c, NULL, options, errstr, errlen);
     if (err) {
         moil_client_close(c);
         return err;
@@ -253,14 +257,6 @@ void moil_client_close(moil_client *c)
 {
     if (!c)
         return;
-    if (c->loop)
-        ev_timer_stop(c->loop, &c->deadline);
-    moil_link_free(c->link);
-    moil_link_free(c->waiting);
-    moil_inbox_fini(&c->inbox);
-    moil_broker_fini(&c->broker);
-    if (c->loop)
-        ev_loop_destroy(c->loop);
-    explicit_bzero(&c->url, sizeof c->url);
+    moil_client_fini(c);
     moil_mem_free(c);
 }

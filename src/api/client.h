@@ -1,7 +1,10 @@
-/* What the parts of the blocking client share; the public face is moil.h.
+/* What the parts of the client share; the public face is moil.h.
  *
- *   client.c     opening, the loop that makes asynchronous calls blocking, deadlines and errors
+ *   request.c    a call under way: the state machine of all of them
+ *   client.c     opening, closing, the two connections; the loop that makes calls blocking
+ *   async.c      the face of a client on the host's loop
  *   enqueue.c    jobs in
+ *   job_check.c  what is wrong with a job that a program hands over
  *   graph.c      workflows in
  *   depend.c     jobs that wait for others
  *   wait.c       results out
@@ -9,10 +12,11 @@
  *   audit.c      checking
  *   beat.c       entries of the schedule
  *   control.c    commands for nodes
- *   steer.c      revoke, reschedule, purge, pause, the dead set
+ *   steer.c      revoke, reschedule, purge, pause
+ *   dead.c       the dead set
  *
- * A client has its own libev loop, which runs only inside its calls. lua_module.c uses this header
- * too. */
+ * A blocking client has its own libev loop, which runs only inside its calls; the other one lives
+ * on the host's. lua_module.c uses this header too. */
 #ifndef MOIL_API_CLIENT_H
 #define MOIL_API_CLIENT_H
 
@@ -21,6 +25,7 @@
 #include <stdint.h>
 
 #include "api/moil.h"
+#include "api/request.h"
 #include "queue/broker.h"
 #include "queue/graph.h"
 #include "queue/inbox.h"
@@ -31,36 +36,52 @@ enum { MOIL_PAYLOAD_DEFAULT = 1024 * 1024, MOIL_RESULT_TTL_DEFAULT_S = 86400 };
 struct moil_client {
     struct url url;
     struct ev_loop *loop;
+    bool is_blocking; /* the loop is its own */
     struct link *link;
     struct link *waiting; /* BLPOP on the inbox; connected at the first wait */
     struct broker broker;
     struct inbox inbox;
-    ev_timer deadline;
-    bool expired; /* the deadline of the call under way has passed */
+    bool blocked;                  /* BLPOP is under way */
+    ev_timer listen;               /* … or is to be again, after an error */
+    ev_timer refresh;              /* of the inbox */
+    struct moil_request *requests; /* under way */
+    struct moil_request *news;     /* to be told, the oldest first */
+    ev_timer teller;               /* tells them */
+    unsigned starting;             /* the program is starting a call */
+    unsigned depth;                /* of what works on it: then it must not be freed */
+    bool closing;                  /* it is freed when that is over */
     bool was_up; /* it has been connected once: a lost link is waited for, a wrong address is not */
-    bool blocked;      /* BLPOP is under way */
-    int refused;       /* the error that it was answered with; 0: none */
     double deadline_s; /* of each call */
-    double pause_s;    /* after the next transient error; it grows with each */
+    double call_s;     /* of the call that moil_client_begin began */
     size_t max_payload;
+    int status; /* of the last call that could not be started */
     char errstr[512];
+};
+
+struct moil_async {
+    struct moil_client client;
 };
 
 /* Handles a good reply of a call; its return value is the call's. The reply is borrowed for the
  * call. */
 typedef int moil_take_fn(void *data, const struct reply *reply);
 
-/* Begins a call: clears the error and starts its deadline. seconds < 0: none. */
+/* 0, or a status with one line in errstr. loop NULL: a blocking client. Close what is zeroed too.
+ */
+int moil_client_init(struct moil_client *c, struct ev_loop *loop,
+                     const moil_client_options *options, char *errstr, size_t errlen);
+void moil_client_fini(struct moil_client *c);
+
+/* Around what may call the program, which may close the client: it is freed by the last `leave`. */
+void moil_client_enter(struct moil_client *c);
+void moil_client_leave(struct moil_client *c);
+
+/* Begins a call: clears the error, and sets the deadline of what follows. seconds < 0: none. */
 void moil_client_begin(struct moil_client *c, double seconds);
 
-/* One turn of the loop. */
-void moil_client_turn(struct moil_client *c, int flags);
-
-/* Runs the loop until *done or the deadline; true when done. */
-bool moil_client_run(struct moil_client *c, const bool *done);
-
-/* Waits until the link is up. 0, or a status with the sentence set. */
-int moil_client_connect(struct moil_client *c);
+/* Runs the loop of a blocking client until the request has ended: its status, with the sentence
+ * set. NULL: the status why it could not be made. */
+int moil_client_run(struct moil_client *c, struct moil_request *r);
 
 /* Runs a script whose ARGV `fill` adds (again for each attempt: it is repeated after transient
  * errors until the deadline, so it must be harmless twice), and hands the reply to take.
@@ -68,16 +89,12 @@ int moil_client_connect(struct moil_client *c);
 int moil_client_call(struct moil_client *c, enum script_id script,
                      void (*fill)(struct args *a, void *data), moil_take_fn *take, void *data);
 
-/* After a transient error: gives Redis a moment, longer after each, so that a loop of attempts does
- * not spin, and sees to the deadline. */
-void moil_client_pause(struct moil_client *c, int err);
-
 /* Sets the sentence of the last failure and returns the status. */
 int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Why Redis refused, in the words of what to do where we know it. Returns err. */
-int moil_client_refused(struct moil_client *c, int err, const struct reply *reply);
+/* Why Redis refused, in the words of what to do where we know it. */
+void moil_client_explain(int err, const struct reply *reply, char *out, size_t size);
 
 /* The public status for an internal code. */
 int moil_client_status(int err);
@@ -87,12 +104,12 @@ int moil_client_status(int err);
 /* Enqueues what is valid already; sets created. A status. */
 int moil_client_submit(struct moil_client *c, struct submission *subs, size_t count);
 
-/* Likewise one that waits for others, which are checked already: depends_on and on_failure of the
- * job that it was made of. */
-int moil_client_submit_dependent(struct moil_client *c, struct submission *sub,
-                                 const moil_job *job);
+/* Jobs that this one waits for, and what is wrong with them: then 0 with one line in why. */
 size_t moil_depends_count(const moil_job *job);
-int moil_depends_check(const moil_job *job, char *why, size_t len); /* 0 with one line in why */
+int moil_depends_check(const moil_job *job, char *why, size_t len);
+
+/* 0, or MOIL_STATUS_INVALID or _TOO_LARGE with the sentence set, which calls it job i + 1. */
+int moil_client_check_job(struct moil_client *c, const moil_job *job, size_t i);
 
 /* Likewise a workflow. *created (may be NULL): as struct graph_call has it; token: room for an id,
  * or NULL. */
@@ -107,6 +124,11 @@ int moil_client_gather(struct moil_client *c, struct slice id, int64_t from, int
 /* What is asked of the beat entries; the answer is appended as JSON text (worker/beat_request.h). A
  * status. */
 int moil_client_beat(struct moil_client *c, const struct vm_beat *ask, struct buffer *out);
+
+/* The link that brings messages is there, or not any more: listens for what is waited for. */
+void moil_client_listen(struct moil_client *c);
+void moil_client_listen_cb(struct ev_loop *loop, ev_timer *w, int events);
+void moil_client_refresh_cb(struct ev_loop *loop, ev_timer *w, int events);
 
 /* Waits for the end of a job or, with on_progress, tells custom states. *record: a copy of the R
  * record, owned by the caller. */

@@ -1,10 +1,10 @@
 /* depend.c: jobs that wait for others. A part of the client (client.h). Each is a workflow of its
  * own, of one job. */
+#include "api/depend.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "api/client.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -56,27 +56,40 @@ static int add_links(const moil_job *job, struct submission *sub, struct graph_d
     return 0;
 }
 
-int moil_client_submit_dependent(struct moil_client *c, struct submission *sub, const moil_job *job)
+int moil_dependent_open(struct dependent *d, struct moil_request *r, const moil_job *job,
+                        struct submission *sub)
 {
     size_t count = moil_depends_count(job);
-    struct graph_dep *deps = moil_mem_alloc((count ? count : 1) * sizeof *deps);
-    struct buffer text;
-    moil_buffer_init(&text);
+    char why[200] = "out of memory";
+    moil_buffer_init(&d->text);
+    d->deps = moil_mem_alloc((count ? count : 1) * sizeof *d->deps);
     sub->open = (uint32_t)count;
-    int status = deps ? add_links(job, sub, deps, &text) : MOIL_STATUS_NOMEM;
-    if (status) {
-        moil_client_fail(c, status, "out of memory");
-    } else {
-        struct graph graph = {.aim = GRAPH_ACCEPT,
+    int status = d->deps ? add_links(job, sub, d->deps, &d->text) : MOIL_STATUS_NOMEM;
+    d->sub = sub;
+    d->graph = (struct graph){.aim = GRAPH_ACCEPT,
                               .id = sub->job.id,
                               .nodes = sub,
                               .node_count = 1,
-                              .deps = deps,
+                              .deps = d->deps,
                               .dep_count = count};
-        status = moil_client_submit_graph(c, &graph, &sub->created, NULL);
-        sub->acked = status == 0;
-    }
-    moil_buffer_fini(&text);
-    moil_mem_free(deps);
-    return status;
+    if (!status)
+        status = moil_graph_way_open(&d->way, &d->graph, why, sizeof why);
+    if (!status)
+        return 0;
+    moil_dependent_close(d);
+    return moil_request_fail(r, status, "%s", why);
+}
+
+void moil_dependent_done(struct dependent *d)
+{
+    d->sub->acked = true;
+    d->sub->created = d->way.call.created;
+}
+
+void moil_dependent_close(struct dependent *d)
+{
+    moil_graph_way_close(&d->way);
+    moil_buffer_fini(&d->text);
+    moil_mem_free(d->deps);
+    *d = (struct dependent){.deps = NULL};
 }

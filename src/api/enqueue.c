@@ -1,168 +1,155 @@
-/* enqueue.c: jobs in. A part of the client (client.h). */
-#include <jansson.h>
+/* enqueue.c: jobs in. A part of the client (client.h).
+ *
+ * One request: the jobs in chunks, then those that wait for others, each a workflow of its own. It
+ * has its own submissions, as answers may come when its caller has gone on. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/client.h"
-#include "api/job_options.h"
+#include "api/depend.h"
+#include "api/job_copy.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/id.h"
 #include "base/mem.h"
 
-enum { DEPTH_MAX = 128 }; /* vm/json.h has the same */
-enum { CHUNK = 1000 };    /* jobs per wait for acknowledgement: four scripts under way at once */
+enum { CHUNK = 1000 }; /* jobs per wait for acknowledgement: four scripts under way at once */
 
-/* One attempt at a chunk. It has its own copy of the submissions: the deadline may pass before the
- * reply comes. */
-struct attempt {
-    struct moil_client *client;
-    bool done, abandoned;
-    int err;
+struct enqueue {
+    struct moil_request request;
+    moil_job *copy;               /* owned: jobs, where the caller's do not last; or NULL */
+    const moil_job *jobs;         /* what subs are made of; NULL where nothing waits for others */
+    char (*ids)[MOIL_ID_LEN + 1]; /* those that were made here */
+    moil_enqueued *out;           /* for the callback; NULL for a blocking caller */
+    struct submission *subs;
     size_t count;
-    struct submission subs[];
+    size_t from, chunk; /* on its way */
+    size_t next;        /* to be looked at for what it waits for */
+    struct dependent dependent;
 };
 
-static void enqueued(void *data, int err, const struct reply *reply)
+static bool is_sent(const struct enqueue *e)
 {
-    struct attempt *at = data;
-    if (at->abandoned) {
-        moil_mem_free(at);
-        return;
-    }
-    at->done = true;
-    at->err = err;
-    MOIL_CRASH_POINT("client.answered");
-    if (err && reply)
-        moil_client_refused(at->client, err, reply);
-    else if (err)
-        moil_client_fail(at->client, err, "%s", moil_link_error(at->client->link));
+    for (size_t i = 0; i < e->chunk; i++)
+        if (!e->subs[e->from + i].acked)
+            return false;
+    return true;
 }
 
-/* One attempt: 0 or an internal error; what Redis acknowledged is marked in subs. */
-static int attempt(struct moil_client *c, struct submission *subs, size_t count)
+/* Moves to the first chunk from here on in which there is something to send. */
+static bool find_chunk(struct enqueue *e)
 {
-    struct attempt *at = moil_mem_alloc(sizeof *at + count * sizeof *subs);
-    if (!at)
-        return MOIL_ENOMEM;
-    *at = (struct attempt){.client = c, .count = count};
-    memcpy(at->subs, subs, count * sizeof *subs);
+    for (; e->from < e->count; e->from += e->chunk) {
+        e->chunk = e->count - e->from < CHUNK ? e->count - e->from : CHUNK;
+        if (!is_sent(e))
+            return true;
+    }
+    e->chunk = 0;
+    return false;
+}
+
+/* What comes next: REQUEST_MORE, 0 when all is in, or a status. Those that wait for others come
+ * last: they may wait for these. */
+static int find_next(struct enqueue *e)
+{
+    if (find_chunk(e))
+        return REQUEST_MORE;
+    moil_dependent_close(&e->dependent);
+    while (e->jobs && e->next < e->count) {
+        size_t i = e->next++;
+        if (moil_depends_count(&e->jobs[i]) == 0)
+            continue;
+        int status = moil_dependent_open(&e->dependent, &e->request, &e->jobs[i], &e->subs[i]);
+        return status ? status : REQUEST_MORE;
+    }
+    return 0;
+}
+
+static int send_next(struct moil_request *r)
+{
+    struct enqueue *e = (struct enqueue *)r;
+    if (e->dependent.way.open)
+        return moil_graph_way_send(&e->dependent.way, r);
     MOIL_CRASH_POINT("client.enqueueing");
-    int err = moil_broker_enqueue(&c->broker, at->subs, count, enqueued, at);
-    if (err) {
-        moil_mem_free(at);
-        return err;
-    }
-    MOIL_CRASH_POINT_AFTER(moil_link_flush(c->link), "client.written");
-    if (!moil_client_run(c, &at->done)) {
-        at->abandoned = true;
-        moil_client_fail(c, MOIL_ETIMEOUT, "Redis did not acknowledge within %g s", c->deadline_s);
-        return MOIL_ETIMEOUT;
-    }
-    err = at->err;
-    for (size_t i = 0; i < count; i++) {
-        subs[i].acked = at->subs[i].acked;
-        subs[i].created = at->subs[i].created;
-    }
-    moil_mem_free(at);
+    int err = moil_broker_enqueue(&r->client->broker, e->subs + e->from, e->chunk,
+                                  moil_request_answered, r);
+    MOIL_CRASH_POINT_AFTER(moil_link_flush(r->client->link), "client.written");
     return err;
 }
 
-int moil_client_submit(struct moil_client *c, struct submission *subs, size_t count)
+static int take(struct moil_request *r, const struct reply *reply)
 {
-    for (size_t from = 0; from < count; from += CHUNK) {
-        size_t n = count - from < CHUNK ? count - from : CHUNK;
-        moil_client_begin(c, c->deadline_s);
-        for (;;) {
-            int status = moil_client_connect(c);
-            if (status)
-                return status;
-            int err = attempt(c, subs + from, n);
-            if (!err)
-                break;
-            if (moil_link_is_transient(err))
-                moil_client_pause(c, err);
-            if (!moil_link_is_transient(err) || c->expired)
-                return moil_client_status(err);
-        }
+    struct enqueue *e = (struct enqueue *)r;
+    if (e->dependent.way.open) {
+        int status = moil_graph_way_take(&e->dependent.way, r, reply);
+        if (status)
+            return status;
+        moil_dependent_done(&e->dependent);
+    } else {
+        MOIL_CRASH_POINT("client.answered");
+        e->from += e->chunk;
     }
-    return 0;
+    return find_next(e);
 }
 
-/* --- checking what a program hands over ------------------------------------------------------- */
-
-static int bad(struct moil_client *c, size_t i, const char *what)
+static int failed(struct moil_request *r, int status)
 {
-    return moil_client_fail(c, MOIL_STATUS_INVALID, "job %zu: %s", i + 1, what);
+    struct enqueue *e = (struct enqueue *)r;
+    if (!e->dependent.way.open)
+        return status;
+    status = moil_graph_way_failed(&e->dependent.way, r, status);
+    if (status)
+        return status;
+    moil_dependent_done(&e->dependent);
+    return find_next(e);
 }
 
-/* True when text is JSON of that type. "[]" and absent text are so often there that they are not
- * parsed. */
-static bool is_json(const char *text, json_type type)
+static void tell(struct moil_request *r)
 {
-    if (!text || (type == JSON_ARRAY && strcmp(text, "[]") == 0))
-        return true;
-    json_t *v = json_loads(text, JSON_ALLOW_NUL, NULL);
-    bool ok = v && json_typeof(v) == type;
-    json_decref(v);
-    return ok;
+    struct enqueue *e = (struct enqueue *)r;
+    for (size_t i = 0; i < e->count; i++)
+        e->out[i].created = e->subs[i].created;
+    if (r->fn.enqueued)
+        r->fn.enqueued(r->data, r->status, r->errstr, e->out, e->count);
 }
 
-/* Levels of nesting in JSON text: what workers refuse is refused here. */
-static int depth_of(const char *text)
+static void free_enqueue(struct moil_request *r)
 {
-    int depth = 0, deepest = 0;
-    bool in_string = false;
-    for (const char *p = text ? text : ""; *p; p++) {
-        if (*p == '"')
-            in_string = !in_string;
-        else if (in_string && *p == '\\' && p[1])
-            p++;
-        else if (!in_string && (*p == '[' || *p == '{') && ++depth > deepest)
-            deepest = depth;
-        else if (!in_string && (*p == ']' || *p == '}'))
-            depth--;
-    }
-    return deepest;
+    struct enqueue *e = (struct enqueue *)r;
+    moil_dependent_close(&e->dependent);
+    moil_mem_free(e->copy);
+    moil_mem_free(e->ids);
+    moil_mem_free(e->out);
+    moil_mem_free(e->subs);
 }
 
-static int check_job(struct moil_client *c, const moil_job *job, size_t i)
+static const struct operation operation = {
+    .late = "acknowledge",
+    .send = send_next,
+    .take = take,
+    .failed = failed,
+    .tell = tell,
+    .free = free_enqueue,
+};
+
+/* With room for so many submissions; NULL with the sentence set. */
+static struct enqueue *enqueue_new(struct moil_client *c, size_t count)
 {
-    if (!job->task || !moil_name_is_valid(slice_str(job->task)))
-        return bad(c, i, "task must be 1 to 200 printable characters without space");
-    if (job->queue && !moil_name_is_valid(slice_str(job->queue)))
-        return bad(c, i, "queue must be 1 to 200 printable characters without space");
-    if (job->id && !moil_name_is_valid(slice_str(job->id)))
-        return bad(c, i, "id must be 1 to 200 printable characters without space");
-    if (job->has_priority && (job->priority < 0 || job->priority >= MOIL_PRIORITIES))
-        return bad(c, i, "priority must be 0 to 9");
-    if (job->countdown < 0 || !isfinite(job->countdown) || !isfinite(job->eta) ||
-        job->countdown > 1e10 || job->eta > 1e11)
-        return bad(c, i,
-                   "countdown and eta must be times that a calendar knows, countdown not negative");
-    if (job->countdown > 0 && job->eta > 0)
-        return bad(c, i, "countdown and eta exclude each other");
-    if (depth_of(job->args) > DEPTH_MAX + 1 || depth_of(job->kwargs) > DEPTH_MAX)
-        return bad(c, i, "args or kwargs: more than 128 levels of nesting");
-    if (!is_json(job->args, JSON_ARRAY))
-        return bad(c, i, "args must be a JSON array");
-    if (!is_json(job->kwargs, JSON_OBJECT))
-        return bad(c, i, "kwargs must be a JSON object");
-    char why[256];
-    if (!moil_depends_check(job, why, sizeof why))
-        return bad(c, i, why);
-    if (!moil_job_options_check(job->options, why, sizeof why))
-        return bad(c, i, why);
-    size_t size = (job->args ? strlen(job->args) : 2) + (job->kwargs ? strlen(job->kwargs) : 0) +
-                  (job->options ? strlen(job->options) : 0);
-    if (size > c->max_payload)
-        return moil_client_fail(c, MOIL_STATUS_TOO_LARGE,
-                                "job %zu: %zu bytes of arguments, at most %zu are taken", i + 1,
-                                size, c->max_payload);
-    return 0;
+    struct enqueue *e = moil_request_new(c, &operation, sizeof *e);
+    if (!e)
+        return NULL;
+    e->count = count;
+    e->subs = moil_mem_zalloc(count ? count : 1, sizeof *e->subs);
+    if (e->subs)
+        return e;
+    moil_request_release(&e->request);
+    moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
+    return NULL;
 }
+
+/* --- jobs to submissions ---------------------------------------------------------------------- */
 
 static void fill_submission(struct submission *s, const moil_job *job, const char *id)
 {
@@ -189,48 +176,110 @@ static void fill_submission(struct submission *s, const moil_job *job, const cha
 static int check_all(struct moil_client *c, const moil_job *jobs, size_t count)
 {
     c->errstr[0] = '\0';
+    c->status = 0;
     for (size_t i = 0; i < count; i++) {
-        int status = check_job(c, &jobs[i], i);
+        int status = moil_client_check_job(c, &jobs[i], i);
         if (status)
             return status;
     }
     return 0;
 }
 
-/* Those that wait for others come last: they may wait for these. */
-static int submit(struct moil_client *c, const moil_job *jobs, struct submission *subs,
-                  size_t count)
+static bool any_depends(const moil_job *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        subs[i].acked = moil_depends_count(&jobs[i]) > 0; /* it is left out */
-    int status = moil_client_submit(c, subs, count);
-    for (size_t i = 0; i < count && !status; i++)
         if (moil_depends_count(&jobs[i]) > 0)
-            status = moil_client_submit_dependent(c, &subs[i], &jobs[i]);
-    return status;
+            return true;
+    return false;
 }
+
+/* The ids that are missing, and the submissions. False when out of memory. */
+static bool fill(struct enqueue *e, const moil_job *jobs)
+{
+    if (!e->request.client->is_blocking) {
+        e->copy = moil_jobs_copy(jobs, e->count);
+        e->out = moil_mem_zalloc(e->count ? e->count : 1, sizeof *e->out);
+        if (!e->copy || !e->out)
+            return false;
+        jobs = e->copy;
+    }
+    e->ids = moil_mem_alloc((e->count ? e->count : 1) * sizeof *e->ids);
+    if (!e->ids)
+        return false;
+    for (size_t i = 0; i < e->count; i++) {
+        if (!jobs[i].id)
+            moil_id_new(e->ids[i]);
+        fill_submission(&e->subs[i], &jobs[i], jobs[i].id ? jobs[i].id : e->ids[i]);
+        if (e->out)
+            snprintf(e->out[i].id, sizeof e->out[i].id, "%s", e->subs[i].job.id.p);
+        e->subs[i].acked = moil_depends_count(&jobs[i]) > 0; /* the chunks leave it out */
+    }
+    e->jobs = any_depends(jobs, e->count) ? jobs : NULL;
+    return true;
+}
+
+/* Not started yet; NULL with the sentence set. */
+static struct enqueue *make(struct moil_client *c, const moil_job *jobs, size_t count)
+{
+    if (check_all(c, jobs, count) != 0)
+        return NULL;
+    struct enqueue *e = enqueue_new(c, count);
+    if (!e)
+        return NULL;
+    int status = fill(e, jobs) ? find_next(e)
+                               : moil_request_fail(&e->request, MOIL_STATUS_NOMEM, "out of memory");
+    if (status >= 0)
+        return e;
+    moil_client_fail(c, status, "%s", e->request.errstr);
+    moil_request_release(&e->request);
+    return NULL;
+}
+
+/* --- the ways to start it --------------------------------------------------------------------- */
 
 int moil_enqueue(moil_client *c, const moil_job *jobs, size_t count, moil_enqueued *out)
 {
-    int status = check_all(c, jobs, count);
-    if (status)
-        return status;
-    struct submission *subs = moil_mem_alloc((count ? count : 1) * sizeof *subs);
-    char(*ids)[MOIL_ID_LEN + 1] = moil_mem_alloc((count ? count : 1) * sizeof *ids);
-    status = MOIL_STATUS_NOMEM;
-    if (subs && ids) {
-        for (size_t i = 0; i < count; i++) {
-            if (!jobs[i].id)
-                moil_id_new(ids[i]);
-            fill_submission(&subs[i], &jobs[i], jobs[i].id ? jobs[i].id : ids[i]);
-            if (out) /* also after a failure: the same ids may be sent again */
-                snprintf(out[i].id, sizeof out[i].id, "%s", subs[i].job.id.p);
-        }
-        status = submit(c, jobs, subs, count);
-        for (size_t i = 0; i < count && out && !status; i++)
-            out[i].created = subs[i].created;
+    struct enqueue *e = make(c, jobs, count);
+    if (!e)
+        return c->status;
+    moil_request_start(&e->request, c->deadline_s);
+    int status = moil_client_run(c, &e->request);
+    for (size_t i = 0; i < count && out; i++) {
+        /* The ids also after a failure: they may be sent again. */
+        snprintf(out[i].id, sizeof out[i].id, "%s", e->subs[i].job.id.p);
+        if (!status)
+            out[i].created = e->subs[i].created;
     }
-    moil_mem_free(subs);
-    moil_mem_free(ids);
+    moil_request_release(&e->request);
+    return status;
+}
+
+moil_request *moil_async_enqueue(moil_async *client, const moil_job *jobs, size_t count,
+                                 moil_enqueued_fn *fn, void *data)
+{
+    struct moil_client *c = &client->client;
+    struct enqueue *e = make(c, jobs, count);
+    if (!e)
+        return NULL;
+    e->request.fn.enqueued = fn;
+    e->request.data = data;
+    moil_request_start(&e->request, c->deadline_s);
+    return &e->request;
+}
+
+int moil_client_submit(struct moil_client *c, struct submission *subs, size_t count)
+{
+    struct enqueue *e = enqueue_new(c, count);
+    if (!e)
+        return c->status;
+    memcpy(e->subs, subs, count * sizeof *subs);
+    find_next(e);
+    moil_request_start(&e->request, c->deadline_s);
+    int status = moil_client_run(c, &e->request);
+    for (size_t i = 0; i < count; i++) {
+        subs[i].acked = e->subs[i].acked;
+        subs[i].created = e->subs[i].created;
+    }
+    moil_request_release(&e->request);
     return status;
 }

@@ -1,12 +1,13 @@
-/* inspect.c: looking at jobs, queues and nodes. A part of the client (client.h). */
-#include <jansson.h>
-#include <stdlib.h>
+/* inspect.c: looking at jobs, queues and nodes. A part of the client (client.h).
+ *
+ * A request that reads with one script, page by page where there are many; some views then read the
+ * nodes' reports too, and put the two together. */
+#include <stdio.h>
 #include <string.h>
 
 #include "api/client.h"
+#include "api/nodes.h"
 #include "base/error.h"
-#include "base/json_dump.h"
-#include "base/mem.h"
 #include "queue/describe.h"
 
 enum {
@@ -14,65 +15,58 @@ enum {
     PAGES_MAX = 4000, /* 1,000,000 jobs are looked at, however few of them are wanted */
 };
 
-/* What one reading script is asked, and where its answer goes. */
+typedef char name_text[MOIL_NAME_MAX + 1];
+
+/* What is asked, and what has come so far. */
 struct look {
-    struct buffer *out;
-    struct slice id;
-    enum listing kind;
-    struct listing_choice choice;
-    size_t offset; /* of the next page */
-    size_t found;  /* on the last one */
+    struct moil_request request;
+    const struct sight *sight;
+    name_text subject; /* the job's id, or the queue; "": none */
+    name_text task, queue, state;
+    struct listing_choice choice; /* of these */
+    size_t offset;                /* of the next page */
+    int pages;
     bool filters;
+    bool reads_nodes; /* this is what the question under way is for */
+    int served;
+    struct buffer text, nodes;
 };
 
-static int give(struct moil_client *c, int status, struct buffer *text, char **json)
+/* A kind of look. Those without a script ask for the nodes alone. */
+struct sight {
+    bool has_script;
+    enum script_id script;
+    void (*fill)(const struct look *look, struct args *a);     /* NULL: no ARGV */
+    int (*take)(struct look *look, const struct reply *reply); /* 0, REQUEST_MORE or a status */
+    int (*take_nodes)(struct look *look);                      /* NULL: they are not needed */
+    enum listing kind;                                         /* of a list */
+};
+
+/* --- a job ------------------------------------------------------------------------------------ */
+
+static void fill_job(const struct look *look, struct args *a)
 {
-    if (!status && text->failed)
-        status = moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
-    if (!status && !(*json = moil_buffer_take(text, NULL)))
-        status = moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
-    moil_buffer_fini(text);
-    return status;
+    moil_args_str(a, look->subject);
 }
 
-static void fill_id(struct args *a, void *data)
+static int take_job(struct look *look, const struct reply *reply)
 {
-    moil_args_slice(a, ((struct look *)data)->id);
-}
-
-static int take_job(void *data, const struct reply *reply)
-{
-    struct look *look = data;
     if (moil_reply_type(reply) == REPLY_NIL)
-        return MOIL_STATUS_UNKNOWN;
-    return moil_describe_job(look->id, reply, look->out);
-}
-
-int moil_inspect_job(moil_client *c, const char *id, char **json)
-{
-    struct buffer text;
-    moil_buffer_init(&text);
-    struct look look = {.out = &text, .id = slice_str(id)};
-    moil_client_begin(c, c->deadline_s);
-    if (!moil_name_is_valid(look.id))
-        return moil_client_fail(c, MOIL_STATUS_INVALID,
-                                "an id is 1 to 200 printable characters without space");
-    int status = moil_client_call(c, SCRIPT_INSPECT, fill_id, take_job, &look);
-    if (status == MOIL_STATUS_UNKNOWN)
-        moil_client_fail(
-            c, status,
+        return moil_request_fail(
+            &look->request, MOIL_STATUS_UNKNOWN,
             "no job under this id: never enqueued, or its result expired or was not kept");
-    return give(c, status, &text, json);
+    return moil_describe_job(slice_str(look->subject), reply, &look->text);
 }
 
-static void fill_page(struct args *a, void *data)
+/* --- lists of jobs ---------------------------------------------------------------------------- */
+
+static void fill_page(const struct look *look, struct args *a)
 {
     static const char *const places[] = {"inflight", "delayed", NULL, "pending", "deferred"};
-    const struct look *look = data;
-    const struct slice *queue = &look->choice.queue;
-    if (look->kind != LISTING_DEAD) {
-        moil_args_str(a, places[look->kind]);
-        moil_args_slice(a, look->kind == LISTING_PENDING ? *queue : slice_str(""));
+    enum listing kind = look->sight->kind;
+    if (kind != LISTING_DEAD) {
+        moil_args_str(a, places[kind]);
+        moil_args_slice(a, kind == LISTING_PENDING ? look->choice.queue : slice_str(""));
     }
     moil_args_int(a, (int64_t)look->offset);
     moil_args_int(a, look->filters || look->choice.limit > MOIL_BATCH_MAX
@@ -80,170 +74,144 @@ static void fill_page(struct args *a, void *data)
                          : (int64_t)look->choice.limit);
 }
 
-static int take_page(void *data, const struct reply *reply)
-{
-    struct look *look = data;
-    look->found = moil_describe_list(look->kind, reply, &look->choice, look->out);
-    return 0;
-}
-
 /* A page after the other, until there are enough, or it has looked at PAGES_MAX. */
-static int list(struct moil_client *c, struct look *look)
+static int take_page(struct look *look, const struct reply *reply)
 {
-    int pages = 0;
-    look->filters = look->choice.task.p || look->choice.queue.p || look->choice.state.p;
-    if (!look->filters) {
-        look->offset = look->choice.skip;
-        look->choice.skip = 0;
+    if (look->pages++ == 0)
+        moil_buffer_add_char(&look->text, '[');
+    size_t found = moil_describe_list(look->sight->kind, reply, &look->choice, &look->text);
+    look->offset += found;
+    if (found == MOIL_BATCH_MAX && look->choice.limit > 0 && look->pages < PAGES_MAX)
+        return REQUEST_MORE;
+    moil_buffer_add_char(&look->text, ']');
+    return 0;
+}
+
+/* --- queues and nodes ------------------------------------------------------------------------- */
+
+static int take_queues(struct look *look, const struct reply *reply)
+{
+    moil_describe_queues(reply, &look->text);
+    return 0;
+}
+
+static int add_workers(struct look *look)
+{
+    return moil_nodes_add_workers(moil_buffer_slice(&look->nodes), &look->text);
+}
+
+static int give_nodes(struct look *look)
+{
+    moil_buffer_add_slice(&look->text, moil_buffer_slice(&look->nodes));
+    return 0;
+}
+
+static int give_registered(struct look *look)
+{
+    return moil_nodes_list_tasks(moil_buffer_slice(&look->nodes), &look->text);
+}
+
+static int give_served(struct look *look)
+{
+    int served =
+        moil_nodes_serve(moil_buffer_slice(&look->nodes), look->subject[0] ? look->subject : NULL);
+    look->served = served == 1;
+    return served < 0 ? served : 0;
+}
+
+static const struct sight sights[] = {
+    [MOIL_VIEW_QUEUES] = {true, SCRIPT_QUEUES, NULL, take_queues, add_workers, LISTING_DEAD},
+    [MOIL_VIEW_ACTIVE] = {true, SCRIPT_LIST, fill_page, take_page, NULL, LISTING_INFLIGHT},
+    [MOIL_VIEW_SCHEDULED] = {true, SCRIPT_LIST, fill_page, take_page, NULL, LISTING_DELAYED},
+    [MOIL_VIEW_DEAD] = {true, SCRIPT_DEAD, fill_page, take_page, NULL, LISTING_DEAD},
+    [MOIL_VIEW_NODES] = {.take_nodes = give_nodes},
+    [MOIL_VIEW_REGISTERED] = {.take_nodes = give_registered},
+    [MOIL_VIEW_PENDING] = {true, SCRIPT_LIST, fill_page, take_page, NULL, LISTING_PENDING},
+    [MOIL_VIEW_DEFERRED] = {true, SCRIPT_LIST, fill_page, take_page, NULL, LISTING_DEFERRED},
+};
+
+enum { VIEW_COUNT = sizeof sights / sizeof *sights };
+
+static const struct sight of_job = {true, SCRIPT_INSPECT, fill_job, take_job, NULL, LISTING_DEAD};
+static const struct sight of_service = {.take_nodes = give_served};
+
+/* --- the operation ---------------------------------------------------------------------------- */
+
+static int send_question(struct moil_request *r)
+{
+    const struct look *look = (const struct look *)r;
+    struct broker *b = &r->client->broker;
+    moil_args_clear(&b->args);
+    if (!look->reads_nodes && look->sight->fill)
+        look->sight->fill(look, &b->args);
+    return moil_broker_eval(b, look->reads_nodes ? SCRIPT_NODES : look->sight->script,
+                            moil_request_answered, r);
+}
+
+/* All is there: the status of the whole. */
+static int finish(struct look *look)
+{
+    struct moil_request *r = &look->request;
+    int status = look->reads_nodes ? look->sight->take_nodes(look) : 0;
+    if (status == MOIL_STATUS_BAD_RECORD)
+        return moil_request_fail(r, status, "a node's report is damaged");
+    if (status || look->text.failed || look->nodes.failed)
+        return moil_request_fail(r, MOIL_STATUS_NOMEM, "out of memory");
+    return 0;
+}
+
+static int take(struct moil_request *r, const struct reply *reply)
+{
+    struct look *look = (struct look *)r;
+    if (look->reads_nodes) {
+        moil_describe_nodes(reply, &look->nodes);
+        return finish(look);
     }
-    moil_buffer_add_char(look->out, '[');
-    do {
-        moil_client_begin(c, c->deadline_s);
-        int status = moil_client_call(c, look->kind == LISTING_DEAD ? SCRIPT_DEAD : SCRIPT_LIST,
-                                      fill_page, take_page, look);
-        if (status)
-            return status;
-        look->offset += look->found;
-    } while (look->found == MOIL_BATCH_MAX && look->choice.limit > 0 && ++pages < PAGES_MAX);
-    moil_buffer_add_char(look->out, ']');
-    return 0;
+    int status = look->sight->take(look, reply);
+    if (status)
+        return status;
+    look->reads_nodes = look->sight->take_nodes != NULL;
+    return look->reads_nodes ? REQUEST_MORE : finish(look);
 }
 
-static int take_queues(void *data, const struct reply *reply)
+static void tell(struct moil_request *r)
 {
-    moil_describe_queues(reply, ((struct look *)data)->out);
-    return 0;
+    struct look *look = (struct look *)r;
+    if (look->sight == &of_service && r->fn.count)
+        r->fn.count(r->data, r->status, r->errstr, r->status ? 0 : (size_t)look->served);
+    else if (look->sight != &of_service && r->fn.answer)
+        r->fn.answer(r->data, r->status, r->errstr,
+                     r->status ? NULL : moil_buffer_cstr(&look->text));
 }
 
-static int take_nodes(void *data, const struct reply *reply)
+static void free_look(struct moil_request *r)
 {
-    moil_describe_nodes(reply, ((struct look *)data)->out);
-    return 0;
+    struct look *look = (struct look *)r;
+    moil_buffer_fini(&look->text);
+    moil_buffer_fini(&look->nodes);
 }
 
-static int nodes(struct moil_client *c, struct buffer *out)
+/* Not started yet; NULL with the sentence set. */
+static struct look *make(struct moil_client *c, const struct sight *sight, const char *subject)
 {
-    struct look look = {.out = out};
+    static const struct operation operation = {
+        .late = "answer", .send = send_question, .take = take, .tell = tell, .free = free_look};
     moil_client_begin(c, c->deadline_s);
-    return moil_client_call(c, SCRIPT_NODES, NULL, take_nodes, &look);
-}
-
-/* The live nodes' reports; NULL with the status set. The caller drops the reference. */
-static json_t *load_nodes(struct moil_client *c, int *status)
-{
-    struct buffer text;
-    moil_buffer_init(&text);
-    *status = nodes(c, &text);
-    json_t *array = *status ? NULL : json_loadb(text.data, text.len, 0, NULL);
-    if (!*status && !json_is_array(array)) {
-        *status = moil_client_fail(c, MOIL_STATUS_BAD_RECORD, "a node's report is damaged");
-        json_decref(array);
-        array = NULL;
+    if (subject && !moil_name_is_valid(slice_str(subject))) {
+        moil_client_fail(c, MOIL_STATUS_INVALID,
+                         "%s is 1 to 200 printable characters without space",
+                         sight == &of_job ? "an id" : "a queue");
+        return NULL;
     }
-    moil_buffer_fini(&text);
-    return array;
-}
-
-/* [{"task", "nodes": […]}] of the tasks that live nodes serve. */
-static int registered(struct moil_client *c, struct buffer *out)
-{
-    int status;
-    json_t *array = load_nodes(c, &status), *tasks = json_object(), *task, *node;
-    size_t i, k;
-    json_array_foreach(array, i, node)
-    {
-        if (!json_is_true(json_object_get(node, "alive")))
-            continue;
-        json_array_foreach(json_object_get(node, "tasks"), k, task)
-        {
-            const char *name = json_string_value(task);
-            if (name && !json_object_get(tasks, name))
-                json_object_set_new(tasks, name, json_array());
-            if (name)
-                json_array_append(json_object_get(tasks, name), json_object_get(node, "node"));
-        }
-    }
-    const char *name;
-    json_t *who, *list_of = json_array();
-    json_object_foreach(tasks, name, who)
-        json_array_append_new(list_of, json_pack("{s:s, s:O}", "task", name, "nodes", who));
-    char *text = moil_json_dump(list_of, JSON_COMPACT);
-    if (text)
-        moil_buffer_add_str(out, text);
-    moil_mem_free(text);
-    json_decref(list_of);
-    json_decref(tasks);
-    json_decref(array);
-    return status;
-}
-
-/* Of the live nodes, how many workers serve the queue; those of quiet nodes too. */
-static json_int_t count_workers(const json_t *nodes, const char *queue)
-{
-    json_int_t count = 0;
-    json_t *node, *name;
-    size_t i, k;
-    json_array_foreach(nodes, i, node)
-    {
-        if (!json_is_true(json_object_get(node, "alive")))
-            continue;
-        json_array_foreach(json_object_get(node, "queues"), k, name)
-        {
-            const char *served = json_string_value(name);
-            if (served && strcmp(served, queue) == 0)
-                count += (json_int_t)json_array_size(json_object_get(node, "workers"));
-        }
-    }
-    return count;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    const char *x = json_string_value(json_object_get(*(json_t *const *)a, "queue"));
-    const char *y = json_string_value(json_object_get(*(json_t *const *)b, "queue"));
-    return x && y ? strcmp(x, y) : !x - !y; /* the totals last */
-}
-
-/* The queues in order of their names, each with how many workers serve it; the totals also with
- * what is pending. The text is taken, and written anew. */
-static int add_workers(struct moil_client *c, struct buffer *text)
-{
-    int status;
-    json_t *array = json_loadb(text->data, text->len, 0, NULL), *nodes = load_nodes(c, &status);
-    size_t i, count = json_array_size(array);
-    json_t **rows = count ? moil_mem_zalloc(count, sizeof *rows) : NULL;
-    json_int_t pending = 0;
-    if (!status && !rows)
-        status = moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
-    for (i = 0; rows && i < count; i++) {
-        rows[i] = json_incref(json_array_get(array, i));
-        const char *queue = json_string_value(json_object_get(rows[i], "queue"));
-        pending += json_integer_value(json_object_get(rows[i], "pending"));
-        if (queue)
-            json_object_set_new(rows[i], "workers", json_integer(count_workers(nodes, queue)));
-        else
-            json_object_set_new(rows[i], "pending", json_integer(pending));
-    }
-    if (rows)
-        qsort(rows, count, sizeof *rows, by_name);
-    json_array_clear(array);
-    for (i = 0; rows && i < count; i++)
-        json_array_append_new(array, rows[i]);
-    char *sorted = status ? NULL : moil_json_dump(array, JSON_COMPACT | JSON_REAL_PRECISION(16));
-    moil_buffer_clear(text);
-    if (sorted)
-        moil_buffer_add_str(text, sorted);
-    moil_mem_free(sorted);
-    moil_mem_free(rows);
-    json_decref(nodes);
-    json_decref(array);
-    return status;
-}
-
-static int queues(struct moil_client *c, struct look *look)
-{
-    int status = moil_client_call(c, SCRIPT_QUEUES, NULL, take_queues, look);
-    return status ? status : add_workers(c, look->out);
+    struct look *look = moil_request_new(c, &operation, sizeof *look);
+    if (!look)
+        return NULL;
+    look->sight = sight;
+    look->reads_nodes = !sight->has_script;
+    snprintf(look->subject, sizeof look->subject, "%s", subject ? subject : "");
+    moil_buffer_init(&look->text);
+    moil_buffer_init(&look->nodes);
+    return look;
 }
 
 /* The sentence of a wrong filter; NULL: it is fine. */
@@ -263,77 +231,113 @@ static const char *refuse_filter(moil_view view, const moil_filter *f)
     return NULL;
 }
 
-static int look_at(struct moil_client *c, moil_view view, struct look *look)
+static struct slice keep(name_text to, const char *from)
 {
-    switch (view) {
-    case MOIL_VIEW_QUEUES:
-        return queues(c, look);
-    case MOIL_VIEW_ACTIVE:
-        look->kind = LISTING_INFLIGHT;
-        return list(c, look);
-    case MOIL_VIEW_SCHEDULED:
-        look->kind = LISTING_DELAYED;
-        return list(c, look);
-    case MOIL_VIEW_DEAD:
-        look->kind = LISTING_DEAD;
-        return list(c, look);
-    case MOIL_VIEW_PENDING:
-        look->kind = LISTING_PENDING;
-        if (!look->choice.queue.p)
-            look->choice.queue = slice_str("default");
-        return list(c, look);
-    case MOIL_VIEW_DEFERRED:
-        look->kind = LISTING_DEFERRED;
-        return list(c, look);
-    case MOIL_VIEW_NODES:
-        return nodes(c, look->out);
-    case MOIL_VIEW_REGISTERED:
-        return registered(c, look->out);
+    snprintf(to, sizeof(name_text), "%s", from ? from : "");
+    return slice_str(from ? to : NULL);
+}
+
+static struct look *make_view(struct moil_client *c, moil_view view, const moil_filter *filter,
+                              size_t offset, size_t limit)
+{
+    static const moil_filter none;
+    const moil_filter *f = filter ? filter : &none;
+    const char *why = refuse_filter(view, f);
+    moil_client_begin(c, c->deadline_s);
+    if (why || (int)view < 0 || (int)view >= VIEW_COUNT) {
+        if (why)
+            moil_client_fail(c, MOIL_STATUS_INVALID, "%s", why);
+        else
+            moil_client_fail(c, MOIL_STATUS_INVALID, "there is no view %d", (int)view);
+        return NULL;
     }
-    return moil_client_fail(c, MOIL_STATUS_INVALID, "there is no view %d", (int)view);
+    struct look *look = make(c, &sights[view], NULL);
+    if (!look)
+        return NULL;
+    bool is_pending = view == MOIL_VIEW_PENDING;
+    look->filters = f->task || f->queue || f->state || is_pending;
+    look->choice = (struct listing_choice){
+        .task = keep(look->task, f->task),
+        .queue = keep(look->queue, f->queue || !is_pending ? f->queue : "default"),
+        .state = keep(look->state, f->state),
+        .skip = look->filters ? offset : 0,
+        .limit = limit ? limit : LIMIT_DEFAULT,
+    };
+    look->offset = look->filters ? 0 : offset;
+    return look;
+}
+
+/* --- blocking --------------------------------------------------------------------------------- */
+
+/* Runs it to its end; look NULL: why it could not be made. */
+static int run(struct moil_client *c, struct look *look, char **json, int *served)
+{
+    if (!look)
+        return c->status;
+    moil_request_start(&look->request, c->deadline_s);
+    int status = moil_client_run(c, &look->request);
+    char *text = status || !json ? NULL : moil_buffer_take(&look->text, NULL);
+    if (!status && json && !text)
+        status = moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory");
+    if (!status && json)
+        *json = text;
+    if (!status && served)
+        *served = look->served;
+    moil_request_release(&look->request);
+    return status;
+}
+
+int moil_inspect_job(moil_client *c, const char *id, char **json)
+{
+    return run(c, make(c, &of_job, id ? id : ""), json, NULL);
 }
 
 int moil_inspect_matching(moil_client *c, moil_view view, const moil_filter *filter, size_t offset,
                           size_t limit, char **json)
 {
-    static const moil_filter none;
-    struct buffer text;
-    const moil_filter *f = filter ? filter : &none;
-    const char *why = refuse_filter(view, f);
-    struct look look = {.out = &text,
-                        .choice = {.task = slice_str(f->task),
-                                   .queue = slice_str(f->queue),
-                                   .state = slice_str(f->state),
-                                   .skip = offset,
-                                   .limit = limit ? limit : LIMIT_DEFAULT}};
-    moil_client_begin(c, c->deadline_s);
-    if (why)
-        return moil_client_fail(c, MOIL_STATUS_INVALID, "%s", why);
-    moil_buffer_init(&text);
-    return give(c, look_at(c, view, &look), &text, json);
+    return run(c, make_view(c, view, filter, offset, limit), json, NULL);
 }
 
 int moil_inspect(moil_client *c, moil_view view, size_t offset, size_t limit, char **json)
 {
-    return moil_inspect_matching(c, view, NULL, offset, limit, json);
+    return run(c, make_view(c, view, NULL, offset, limit), json, NULL);
 }
 
 int moil_is_served(moil_client *c, const char *queue)
 {
-    int status, served = 0;
-    json_t *array = load_nodes(c, &status), *node, *name;
-    size_t i, k;
-    json_array_foreach(array, i, node)
-    {
-        if (!json_is_true(json_object_get(node, "alive")) ||
-            json_array_size(json_object_get(node, "workers")) == 0)
-            continue;
-        if (!queue)
-            served = 1;
-        json_array_foreach(json_object_get(node, "queues"), k,
-                           name) if (queue && json_is_string(name) &&
-                                     strcmp(json_string_value(name), queue) == 0) served = 1;
-    }
-    json_decref(array);
+    int served = 0;
+    int status = run(c, make(c, &of_service, queue), NULL, &served);
     return status ? status : served;
+}
+
+/* --- on the host's loop ----------------------------------------------------------------------- */
+
+static moil_request *start(struct look *look, union request_fn fn, void *data)
+{
+    if (!look)
+        return NULL;
+    look->request.fn = fn;
+    look->request.data = data;
+    moil_request_start(&look->request, look->request.client->deadline_s);
+    return &look->request;
+}
+
+moil_request *moil_async_inspect_job(moil_async *client, const char *id, moil_answer_fn *fn,
+                                     void *data)
+{
+    return start(make(&client->client, &of_job, id ? id : ""), (union request_fn){.answer = fn},
+                 data);
+}
+
+moil_request *moil_async_inspect(moil_async *client, moil_view view, size_t offset, size_t limit,
+                                 moil_answer_fn *fn, void *data)
+{
+    return start(make_view(&client->client, view, NULL, offset, limit),
+                 (union request_fn){.answer = fn}, data);
+}
+
+moil_request *moil_async_is_served(moil_async *client, const char *queue, moil_count_fn *fn,
+                                   void *data)
+{
+    return start(make(&client->client, &of_service, queue), (union request_fn){.count = fn}, data);
 }

@@ -276,6 +276,98 @@ MOIL_API int moil_dead_delete(moil_client *client, const char *id, const char *t
  * code. */
 MOIL_API int moil_is_served(moil_client *client, const char *queue);
 
+/* --- client on the host's loop ---------------------------------------------------------------- */
+
+/* The same without blocking, on an event loop (libev) of the program's: a call is started, and its
+ * callback comes from the loop when it has ended. No thread waits, none is made (but for the
+ * look-up of a host name), no signal is touched. A client belongs to the thread that runs its loop;
+ * clients in several threads, each on a loop of its own, need no lock. Any number of calls may be
+ * under way on one client; they share its connections.
+ *
+ * Starting: arguments are borrowed for the starting call. NULL: a wrong argument or no memory; then
+ * moil_async_error has the sentence, moil_async_status the code, and no callback comes. Else the
+ * request is valid until its callback is called, which happens once, and never from inside the
+ * starting call. A callback may be NULL.
+ *
+ * Ending: a callback gets its `data`, a status (0 or negative) with its sentence ("" where it is
+ * 0), and the answer, which is borrowed for the call. It may start and cancel requests, and close
+ * the client.
+ *
+ * Deadlines are those of the blocking client: each call has options.deadline for each question that
+ * it asks of Redis. Without a link it waits for it, which is made again and again; at the deadline
+ * it fails with MOIL_STATUS_UNAVAILABLE. */
+
+struct ev_loop;
+typedef struct moil_async moil_async;
+typedef struct moil_request moil_request;
+
+/* Makes a client, and connects when the loop runs. The loop is borrowed, and must outlive it; while
+ * the client is open, ev_run does not return by itself. MOIL_STATUS_INVALID or _NOMEM with one line
+ * in errstr (may be NULL). */
+MOIL_API int moil_async_open(moil_async **out, struct ev_loop *loop,
+                             const moil_client_options *options, char *errstr, size_t errlen);
+
+/* First what is under way is told MOIL_STATUS_CANCELLED, then all is freed; jobs that were on their
+ * way may be in. Also from inside a callback. NULL is fine. */
+MOIL_API void moil_async_close(moil_async *client);
+
+/* Why the last start gave NULL: the sentence and the status; "" and 0 when it did not. The sentence
+ * is valid until the next start. */
+MOIL_API const char *moil_async_error(const moil_async *client);
+MOIL_API int moil_async_status(const moil_async *client);
+
+/* Calls the request's callback with MOIL_STATUS_CANCELLED, now; it is gone afterwards. What Redis
+ * was asked already it may do all the same. */
+MOIL_API void moil_async_cancel(moil_request *request);
+
+/* jobs: one for each that was to be enqueued, in order; after a failure too (the ids may be
+ * enqueued again), where `created` says nothing. */
+typedef void moil_enqueued_fn(void *data, int status, const char *error, const moil_enqueued *jobs,
+                              size_t count);
+MOIL_API moil_request *moil_async_enqueue(moil_async *client, const moil_job *jobs, size_t count,
+                                          moil_enqueued_fn *fn, void *data);
+
+/* result: NULL after a failure; its value is borrowed, not the program's to free. */
+typedef void moil_waited_fn(void *data, int status, const char *error, const moil_result *result);
+
+/* As moil_wait. on_progress (may be NULL) may use the client, and close it; both get `data`. */
+MOIL_API moil_request *moil_async_wait(moil_async *client, const char *id, double timeout,
+                                       moil_progress_fn *on_progress, moil_waited_fn *fn,
+                                       void *data);
+
+/* text: NULL after a failure, else the answer: a state, or JSON. */
+typedef void moil_answer_fn(void *data, int status, const char *error, const char *text);
+
+/* As moil_revoke and moil_reschedule; text is the job's state. */
+MOIL_API moil_request *moil_async_revoke(moil_async *client, const char *id, int terminate,
+                                         moil_answer_fn *fn, void *data);
+MOIL_API moil_request *moil_async_reschedule(moil_async *client, const char *id, double countdown,
+                                             double eta, moil_answer_fn *fn, void *data);
+
+/* As moil_inspect_job and moil_inspect; text is JSON. */
+MOIL_API moil_request *moil_async_inspect_job(moil_async *client, const char *id,
+                                              moil_answer_fn *fn, void *data);
+MOIL_API moil_request *moil_async_inspect(moil_async *client, moil_view view, size_t offset,
+                                          size_t limit, moil_answer_fn *fn, void *data);
+
+/* count: 0 after a failure. */
+typedef void moil_count_fn(void *data, int status, const char *error, size_t count);
+
+/* As moil_forget and moil_is_served (count is 1 or 0), moil_delete, moil_pause and moil_resume
+ * (count is 1), and moil_purge (how many). */
+MOIL_API moil_request *moil_async_forget(moil_async *client, const char *id, moil_count_fn *fn,
+                                         void *data);
+MOIL_API moil_request *moil_async_delete(moil_async *client, const char *id, moil_count_fn *fn,
+                                         void *data);
+MOIL_API moil_request *moil_async_purge(moil_async *client, const char *queue, moil_count_fn *fn,
+                                        void *data);
+MOIL_API moil_request *moil_async_pause(moil_async *client, const char *queue, moil_count_fn *fn,
+                                        void *data);
+MOIL_API moil_request *moil_async_resume(moil_async *client, const char *queue, moil_count_fn *fn,
+                                         void *data);
+MOIL_API moil_request *moil_async_is_served(moil_async *client, const char *queue,
+                                            moil_count_fn *fn, void *data);
+
 /* --- beat ------------------------------------------------------------------------------------- */
 
 /* Entries of run time: jobs that every scheduler of the namespace (`moil worker`, `moil beat`)

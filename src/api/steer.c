@@ -1,9 +1,9 @@
-/* steer.c: revoke, reschedule, forget, delete, purge, pause, and the dead set. A part of the client
- * (client.h).
- */
+/* steer.c: revoke, reschedule, forget, delete, purge, pause. A part of the client (client.h).
+ *
+ * Each is one script on an id or a queue, asked again by purge until nothing is left; what it
+ * answers is a state or a number. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/client.h"
@@ -11,293 +11,309 @@
 #include "queue/describe.h"
 #include "queue/message.h"
 
-/* One question and its plain answer. */
-struct ask {
-    const char *first, *second;
-    int64_t number;
+/* What is asked, and what came of it. */
+struct steer {
+    struct moil_request request;
+    const struct verb *verb;
+    char subject[MOIL_NAME_MAX + 1]; /* the id or the queue */
     bool terminate;
     double countdown, eta;
+    int64_t number;
     char state[MOIL_NAME_MAX + 1];
 };
 
-static const char *const unknown_job =
-    "no job under this id: never enqueued, or its result expired or was not kept";
+struct verb {
+    enum script_id script;
+    void (*fill)(const struct steer *s, struct args *a); /* behind the subject; NULL: nothing */
+    int (*take)(struct steer *s, const struct reply *reply);
+    const char *wrong; /* of a subject that is no name */
+};
 
-static void fill_strings(struct args *a, void *data)
+static const char wrong_id[] = "an id is 1 to 200 printable characters without space";
+static const char wrong_queue[] = "a queue is 1 to 200 printable characters without space";
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static void fill_revoke(const struct steer *s, struct args *a)
 {
-    const struct ask *ask = data;
-    moil_args_str(a, ask->first);
-    if (ask->second)
-        moil_args_str(a, ask->second);
+    moil_revoke_args(a, MOIL_RESULT_TTL_DEFAULT_S, s->terminate);
 }
 
-static int take_number(void *data, const struct reply *reply)
+static void fill_reschedule(const struct steer *s, struct args *a)
 {
-    struct ask *ask = data;
+    moil_reschedule_args(a, s->countdown, s->eta);
+}
+
+static void fill_purge(const struct steer *s, struct args *a)
+{
+    (void)s;
+    moil_args_int(a, MOIL_BATCH_MAX);
+}
+
+static void fill_pause(const struct steer *s, struct args *a)
+{
+    (void)s;
+    moil_args_str(a, "p");
+}
+
+static void fill_resume(const struct steer *s, struct args *a)
+{
+    (void)s;
+    moil_args_str(a, "r");
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static int unknown(struct steer *s)
+{
+    return moil_request_fail(
+        &s->request, MOIL_STATUS_UNKNOWN,
+        "no job under this id: never enqueued, or its result expired or was not kept");
+}
+
+static int take_state(struct steer *s, const struct reply *reply)
+{
+    struct slice state = moil_reply_slice(reply);
+    if (!state.p)
+        return unknown(s);
+    snprintf(s->state, sizeof s->state, "%.*s", (int)state.n, state.p);
+    return 0;
+}
+
+static int take_number(struct steer *s, const struct reply *reply)
+{
     if (moil_reply_type(reply) == REPLY_NIL)
-        return MOIL_STATUS_UNKNOWN;
-    ask->number = moil_reply_integer(reply);
+        return unknown(s);
+    s->number = moil_reply_integer(reply);
     return 0;
 }
 
-/* Runs a script on an id or a queue; its number goes to ask->number. */
-static int call(struct moil_client *c, enum script_id script, struct ask *ask)
+/* What is not there is none to forget. */
+static int take_forgotten(struct steer *s, const struct reply *reply)
 {
-    moil_client_begin(c, c->deadline_s);
-    if (!moil_name_is_valid(slice_str(ask->first)))
-        return moil_client_fail(c, MOIL_STATUS_INVALID,
-                                "an id or queue is 1 to 200 printable characters without space");
-    int status = moil_client_call(c, script, fill_strings, take_number, ask);
-    return status == MOIL_STATUS_UNKNOWN ? moil_client_fail(c, status, "%s", unknown_job) : status;
-}
-
-static void fill_revoke(struct args *a, void *data)
-{
-    moil_args_str(a, ((struct ask *)data)->first);
-    moil_revoke_args(a, MOIL_RESULT_TTL_DEFAULT_S, ((struct ask *)data)->terminate);
-}
-
-static int take_state(void *data, const struct reply *reply)
-{
-    struct ask *ask = data;
-    struct slice s = moil_reply_slice(reply);
-    if (!s.p)
-        return MOIL_STATUS_UNKNOWN;
-    snprintf(ask->state, sizeof ask->state, "%.*s", (int)s.n, s.p);
+    s->number = moil_reply_type(reply) == REPLY_NIL ? 0 : moil_reply_integer(reply);
     return 0;
 }
 
-static void fill_reschedule(struct args *a, void *data)
+static int take_deleted(struct steer *s, const struct reply *reply)
 {
-    const struct ask *ask = data;
-    moil_args_str(a, ask->first);
-    moil_reschedule_args(a, ask->countdown, ask->eta);
+    int status = take_number(s, reply);
+    if (status || s->number)
+        return status;
+    return moil_request_fail(&s->request, MOIL_STATUS_STATE,
+                             "a worker holds this job: revoke it, or wait until it has ended");
 }
 
-/* Runs a script on an id; the job's state afterwards goes to `state` (may be NULL). */
-static int steer(struct moil_client *c, enum script_id script, struct ask *ask, char *state)
+static int take_purged(struct steer *s, const struct reply *reply)
+{
+    s->number += moil_reply_integer(moil_reply_at(reply, 0));
+    return moil_reply_integer(moil_reply_at(reply, 1)) ? REQUEST_MORE : 0;
+}
+
+static int take_done(struct steer *s, const struct reply *reply)
+{
+    (void)reply;
+    s->number = 1;
+    return 0;
+}
+
+static const struct verb do_revoke = {SCRIPT_REVOKE, fill_revoke, take_state, wrong_id};
+static const struct verb do_reschedule = {SCRIPT_RESCHEDULE, fill_reschedule, take_state, wrong_id};
+static const struct verb do_forget = {SCRIPT_FORGET, NULL, take_forgotten, wrong_id};
+static const struct verb do_delete = {SCRIPT_DELETE, NULL, take_deleted, wrong_id};
+static const struct verb do_purge = {SCRIPT_PURGE, fill_purge, take_purged, wrong_queue};
+static const struct verb do_pause = {SCRIPT_PAUSE, fill_pause, take_done, wrong_queue};
+static const struct verb do_resume = {SCRIPT_PAUSE, fill_resume, take_done, wrong_queue};
+
+/* --- the operation ---------------------------------------------------------------------------- */
+
+static int send_verb(struct moil_request *r)
+{
+    const struct steer *s = (const struct steer *)r;
+    struct broker *b = &r->client->broker;
+    moil_args_clear(&b->args);
+    moil_args_str(&b->args, s->subject);
+    if (s->verb->fill)
+        s->verb->fill(s, &b->args);
+    return moil_broker_eval(b, s->verb->script, moil_request_answered, r);
+}
+
+static int take(struct moil_request *r, const struct reply *reply)
+{
+    struct steer *s = (struct steer *)r;
+    return s->verb->take(s, reply);
+}
+
+static void tell_state(struct moil_request *r)
+{
+    if (r->fn.answer)
+        r->fn.answer(r->data, r->status, r->errstr, r->status ? NULL : ((struct steer *)r)->state);
+}
+
+static void tell_number(struct moil_request *r)
+{
+    if (r->fn.count)
+        r->fn.count(r->data, r->status, r->errstr,
+                    r->status ? 0 : (size_t)((struct steer *)r)->number);
+}
+
+static void free_nothing(struct moil_request *r)
+{
+    (void)r;
+}
+
+static const struct operation with_state = {
+    .late = "answer", .send = send_verb, .take = take, .tell = tell_state, .free = free_nothing};
+static const struct operation with_number = {
+    .late = "answer", .send = send_verb, .take = take, .tell = tell_number, .free = free_nothing};
+
+/* Not started yet; NULL with the sentence set. */
+static struct steer *make(struct moil_client *c, const struct verb *verb, const char *subject)
 {
     moil_client_begin(c, c->deadline_s);
-    if (!moil_name_is_valid(slice_str(ask->first)))
-        return moil_client_fail(c, MOIL_STATUS_INVALID,
-                                "an id is 1 to 200 printable characters without space");
-    int status = moil_client_call(
-        c, script, script == SCRIPT_REVOKE ? fill_revoke : fill_reschedule, take_state, ask);
-    if (status == MOIL_STATUS_UNKNOWN)
-        moil_client_fail(c, status, "%s", unknown_job);
+    if (!moil_name_is_valid(slice_str(subject ? subject : ""))) {
+        moil_client_fail(c, MOIL_STATUS_INVALID, "%s", verb->wrong);
+        return NULL;
+    }
+    struct steer *s =
+        moil_request_new(c, verb->take == take_state ? &with_state : &with_number, sizeof *s);
+    if (!s)
+        return NULL;
+    s->verb = verb;
+    snprintf(s->subject, sizeof s->subject, "%s", subject);
+    return s;
+}
+
+static struct steer *make_revoke(struct moil_client *c, const char *id, int terminate)
+{
+    struct steer *s = make(c, &do_revoke, id);
+    if (s)
+        s->terminate = terminate != 0;
+    return s;
+}
+
+static struct steer *make_reschedule(struct moil_client *c, const char *id, double countdown,
+                                     double eta)
+{
+    const char *wrong = NULL;
+    if (!(countdown >= 0 && countdown <= 1e10) || !(fabs(eta) <= 1e11))
+        wrong = "countdown and eta must be times that a calendar knows, countdown not negative";
+    else if (countdown > 0 && eta != 0)
+        wrong = "countdown and eta exclude each other";
+    if (wrong) {
+        moil_client_fail(c, MOIL_STATUS_INVALID, "%s", wrong);
+        return NULL;
+    }
+    struct steer *s = make(c, &do_reschedule, id);
+    if (s) {
+        s->countdown = countdown;
+        s->eta = eta;
+    }
+    return s;
+}
+
+/* --- blocking --------------------------------------------------------------------------------- */
+
+/* Runs it to its end; s NULL: why it could not be made. The outs may be NULL. */
+static int run(struct moil_client *c, struct steer *s, char *state, size_t *number)
+{
+    if (!s)
+        return c->status;
+    moil_request_start(&s->request, c->deadline_s);
+    int status = moil_client_run(c, &s->request);
     if (!status && state)
-        memcpy(state, ask->state, sizeof ask->state);
+        memcpy(state, s->state, sizeof s->state);
+    if (!status && number)
+        *number = (size_t)s->number;
+    moil_request_release(&s->request);
     return status;
 }
 
 int moil_revoke(moil_client *c, const char *id, int terminate, char *state)
 {
-    return steer(c, SCRIPT_REVOKE, &(struct ask){.first = id, .terminate = terminate != 0}, state);
+    return run(c, make_revoke(c, id, terminate), state, NULL);
 }
 
 int moil_reschedule(moil_client *c, const char *id, double countdown, double eta, char *state)
 {
-    struct ask ask = {.first = id, .countdown = countdown, .eta = eta};
-    c->errstr[0] = '\0';
-    if (!(countdown >= 0 && countdown <= 1e10) || !(fabs(eta) <= 1e11))
-        return moil_client_fail(
-            c, MOIL_STATUS_INVALID,
-            "countdown and eta must be times that a calendar knows, countdown not negative");
-    if (countdown > 0 && eta != 0)
-        return moil_client_fail(c, MOIL_STATUS_INVALID, "countdown and eta exclude each other");
-    return steer(c, SCRIPT_RESCHEDULE, &ask, state);
+    return run(c, make_reschedule(c, id, countdown, eta), state, NULL);
 }
 
 int moil_forget(moil_client *c, const char *id)
 {
-    struct ask ask = {.first = id};
-    int status = call(c, SCRIPT_FORGET, &ask);
-    return status == MOIL_STATUS_UNKNOWN ? 0 : status ? status : (int)ask.number;
+    size_t number = 0;
+    int status = run(c, make(c, &do_forget, id), NULL, &number);
+    return status ? status : (int)number;
 }
 
 int moil_delete(moil_client *c, const char *id)
 {
-    struct ask ask = {.first = id};
-    int status = call(c, SCRIPT_DELETE, &ask);
-    if (!status && ask.number == 0)
-        return moil_client_fail(c, MOIL_STATUS_STATE,
-                                "a worker holds this job: revoke it, or wait until it has ended");
-    return status;
-}
-
-int moil_pause(moil_client *c, const char *queue)
-{
-    return call(c, SCRIPT_PAUSE, &(struct ask){.first = queue, .second = "p"});
-}
-
-int moil_resume(moil_client *c, const char *queue)
-{
-    return call(c, SCRIPT_PAUSE, &(struct ask){.first = queue, .second = "r"});
-}
-
-/* --- purge ------------------------------------------------------------------------------------ */
-
-static int take_purged(void *data, const struct reply *reply)
-{
-    struct ask *ask = data;
-    ask->number += moil_reply_integer(moil_reply_at(reply, 0));
-    ask->state[0] = moil_reply_integer(moil_reply_at(reply, 1)) ? 'm' : '\0'; /* more */
-    return 0;
+    return run(c, make(c, &do_delete, id), NULL, NULL);
 }
 
 int moil_purge(moil_client *c, const char *queue, size_t *purged)
 {
-    struct ask ask = {.first = queue, .second = "250"};
-    if (!moil_name_is_valid(slice_str(queue)))
-        return moil_client_fail(c, MOIL_STATUS_INVALID,
-                                "a queue is 1 to 200 printable characters without space");
-    do {
-        moil_client_begin(c, c->deadline_s);
-        int status = moil_client_call(c, SCRIPT_PURGE, fill_strings, take_purged, &ask);
-        if (status)
-            return status;
-    } while (ask.state[0]);
-    if (purged)
-        *purged = (size_t)ask.number;
-    return 0;
+    return run(c, make(c, &do_purge, queue), NULL, purged);
 }
 
-/* --- the dead set ----------------------------------------------------------------------------- */
-
-/* The ids that a call on the dead set is about, one after the other, each with its NUL. */
-struct dead {
-    const char *task;  /* NULL: of any */
-    const char *scope; /* forget.lua's; NULL: another script */
-    struct buffer ids;
-    size_t count;
-    size_t offset, found; /* paging */
-    size_t at, batch;     /* moving: where in ids, how many next */
-    size_t moved;
-};
-
-static void fill_page(struct args *a, void *data)
+int moil_pause(moil_client *c, const char *queue)
 {
-    const struct dead *d = data;
-    moil_args_int(a, (int64_t)d->offset);
-    moil_args_int(a, MOIL_BATCH_MAX);
+    return run(c, make(c, &do_pause, queue), NULL, NULL);
 }
 
-static int take_page(void *data, const struct reply *reply)
+int moil_resume(moil_client *c, const char *queue)
 {
-    struct dead *d = data;
-    d->found = moil_reply_count(reply) / 3;
-    for (size_t i = 0; i < d->found; i++) {
-        struct outcome_record o;
-        struct slice id = moil_reply_slice(moil_reply_at(reply, 3 * i));
-        bool known =
-            moil_outcome_decode(moil_reply_slice(moil_reply_at(reply, 3 * i + 1)), &o) == 0;
-        if (d->task && (!known || !slice_is(o.task, d->task)))
-            continue;
-        moil_buffer_add_slice(&d->ids, id);
-        moil_buffer_add_char(&d->ids, '\0');
-        d->count++;
-    }
-    return 0;
+    return run(c, make(c, &do_resume, queue), NULL, NULL);
 }
 
-static int collect(struct moil_client *c, struct dead *d)
+/* --- on the host's loop ----------------------------------------------------------------------- */
+
+static moil_request *start(struct steer *s, union request_fn fn, void *data)
 {
-    do {
-        moil_client_begin(c, c->deadline_s);
-        int status = moil_client_call(c, SCRIPT_DEAD, fill_page, take_page, d);
-        if (status)
-            return status;
-        d->offset += d->found;
-    } while (d->found == MOIL_BATCH_MAX);
-    return d->ids.failed ? moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory") : 0;
+    if (!s)
+        return NULL;
+    s->request.fn = fn;
+    s->request.data = data;
+    moil_request_start(&s->request, s->request.client->deadline_s);
+    return &s->request;
 }
 
-static void fill_ids(struct args *a, void *data)
+moil_request *moil_async_revoke(moil_async *client, const char *id, int terminate,
+                                moil_answer_fn *fn, void *data)
 {
-    const struct dead *d = data;
-    size_t at = d->at;
-    for (size_t i = 0; i < d->batch; i++) {
-        moil_args_str(a, d->ids.data + at);
-        at += strlen(d->ids.data + at) + 1;
-    }
-    if (d->scope)
-        moil_args_str(a, d->scope);
+    return start(make_revoke(&client->client, id, terminate), (union request_fn){.answer = fn},
+                 data);
 }
 
-static int take_place(void *data, const struct reply *reply)
+moil_request *moil_async_reschedule(moil_async *client, const char *id, double countdown,
+                                    double eta, moil_answer_fn *fn, void *data)
 {
-    return take_state(data, moil_reply_at(reply, 1));
+    return start(make_reschedule(&client->client, id, countdown, eta),
+                 (union request_fn){.answer = fn}, data);
 }
 
-static int take_moved(void *data, const struct reply *reply)
+moil_request *moil_async_forget(moil_async *client, const char *id, moil_count_fn *fn, void *data)
 {
-    struct dead *d = data;
-    d->moved += (size_t)moil_reply_integer(reply);
-    return 0;
+    return start(make(&client->client, &do_forget, id), (union request_fn){.count = fn}, data);
 }
 
-/* Hands the ids to a script, so many at a time. */
-static int move(struct moil_client *c, struct dead *d, enum script_id script, size_t batch)
+moil_request *moil_async_delete(moil_async *client, const char *id, moil_count_fn *fn, void *data)
 {
-    for (size_t left = d->count; left > 0; left -= d->batch) {
-        d->batch = left < batch ? left : batch;
-        moil_client_begin(c, c->deadline_s);
-        int status = moil_client_call(c, script, fill_ids, take_moved, d);
-        if (status && status != MOIL_STATUS_UNKNOWN)
-            return status;
-        for (size_t i = 0; i < d->batch; i++)
-            d->at += strlen(d->ids.data + d->at) + 1;
-    }
-    return 0;
+    return start(make(&client->client, &do_delete, id), (union request_fn){.count = fn}, data);
 }
 
-/* One id was given, and its job was not moved: why not. */
-static int unmoved(struct moil_client *c, const char *id)
+moil_request *moil_async_purge(moil_async *client, const char *queue, moil_count_fn *fn, void *data)
 {
-    struct ask ask = {.first = id};
-    moil_client_begin(c, c->deadline_s);
-    int status = moil_client_call(c, SCRIPT_INSPECT, fill_strings, take_place, &ask);
-    if (!status && strcmp(ask.state, "dead") == 0)
-        return moil_client_fail(c, MOIL_STATUS_BAD_RECORD,
-                                "the dead job's record holds no job that could run again: it is "
-                                "damaged or not moil's, and can only be deleted");
-    return status && status != MOIL_STATUS_UNKNOWN
-               ? status
-               : moil_client_fail(c, MOIL_STATUS_UNKNOWN, "no job in the dead set under this id");
+    return start(make(&client->client, &do_purge, queue), (union request_fn){.count = fn}, data);
 }
 
-static int on_dead(struct moil_client *c, const char *id, const char *task, size_t *count,
-                   enum script_id script, size_t batch)
+moil_request *moil_async_pause(moil_async *client, const char *queue, moil_count_fn *fn, void *data)
 {
-    struct dead d = {.task = task, .scope = script == SCRIPT_FORGET ? "dead" : NULL};
-    int status = 0;
-    moil_client_begin(c, c->deadline_s);
-    if (id && !moil_name_is_valid(slice_str(id)))
-        return moil_client_fail(c, MOIL_STATUS_INVALID,
-                                "an id is 1 to 200 printable characters without space");
-    moil_buffer_init(&d.ids);
-    if (id) {
-        moil_buffer_add(&d.ids, id, strlen(id) + 1);
-        d.count = 1;
-    } else {
-        status = collect(c, &d);
-    }
-    if (!status)
-        status = move(c, &d, script, batch);
-    if (!status && id && d.moved == 0)
-        status = unmoved(c, id);
-    if (!status && count)
-        *count = d.moved;
-    moil_buffer_fini(&d.ids);
-    return status;
+    return start(make(&client->client, &do_pause, queue), (union request_fn){.count = fn}, data);
 }
 
-int moil_dead_retry(moil_client *c, const char *id, const char *task, size_t *count)
+moil_request *moil_async_resume(moil_async *client, const char *queue, moil_count_fn *fn,
+                                void *data)
 {
-    return on_dead(c, id, task, count, SCRIPT_RETRY_DEAD, MOIL_BATCH_MAX);
-}
-
-int moil_dead_delete(moil_client *c, const char *id, const char *task, size_t *count)
-{
-    return on_dead(c, id, task, count, SCRIPT_FORGET, 1);
+    return start(make(&client->client, &do_resume, queue), (union request_fn){.count = fn}, data);
 }
