@@ -1,3 +1,4 @@
+local console <const> = require("spec.support.console").new()
 local support = require "spec.support"
 
 -- The commands against a real Redis and a real worker.
@@ -19,43 +20,11 @@ moil.task("steps", { bind = true }, function(self, n)
 end)
 ]]
 
+local moil <const>, done <const>, refused <const>, json_lines <const> =
+  console.moil, console.done, console.refused, console.json_lines
 local redis, dir
 
-local function moil(args)
-  args.redis, args.cwd = redis, args.cwd or dir
-  return support.moil(args)
-end
-
--- Runs it, expects 0 and no complaint, and returns its output without the last newline.
-local function done(args)
-  local out = moil(args)
-  assert.equal(0, out.code, out.stderr)
-  assert.equal("", out.stderr)
-  return (out.stdout:gsub("\n$", ""))
-end
-
-local function json_lines(text)
-  local rows = {}
-  for line in text:gmatch("[^\n]+") do rows[#rows + 1] = support.json_decode(line) end
-  return rows
-end
-
-local function refused(code, pattern, args)
-  local out = moil(args)
-  assert.equal(code, out.code, out.stderr)
-  assert.equal("", out.stdout)
-  assert.matches("^[^\n]+\n$", out.stderr)
-  assert.matches(pattern, out.stderr)
-end
-
-setup(function()
-  redis = support.redis()
-  dir = support.tempdir()
-  assert(support.sh("mkdir " .. dir .. "/tasks").code == 0)
-  support.write(dir .. "/tasks/tasks.lua", TASKS)
-  local worker = support.start_moil { "worker", "-w", "1", redis = redis, cwd = dir }
-  worker:read_until("ready", 10)
-end)
+setup(function() redis, dir = console.open(TASKS) end)
 
 describe("moil call", function()
   it("prints the id of a job, and with --wait its result", function()

@@ -10,11 +10,11 @@ local page = {}
 local kinds <const> = {
   sh = { sh = true, background = true, file = true, elsewhere = true },
   lua = { lua = true, task = true, file = true, config = true },
-  c = { c = true },
+  c = { c = true, file = true },
   text = { output = true, diagram = true },
 }
 
-local acts <const> = { redis = true, worker = true }
+local acts <const> = { redis = true, worker = true, install = true }
 
 ---@class docs.Step
 ---@field line integer      where its fence (or its mark) is

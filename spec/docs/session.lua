@@ -4,6 +4,7 @@
 --
 --   redis               act: a private server, which the page's commands use; else what they start
 --   worker PATH...      act: a worker with these tasks, paths from the root of the tree
+--   install             act: moil is installed; its program, libraries and headers are found
 --   sh [exit=N]         the block is a script; it must end with 0 or N
 --   background PATTERN  the block's program goes on running; its output shows PATTERN when it is
 --                       up. The next one ends it first, as a reader would
@@ -17,6 +18,7 @@
 --   diagram             nothing to run
 --   elsewhere FILE      run by that file, in which each of its commands stands
 
+local installed = require "spec.support.installed"
 local support = require "spec.support"
 
 local session = {}
@@ -121,6 +123,12 @@ function actions.worker(self, step)
   local paths = {}
   for path in step.argument:gmatch("%S+") do paths[#paths + 1] = support.root .. "/" .. path end
   self.worker = start_worker(self, step, paths)
+end
+
+function actions.install(self)
+  local env = installed.environment()
+  env.PATH = env.PATH:match("^[^:]+:[^:]+:") .. self.env.PATH
+  for name, value in pairs(env) do self.env[name] = value end
 end
 
 function actions.sh(self, step)

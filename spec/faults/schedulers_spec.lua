@@ -1,5 +1,8 @@
+local history = require "spec.support.ticks"
 local site = require "spec.support.site"
 local support = require "spec.support"
+
+local ticks <const>, assert_grid <const> = history.of, history.assert_grid
 
 -- Several schedulers of the same entries, while they die, reload, and their clocks are set, and
 -- while Redis forgets its scripts or is full: each due time happens once.
@@ -29,31 +32,8 @@ local function stop(node)
   assert.equal(0, (node:wait(BY)), node:report())
 end
 
-local function ticks(here, entry)
-  local found = {}
-  for _, line in ipairs(here.redis:call("LRANGE", "{moil}:beat_history", "0", "-1")) do
-    local due, fired, id, outcome, name = line:match("^(%d+) (%d+) (%S+) (%S+) (.+)$")
-    if name == entry then
-      table.insert(found, 1,
-        { due = tonumber(due), fired = tonumber(fired), id = id, outcome = outcome })
-    end
-  end
-  return found
-end
-
 local function wait_ticks(here, entry, count)
-  return support.wait_until(function()
-    local found = ticks(here, entry)
-    return #found >= count and found
-  end, BY, function() return ("%d ticks of %s"):format(count, entry) end)
-end
-
-local function assert_grid(found, step)
-  for i, tick in ipairs(found) do
-    assert.equal("fired", tick.outcome)
-    assert.is_true(tick.fired >= tick.due)
-    if i > 1 then assert.equal(found[i - 1].due + step, tick.due, "tick " .. i) end
-  end
+  return history.wait(here, entry, count, BY)
 end
 
 -- Each id of the ticks has run, and none twice.

@@ -1,5 +1,8 @@
+local history = require "spec.support.ticks"
 local site = require "spec.support.site"
 local support = require "spec.support"
+
+local ticks <const>, assert_grid <const> = history.of, history.assert_grid
 
 -- Schedules, on real nodes: what is due runs once, whoever fires it, whatever dies or is set.
 
@@ -56,36 +59,8 @@ local function eval(here, name, ...)
   return here.redis:call("EVAL", support.script(name), "1", "{moil}:", ...)
 end
 
--- The ticks of an entry so far, the oldest first.
-local function ticks(here, entry)
-  local found = {}
-  for _, line in ipairs(call(here, "LRANGE", "beat_history", "0", "-1")) do
-    local due, fired, id, outcome, name = line:match("^(%d+) (%d+) (%S+) (%S+) (.+)$")
-    if not entry or name == entry then
-      table.insert(found, 1,
-        { due = tonumber(due), fired = tonumber(fired), id = id, outcome = outcome })
-    end
-  end
-  return found
-end
-
 local function wait_ticks(here, entry, count, node)
-  return support.wait_until(function()
-    local found = ticks(here, entry)
-    return #found >= count and found
-  end, BY, function()
-    return ("%d ticks of %s (%d now)\n%s"):format(count, entry or "any", #ticks(here, entry),
-      node and node:report() or "")
-  end)
-end
-
--- Each due time, `step` ms apart, once and in order, none before its time.
-local function assert_grid(found, step)
-  for i, tick in ipairs(found) do
-    assert.equal("fired", tick.outcome)
-    assert.is_true(tick.fired >= tick.due)
-    if i > 1 then assert.equal(found[i - 1].due + step, tick.due, "tick " .. i) end
-  end
+  return history.wait(here, entry, count, BY, node)
 end
 
 local function state(here, entry)

@@ -231,6 +231,23 @@ typedef struct moil_filter {
 MOIL_API int moil_inspect_matching(moil_client *client, moil_view view, const moil_filter *filter,
                                    size_t offset, size_t limit, char **json);
 
+/* Why a job is not running yet: {"id", "task", "queue", "state", "place": "pending", "delayed",
+ * "deferred", "inflight", "ended" or "dead", "reasons": [{"code", "text", …}]}, the reasons in the
+ * order in which they stand in its way. Codes, and what else a reason has:
+ *
+ *   paused, no_worker, no_task, quiet, stuck   its queue, and who serves it
+ *   behind       "before": how many jobs, "exact": those are all; "rate" (a second), "eta" (s)
+ *   busy, next   all slots are taken; nothing is in its way
+ *   not_due, retry, overdue                    "due_at"
+ *   waits_for, group, member                   "job": {"id", "state", "task"}
+ *   running, reserved, beside, worker_lost, node_silent, degraded
+ *   ended, dead                                "finished_at"
+ *   damaged
+ *
+ * sample: for so many seconds (at most 10) the queue is watched where other jobs are before it; 0:
+ * without "rate" and "eta". *json: moil_free. */
+MOIL_API int moil_why(moil_client *client, const char *id, double sample, char **json);
+
 /* Checks the books, at one moment and without stopping anything: what was enqueued against where it
  * is now, by queue, and the counters against what Redis holds; then, a page at a time, that each
  * job is in exactly one place, and that what is deferred waits for ends to come. Returns how many

@@ -61,6 +61,7 @@ enum exit_status moil_cmd_reschedule(const struct options *o);
 enum exit_status moil_cmd_purge(const struct options *o);
 enum exit_status moil_cmd_pause(const struct options *o);
 enum exit_status moil_cmd_resume(const struct options *o);
+enum exit_status moil_cmd_why(const struct options *o);
 enum exit_status moil_cmd_inspect(const struct options *o);
 enum exit_status moil_cmd_dead(const struct options *o);
 enum exit_status moil_cmd_beat(const struct options *o);

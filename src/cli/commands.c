@@ -151,6 +151,16 @@ const struct command_row moil_commands[] = {
      .operands = "VIEW, or: job|workflow ID",
      .summary = "show what is going on",
      .verbs = inspect_verbs},
+    {.name = "why",
+     .command = CMD_WHY,
+     .run = moil_cmd_why,
+     .operands = "ID",
+     .summary = "say why a job is not running yet",
+     .details =
+         "Whatever is in its way, in order: a paused queue, a time to come, jobs that it waits "
+         "for,\n"
+         "no worker for its queue or its task, jobs before it and how fast they go. Of one that\n"
+         "runs or has ended: since when, where, and how.\n"},
     {.name = "dead",
      .command = CMD_DEAD,
      .run = moil_cmd_dead,

@@ -209,6 +209,12 @@ const char *moil_command_name(enum command command)
         return "pause";
     case CMD_RESUME:
         return "resume";
+    case CMD_WHY:
+        return "why";
+    case CMD_DOCTOR:
+        return "doctor";
+    case CMD_TOP:
+        return "top";
     case CMD_INSPECT:
         return "inspect";
     case CMD_DEAD:

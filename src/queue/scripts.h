@@ -55,6 +55,7 @@ enum script_id {
     SCRIPT_TIME_LIMITS,   /* those that were set so */
     SCRIPT_VERIFY,        /* what is wrong with jobs, if anything */
     SCRIPT_WAIT,          /* results, or registration of an inbox */
+    SCRIPT_WHY,           /* why a job has not run yet */
     SCRIPT_WORKFLOW,      /* the nodes of a workflow, with their states */
     SCRIPT_COUNT
 };
