@@ -33,7 +33,11 @@ ifneq ($(filter $(COMPILING),$(or $(MAKECMDGOALS),all)),)
   endif
   PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
   PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES))
-  # Only the header is needed: the library itself is opened at the first rediss:// link.
+  # Only the headers are needed of these: the libraries are opened where they are first used, by
+  # --http and by a rediss:// link.
+  ifeq ($(shell pkg-config --exists libmicrohttpd && echo ok),ok)
+    HTTP := -DMOIL_HTTP $(shell pkg-config --cflags libmicrohttpd)
+  endif
   ifneq ($(wildcard $(shell pkg-config --variable=includedir hiredis)/hiredis_ssl.h \
                     $(shell pkg-config --variable=includedir hiredis)/hiredis/hiredis_ssl.h),)
     TLS := -DMOIL_TLS
@@ -42,7 +46,7 @@ endif
 
 SANITIZE := $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARNINGS) $(if $(WERROR),-Werror) \
-              $(CFLAGS) $(CPPFLAGS) $(SANITIZE) $(TLS) -Isrc $(PKG_CFLAGS)
+              $(CFLAGS) $(CPPFLAGS) $(SANITIZE) $(TLS) $(HTTP) -Isrc $(PKG_CFLAGS)
 ALL_LDFLAGS := $(LDFLAGS) $(SANITIZE)
 # libev has no .pc file on Debian.
 LIBS := $(PKG_LIBS) -lev -lm -ldl -lpthread

@@ -220,6 +220,23 @@ static int native_free_port(lua_State *L)
     return 1;
 }
 
+/* connect(port) -> fd of a TCP connection to 127.0.0.1 */
+static int native_connect(lua_State *L)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    a.sin_port = htons((uint16_t)luaL_checkinteger(L, 1));
+    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
+        int failed = native_fail(L, "connect");
+
+        close(fd);
+        return failed;
+    }
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
 /* processes() -> {{pid = , ppid = , state = "S"}, …}: everyone's */
 static int native_processes(lua_State *L)
 {
@@ -260,12 +277,19 @@ static int native_processes(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"mkdtemp", native_mkdtemp},     {"open", native_open},
-    {"pipe", native_pipe},           {"close", native_close},
-    {"read", native_read},           {"write", native_write},
-    {"poll", native_poll},           {"now", native_now},
-    {"free_port", native_free_port}, {"processes", native_processes},
-    {"datagrams", native_datagrams}, {NULL, NULL},
+    {"mkdtemp", native_mkdtemp},
+    {"open", native_open},
+    {"pipe", native_pipe},
+    {"close", native_close},
+    {"read", native_read},
+    {"write", native_write},
+    {"poll", native_poll},
+    {"now", native_now},
+    {"free_port", native_free_port},
+    {"processes", native_processes},
+    {"datagrams", native_datagrams},
+    {"connect", native_connect},
+    {NULL, NULL},
 };
 
 void native_open_system(lua_State *L)

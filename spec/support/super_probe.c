@@ -385,6 +385,7 @@ int main(int argc, char **argv)
     struct scripts scripts = {.check = "", .agent = "", .worker = "", .inherited_fds = count_fds()};
     struct super_options options = {
         .plan = {.workers = 2, .shutdown_timeout_ms = 10000, .log_level = -1},
+        .agent_fd = -1,
         .child = act,
         .data = &scripts};
     parse(argv + 1, &options, &scripts);

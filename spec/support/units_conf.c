@@ -129,6 +129,7 @@ static void push_field(lua_State *L, const struct options *o, const struct optio
     case OPTION_NAME:
     case OPTION_NAMESPACE:
     case OPTION_URL:
+    case OPTION_ADDRESS:
     case OPTION_QUEUES:
     case OPTION_IDS:
         lua_pushstring(L, *(char *const *)field);

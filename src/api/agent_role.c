@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "worker/agent.h"
+#include "worker/endpoint.h"
+#include "worker/tally.h"
 
 struct process {
     struct agent agent;
@@ -114,6 +116,24 @@ static bool order(void *data, const char *line)
     return write(p->context->order_fd, line, n) == (ssize_t)n;
 }
 
+static int generation(void *data)
+{
+    struct process *p = data;
+    report(p);
+    return p->generation;
+}
+
+/* False, with the reason logged, where the node should not start for it. Later on an agent without
+ * it is better than none. */
+static bool serve_http(struct process *p)
+{
+    char errstr[512];
+    if (moil_endpoint_open(&p->agent, errstr, sizeof errstr) == 0)
+        return true;
+    log_error("%s", errstr);
+    return atomic_load(&p->runtime->tally->served) != 0;
+}
+
 int moil_agent_role(struct child_context *context)
 {
     const struct runtime *r = context->data;
@@ -140,6 +160,10 @@ int moil_agent_role(struct child_context *context)
         .word_fd = context->word_fd,
         .order = order,
         .alone = r->options.beat_only != 0,
+        .tally = r->tally,
+        .http_fd = r->http_fd,
+        .generation = generation,
+        .version = MOIL_VERSION,
         .on_ready = on_ready,
         .on_gone = on_gone,
         .data = &p,
@@ -148,6 +172,8 @@ int moil_agent_role(struct child_context *context)
         log_error("the agent cannot start: out of memory");
         return 1;
     }
+    if (!serve_http(&p))
+        return MOIL_EXIT_USAGE;
     static const int numbers[] = {SIGTERM, SIGUSR1, 0};
     moil_role_watch(loop, &p.signals, numbers, on_signal, &p);
     moil_agent_start(&p.agent);

@@ -31,6 +31,12 @@ static bool add_task(void *data, struct task *task)
     return true;
 }
 
+static bool count_task(void *data, struct task *task)
+{
+    moil_tally_add_task(data, task->name);
+    return true;
+}
+
 static void add_queues(const struct runtime *r, struct vm *vm, struct buffer *out)
 {
     struct queue_set set;
@@ -82,6 +88,8 @@ int moil_check_load(const struct runtime *r, struct check_result *out, char *err
     moil_buffer_add_str(&out->json, "\"tasks\":[");
     if (vm && !err)
         moil_vm_each_task(vm, add_task, out);
+    if (vm && !err && r->tally)
+        moil_vm_each_task(vm, count_task, r->tally);
     moil_buffer_add_str(&out->json, "],\"queues\":[");
     if (vm && !err)
         add_queues(r, vm, &out->json);

@@ -651,6 +651,8 @@ typedef struct moil_runtime_options {
     int (*reload)(void *data, struct moil_runtime_options *next, char *errstr, size_t errlen);
     void *reload_data;
     const moil_tasks *tasks; /* tasks in C, of all its workers; NULL: none. Stays as it is */
+    const char *http; /* "HOST:PORT", ":PORT" for this machine alone: /healthz, /readyz, /metrics
+                         are served there; NULL: nothing is. It cannot change either */
 } moil_runtime_options;
 
 /* Becomes the supervisor: forks workers and an agent, handles signals, returns the exit status when

@@ -30,6 +30,8 @@ struct runtime {
     struct url url;               /* of the server, or of the embedded one's socket in a child */
     char node[256];               /* its name */
     char node_id[300];            /* the name, and what tells this run from others under it */
+    struct tally *tally;          /* what the node counts; NULL without options.http */
+    int http_fd;                  /* listens for the agents; -1: none */
 };
 
 struct vm;

@@ -16,8 +16,10 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "http/listener.h"
 #include "queue/lease.h"
 #include "vm/vm.h"
+#include "worker/tally.h"
 
 enum {
     CHECK_TIMEOUT_MS = 1000,
@@ -41,7 +43,7 @@ static int run_child(struct child_context *context)
 static void init_runtime(struct runtime *r, const moil_runtime_options *options)
 {
     const char *name = options->name;
-    *r = (struct runtime){.options = *options};
+    *r = (struct runtime){.options = *options, .http_fd = -1};
     moil_settings_fill(&r->options);
     if (name && *name) {
         snprintf(r->node, sizeof r->node, "%.200s", name);
@@ -79,36 +81,74 @@ static int agent_silence_ms(const struct runtime *r)
     return ms > SILENCE_MIN_MS ? (int)ms : SILENCE_MIN_MS;
 }
 
+/* The supervisor listens, so that no agent's death leaves a gap, and a port in use is told at once.
+ */
+static int open_http(struct runtime *r, char *errstr, size_t errlen)
+{
+    char at[160];
+    if (!r->options.http)
+        return 0;
+    int fd = moil_http_listen(r->options.http, at, sizeof at, errstr, errlen);
+    if (fd < 0)
+        return fd;
+    r->http_fd = fd;
+    r->tally = moil_tally_new();
+    if (!r->tally) {
+        snprintf(errstr, errlen, "out of memory");
+        return MOIL_ENOMEM;
+    }
+    log_info("serving health and metrics at http://%s", at);
+    return 0;
+}
+
+static void close_http(struct runtime *r)
+{
+    if (r->http_fd >= 0)
+        close(r->http_fd);
+    moil_tally_free(r->tally);
+}
+
+static int run(struct runtime *r)
+{
+    char dir[sizeof r->url.path], shown[1400], line[1600];
+    bool embedded = r->url.kind == URL_EMBEDDED;
+    moil_url_redact(&r->url, shown, sizeof shown);
+    snprintf(dir, sizeof dir, "%s", r->url.path);
+    snprintf(line, sizeof line, "node %.255s on %.1300s", r->node, shown);
+    return moil_super_run(&(struct super_options){
+        .plan = {.workers = r->options.workers, .log_level = -1},
+        .agent_silence_ms = agent_silence_ms(r),
+        .load_ms = LOAD_MS,
+        .pidfile = r->options.pidfile,
+        .burst = r->options.burst != 0,
+        .alone = r->options.beat_only != 0,
+        .watch = r->options.watch != 0,
+        .embedded_dir = embedded ? dir : NULL,
+        .tally = r->tally,
+        .agent_fd = r->http_fd,
+        .ready_line = line,
+        .child = run_child,
+        .data = r,
+    });
+}
+
 int moil_runtime_run(const moil_runtime_options *options)
 {
     struct runtime r;
-    char errstr[512], dir[sizeof r.url.path], shown[1400], line[1600];
+    char errstr[512];
     init_runtime(&r, options);
     int err = moil_locate(options->url, false, &r.url, errstr, sizeof errstr);
     if (!err)
         err = check_options(&r, errstr, sizeof errstr);
-    if (err) {
+    if (!err)
+        err = open_http(&r, errstr, sizeof errstr);
+    if (err)
         log_error("%s", errstr);
-        return MOIL_EXIT_USAGE;
-    }
-    make_node_id(&r);
-    bool embedded = r.url.kind == URL_EMBEDDED;
-    moil_url_redact(&r.url, shown, sizeof shown);
-    snprintf(dir, sizeof dir, "%s", r.url.path);
-    snprintf(line, sizeof line, "node %.255s on %.1300s", r.node, shown);
-    return moil_super_run(&(struct super_options){
-        .plan = {.workers = r.options.workers, .log_level = -1},
-        .agent_silence_ms = agent_silence_ms(&r),
-        .load_ms = LOAD_MS,
-        .pidfile = r.options.pidfile,
-        .burst = r.options.burst != 0,
-        .alone = r.options.beat_only != 0,
-        .watch = r.options.watch != 0,
-        .embedded_dir = embedded ? dir : NULL,
-        .ready_line = line,
-        .child = run_child,
-        .data = &r,
-    });
+    else
+        make_node_id(&r);
+    int status = err ? MOIL_EXIT_USAGE : run(&r);
+    close_http(&r);
+    return status;
 }
 
 /* --- check alone ------------------------------------------------------------------------------ */

@@ -80,6 +80,7 @@ void moil_settings_keep(moil_runtime_options *next, const moil_runtime_options *
     next->paths = running->paths;
     next->name = running->name;
     next->pidfile = running->pidfile;
+    next->http = running->http;
     next->burst = running->burst;
     next->lease = running->lease;
     next->watch = running->watch;

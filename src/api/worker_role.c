@@ -116,6 +116,8 @@ int moil_worker_role(struct child_context *context)
         .burst = o->burst != 0,
         .quiet = context->quiet,
         .page = context->page,
+        .tally = r->tally,
+        .slot = context->slot,
         .on_ready = on_ready,
         .on_done = on_done,
         .data = &p,

@@ -67,6 +67,7 @@ static moil_runtime_options translate(const struct options *o)
         .queues = o->queues,
         .name = o->name,
         .pidfile = o->pidfile,
+        .http = o->http,
         .lua_dir = o->lua_dir,
         .config_json = o->config_json,
         .beat_file = beat_file(o),

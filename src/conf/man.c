@@ -116,6 +116,7 @@ static const char *value_kind(enum option_type type)
     case OPTION_NAME:
     case OPTION_NAMESPACE:
     case OPTION_URL:
+    case OPTION_ADDRESS:
     case OPTION_IDS:
     case OPTION_INSTANT:
     case OPTION_WHEN:

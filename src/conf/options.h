@@ -54,7 +54,7 @@ struct options {
     double deadline;
     long max_payload;
     /* worker, dev, check */
-    char *queues, *name, *pidfile, *lua_dir, *beat;
+    char *queues, *name, *pidfile, *lua_dir, *beat, *http;
     long workers, concurrency, memory_limit, max_memory, max_tasks;
     double shutdown_timeout, lease, result_ttl, time_limit, soft_time_limit;
     bool burst, watch;

@@ -14,6 +14,7 @@ enum option_type {
     OPTION_NAME,      /* char *: a task's, queue's or job's name */
     OPTION_NAMESPACE, /* char * */
     OPTION_URL,       /* char * */
+    OPTION_ADDRESS,   /* char *: where a server of ours listens */
     OPTION_QUEUES,    /* char *: names, or name:weight, with commas */
     OPTION_IDS,       /* char *: ids with commas; given again it adds to them */
     OPTION_INT,       /* long */

@@ -13,6 +13,7 @@
 #include "base/job.h"
 #include "base/line.h"
 #include "base/mem.h"
+#include "conf/address.h"
 #include "conf/instant.h"
 #include "conf/url.h"
 
@@ -38,6 +39,7 @@ static bool owns_string(const struct option_row *row)
     case OPTION_NAME:
     case OPTION_NAMESPACE:
     case OPTION_URL:
+    case OPTION_ADDRESS:
     case OPTION_QUEUES:
     case OPTION_IDS:
         return true;
@@ -158,6 +160,15 @@ static int check_url(const struct value *v)
     return rc;
 }
 
+static int check_address(const struct value *v)
+{
+    struct address address;
+    if (moil_address_parse(v->text, &address) < 0) {
+        return refuse(v, "an address: HOST:PORT, [IPv6]:PORT, or :PORT for this machine alone");
+    }
+    return 0;
+}
+
 static int check_name(const struct value *v)
 {
     if (!moil_name_is_valid(slice_str(v->text))) {
@@ -234,6 +245,8 @@ static int check_string(const struct value *v)
     switch (v->row->type) {
     case OPTION_URL:
         return check_url(v);
+    case OPTION_ADDRESS:
+        return check_address(v);
     case OPTION_NAME:
         return check_name(v);
     case OPTION_NAMESPACE:
@@ -327,6 +340,7 @@ static int set_field(const struct value *v, struct options *o)
     case OPTION_NAME:
     case OPTION_NAMESPACE:
     case OPTION_URL:
+    case OPTION_ADDRESS:
     case OPTION_QUEUES:
     case OPTION_IDS:
         break;
@@ -386,6 +400,7 @@ bool moil_option_is_same(const struct options *a, const struct options *b,
     case OPTION_NAME:
     case OPTION_NAMESPACE:
     case OPTION_URL:
+    case OPTION_ADDRESS:
     case OPTION_QUEUES:
     case OPTION_IDS:
         break;

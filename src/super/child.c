@@ -194,6 +194,8 @@ static void close_supervisor_fds(struct children *c, bool is_agent, int snapshot
     if (!is_agent) {
         close(c->word_fds[0]);
         close(c->order_fds[1]);
+        if (c->options->agent_fd >= 0)
+            close(c->options->agent_fd);
     }
 }
 
@@ -338,6 +340,7 @@ void moil_child_kill_overdue(struct children *c, struct child *child, int64_t no
     if (hard_ms == 0 || strcmp(on_cpu, "-") == 0 || strcmp(on_cpu, still) != 0 ||
         now_ms < hard_ms + CHILD_OVERDUE_MS)
         return;
+    moil_tally_event(c->options->tally, TALLY_WORKER_KILLED);
     log_error("%s (pid %d) is killed: job %s is past its time limit and does not stop",
               moil_child_name(child, name), (int)child->pid, on_cpu);
     child->overdue = true;
@@ -353,6 +356,7 @@ void moil_child_kill_unloaded(struct children *c, struct child *child, int64_t n
         load_ms == 0 || now_ms < child->started_ms + load_ms ||
         atomic_load(&moil_board_page(c->board, child->slot)->loaded))
         return;
+    moil_tally_event(c->options->tally, TALLY_WORKER_KILLED);
     log_error("%s (pid %d) is killed: it has not loaded its tasks within %g s",
               moil_child_name(child, name), (int)child->pid, load_ms / 1000.0);
     moil_child_kill(child);

@@ -64,7 +64,7 @@ enum {
     CHILD_WORKERS = 2,
     CHILDREN_MAX = CHILD_WORKERS + SUPER_SLOTS_MAX,
     CHILD_NAME_LEN = 24,
-    CHILD_OWN_FDS = 12,
+    CHILD_OWN_FDS = 12, /* but for those of some children: words, snapshot, agent_fd */
 };
 
 struct children {

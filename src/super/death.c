@@ -30,6 +30,8 @@ static const char *describe_death(int wait_status, char *out, size_t len)
 static void restart_later(struct super *s, struct child *child, pid_t pid, int wait_status)
 {
     char name[CHILD_NAME_LEN], how[96];
+    moil_tally_event(s->options->tally,
+                     child->role == ROLE_AGENT ? TALLY_AGENT_CRASHED : TALLY_WORKER_CRASHED);
     struct backoff *b = &child->backoff;
     /* An agent that was killed for its silence (a name server that does not answer) is no crash
      * loop: the lease is waiting. */
@@ -78,6 +80,7 @@ static void starting_died(struct super *s, struct child *child, pid_t pid, int w
     char name[CHILD_NAME_LEN], how[96], why[192];
     snprintf(why, sizeof why, "%s (pid %d) %s before it was ready", moil_child_name(child, name),
              (int)pid, describe_death(wait_status, how, sizeof how));
+    moil_tally_event(s->options->tally, TALLY_WORKER_CRASHED);
     moil_child_set_state(child, CHILD_NONE);
     moil_generation_give_up(s, why);
 }
@@ -102,6 +105,7 @@ static void child_died(struct super *s, struct child *child, pid_t pid, int wait
         moil_child_set_state(child, CHILD_NONE);
     } else if (clean && child->state == CHILD_READY && child->role == ROLE_WORKER) {
         char name[CHILD_NAME_LEN];
+        moil_tally_event(s->options->tally, TALLY_WORKER_RECYCLED);
         log_info("%s (pid %d) left; another takes its place", moil_child_name(child, name),
                  (int)pid);
         moil_child_set_state(child, CHILD_DOWN);

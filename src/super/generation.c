@@ -283,6 +283,7 @@ static void take_over(struct super *s, struct generation *next)
     serve(s, next);
     snprintf(word, sizeof word, "generation %d\n", next->number);
     moil_children_say(&s->children, word);
+    moil_tally_event(s->options->tally, TALLY_RELOADED);
     log_info("reload: generation %d serves (%d worker%s, %d task%s)", next->number, workers,
              workers == 1 ? "" : "s", tasks, tasks == 1 ? "" : "s");
     moil_orders_reloaded(s, next->number);
@@ -296,6 +297,7 @@ void moil_generation_give_up(struct super *s, const char *why)
     struct generations *g = &s->generations;
     struct generation *next = moil_generation_in(g, GENERATION_CHECKING);
     int serving = moil_generation_in(g, GENERATION_SERVING)->number;
+    moil_tally_event(s->options->tally, TALLY_RELOAD_FAILED);
     if (next) {
         log_error("reload: %s; generation %d goes on", why, serving);
         const char *found = moil_board_plan(s->children.board)->why;

@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "worker/page.h"
+#include "worker/tally.h"
 
 enum role { ROLE_CHECK, ROLE_AGENT, ROLE_WORKER };
 
@@ -90,6 +91,8 @@ struct super_options {
     bool alone;               /* the agent alone: no workers, ever */
     bool watch;               /* reload when one of the paths changes that the last check named */
     const char *embedded_dir; /* not NULL: run and watch a private redis-server in this folder */
+    struct tally *tally;      /* of what befalls the children; NULL: nobody counts */
+    int agent_fd;             /* passed on to each agent, closed in the others; -1: none */
     const char *ready_line;   /* logged behind "ready: 2 workers", when all are; NULL: nothing */
     /* Runs a role in the child process; its return value is the exit status. */
     int (*child)(struct child_context *context);

@@ -107,8 +107,9 @@ struct task {
     int max_deliveries;   /* 0: not said */
     double average_s;   /* worker/ keeps the moving average of its wall time here; 0: no history */
     const void *native; /* its function is that task in C; NULL: it is Lua's */
-    int fn_ref;         /* vm's own */
-    int table_ref;      /* vm's own */
+    uint32_t tally_place; /* likewise: where worker/ counts its runs; 0: among others */
+    int fn_ref;           /* vm's own */
+    int table_ref;        /* vm's own */
 };
 
 /* NULL when nobody registered it. Borrowed from the vm; `average_s` is the caller's to write. */

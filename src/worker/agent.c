@@ -7,6 +7,8 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "worker/endpoint.h"
+#include "worker/tally.h"
 
 enum {
     CALL_TIMEOUT_MS = 10000,
@@ -37,6 +39,8 @@ static void link_up(void *data)
 {
     struct agent *a = data;
     a->up_since_us = moil_clock_monotonic_us();
+    if (a->links++ > 0)
+        moil_tally_event(a->options.tally, TALLY_AGENT_RECONNECTED);
     if (a->stopping) {
         say_good_bye(a);
         return;
@@ -101,8 +105,10 @@ void moil_agent_fini(struct agent *a)
     ev_timer_stop(a->loop, &a->pulse);
     ev_timer_stop(a->loop, &a->watchdog);
     moil_recoverer_fini(a);
+    moil_endpoint_close(a);
     moil_link_free(a->link);
     moil_link_free(a->waiting);
+    moil_endpoint_free(a);
     moil_reliever_fini(a); /* its calls ended with the link */
     moil_scheduler_fini(a);
     moil_control_fini(a);

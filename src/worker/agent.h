@@ -10,6 +10,7 @@
  *   watchdog.c   how the node's workers do
  *   redis_check.c  a look at the server's INFO, with warnings
  *   control.c    commands that people send to nodes
+ *   endpoint.c   what it answers over HTTP (endpoint.h)
  *   scheduler.c  beat: the entries of a beat file, and those added at run time
  *
  * Each part is given the agent and starts anew with each connection, but the watchdog, which needs
@@ -44,6 +45,10 @@ struct agent_options {
     bool (*order)(void *data, const char *line);
     bool alone; /* the node has no workers, ever */
     bool heartbeat_only;
+    struct tally *tally; /* what the node has counted; NULL: nobody counts, and nothing is served */
+    int http_fd;         /* listens; only with a tally */
+    int (*generation)(void *data); /* which one serves; 0: not known yet */
+    const char *version;           /* moil's */
     void (*on_ready)(void *data);
     void (*on_gone)(void *data); /* it has left; it is not to be freed from here */
     void *data;
@@ -53,6 +58,7 @@ struct lease_seen;
 struct watch;
 struct recovery;
 struct scheduler;
+struct endpoint;
 
 struct agent {
     struct agent_options options;
@@ -70,14 +76,15 @@ struct agent {
     ev_timer watchdog;
     struct scheduler *scheduler;
     struct control *control;
-    bool promoting;       /* a promote script is under way … */
-    int64_t promote_us;   /* … since then (monotonic) */
-    bool promote_again;   /* … and a token came meanwhile */
-    bool advancing;       /* an advance script is under way */
-    bool promote_few;     /* workers take themselves what is due */
-    int promote_turn;     /* of the calls in a row that find more due than they move … */
-    int promote_burst;    /* … of which there are so many before it looks whether they do */
-    int64_t promote_left; /* delayed jobs after the last one, where more were due */
+    struct endpoint *endpoint; /* HTTP; NULL: it serves none */
+    bool promoting;            /* a promote script is under way … */
+    int64_t promote_us;        /* … since then (monotonic) */
+    bool promote_again;        /* … and a token came meanwhile */
+    bool advancing;            /* an advance script is under way */
+    bool promote_few;          /* workers take themselves what is due */
+    int promote_turn;          /* of the calls in a row that find more due than they move … */
+    int promote_burst;         /* … of which there are so many before it looks whether they do */
+    int64_t promote_left;      /* delayed jobs after the last one, where more were due */
     ev_io words;
     ev_timer leases;             /* looks at the other nodes' leases */
     struct buffer word;          /* the part of a line that has come */
@@ -89,6 +96,7 @@ struct agent {
     int watch_count;
     int64_t looked_us;   /* monotonic; at the pages */
     int64_t up_since_us; /* monotonic; of the link; 0: it is down */
+    unsigned links;      /* how many times it came up */
     struct buffer text;
 };
 
@@ -138,6 +146,9 @@ void moil_scheduler_hear(struct agent *a, int64_t sent_us, int64_t redis_us, int
 void moil_scheduler_set_file(struct agent *a, struct slice schedule, struct slice config);
 
 enum { MOIL_HEALTH_WHY = 96 };
+
+/* What the page says that its worker waits for. */
+struct health_facts moil_watchdog_facts(const struct page *p);
 
 /* How the worker of a page does, now. */
 enum health moil_watchdog_judge(struct page *p, char *why, size_t size);

@@ -61,6 +61,7 @@ static void mark_started(struct worker *w, struct delivery *d)
     w->lifetime.started++;
     d->started_us = moil_clock_wall_us();
     d->started_mono_us = moil_clock_monotonic_us();
+    moil_counter_started(d);
 }
 
 static void on_cpu(struct worker *w, struct slice id)

@@ -27,6 +27,7 @@ struct page {
     _Atomic int32_t pid;              /* of the worker process */
     _Atomic uint32_t loaded;          /* 1 once its tasks are; what is left is Redis */
     _Atomic uint32_t ready;           /* 1 once it serves its queues */
+    _Atomic uint32_t serving;         /* 1 while it takes new jobs: neither quiet nor leaving */
     _Atomic uint32_t awaits_wake;     /* 1 while its BLPOP watches the wake lists */
     _Atomic int32_t deliveries_max;   /* of the task of the job on the CPU; 0: not said */
     /* What it waits for, since when (monotonic; 0: it does not): see health.h, health_facts. */

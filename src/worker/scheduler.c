@@ -18,6 +18,7 @@
 #include "beat/upcoming.h"
 #include "conf/route.h"
 #include "queue/message.h"
+#include "worker/tally.h"
 
 enum {
     TICKING_MAX = 250, /* scripts under way: as many jobs as one script may bring */
@@ -119,11 +120,28 @@ static void warn_of_sharing(struct planned *p)
         p->name);
 }
 
+static void count_tick(const struct scheduler *s, struct slice verdict)
+{
+    static const struct {
+        const char *verdict;
+        enum tally_event event;
+    } events[] = {
+        {"fired", TALLY_TICK_FIRED},
+        {"skipped_late", TALLY_TICK_SKIPPED_LATE},
+        {"skipped_overlap", TALLY_TICK_SKIPPED_OVERLAP},
+    };
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+        if (is(verdict, events[i].verdict))
+            moil_tally_event(s->agent->options.tally, events[i].event);
+    }
+}
+
 static void conclude(struct scheduler *s, struct planned *p, const struct reply *reply)
 {
     struct slice verdict = moil_reply_slice(moil_reply_at(reply, 0));
     int64_t now_ms = moil_scheduler_now_ms(s);
     MOIL_CRASH_POINT_IF(is(verdict, "fired"), "beat.fired");
+    count_tick(s, verdict);
     take_state(p, reply);
     if (is(verdict, "skipped_late"))
         tell_passed_over(p, moil_planned_entry(p));

@@ -37,6 +37,7 @@ static void ended(struct delivery *d)
     if (d->started_us) {
         w->ended_us = moil_clock_monotonic_us();
         double took = (double)(w->ended_us - d->started_mono_us) / 1e6;
+        moil_counter_took(d, w->ended_us - d->started_mono_us);
         w->average_s += w->average_s > 0 ? (took - w->average_s) / AVERAGE_WEIGHT : took;
     }
     moil_fetcher_job_ended(&w->fetcher);
@@ -181,22 +182,28 @@ void moil_verdict_outcome(struct delivery *d, const struct run_outcome *outcome)
 {
     switch (outcome->kind) {
     case OUTCOME_SUCCESS:
+        moil_counter_ended(d, TALLY_SUCCEEDED);
         if (!d->envelope.linked && (ignores_result(d) || result_ttl(d) <= 0))
             drop(d, "SUCCESS");
         else
             end_with(d, "SUCCESS", outcome->value);
         return;
     case OUTCOME_IGNORE:
+        moil_counter_ended(d, TALLY_IGNORED);
         drop(d, "IGNORED");
         return;
     case OUTCOME_REPLACE:
+        moil_counter_ended(d, TALLY_REPLACED);
         replace(d, outcome->value);
         return;
     case OUTCOME_FAILURE:
+        moil_counter_ended(d, TALLY_FAILED);
+        moil_counter_error(d, outcome->value);
         log_failure(d, "failed", outcome->value);
         bury(d, outcome->value);
         return;
     case OUTCOME_REJECT:
+        moil_counter_ended(d, TALLY_REJECTED);
         log_failure(d, "rejected", outcome->value);
         bury(d, outcome->value);
         return;
@@ -204,6 +211,8 @@ void moil_verdict_outcome(struct delivery *d, const struct run_outcome *outcome)
         moil_verdict_revoked(d);
         return;
     case OUTCOME_RETRY:
+        moil_counter_ended(d, TALLY_RETRIED);
+        moil_counter_error(d, outcome->value);
         d->job.retries++;
         again(d, outcome->delay_ms);
         return;
@@ -230,6 +239,7 @@ void moil_verdict_damaged(struct delivery *d)
     d->job.task = slice_of("", 0); /* what was decoded of it is not to be trusted */
     d->job.queue = moil_message_queue(d->record);
     d->job.priority = 0;
+    moil_counter_ended(d, TALLY_FAILED);
     log_failure(d, "damaged record", value);
     bury(d, value);
 }
@@ -237,6 +247,7 @@ void moil_verdict_damaged(struct delivery *d)
 void moil_verdict_expired(struct delivery *d)
 {
     struct slice value = make_error(d, "Expired", "it was not started before it expired");
+    moil_counter_ended(d, TALLY_EXPIRED);
     moil_log_job(LOG_WARNING, d->job.id, d->job.task, slice_str("expired"), value);
     end_with(d, "REVOKED", value);
 }
@@ -247,6 +258,7 @@ void moil_verdict_revoked(struct delivery *d)
         moil_verdict_damaged(d);
         return;
     }
+    moil_counter_ended(d, TALLY_REVOKED);
     end_with(d, "REVOKED", make_error(d, "Revoked", "revoked"));
 }
 
@@ -257,6 +269,7 @@ static void bury_unregistered(struct delivery *d)
              "no worker registers the task %.*s; it can be replayed from the dead set",
              (int)d->job.task.n, d->job.task.p);
     struct slice value = make_error(d, "TaskNotRegistered", message);
+    moil_counter_ended(d, TALLY_FAILED);
     log_failure(d, "unknown task", value);
     bury(d, value);
 }
@@ -277,6 +290,7 @@ void moil_verdict_unregistered(struct delivery *d)
         if (moil_envelope_mark_unregistered(d->job.extra, now_ms, &extra) == 0)
             d->job.extra = moil_buffer_slice(&extra);
     }
+    moil_counter_ended(d, TALLY_REQUEUED);
     again(d, UNREGISTERED_AGAIN_MS);
     moil_buffer_fini(&extra);
 }
@@ -287,6 +301,8 @@ void moil_verdict_requeue(struct delivery *d)
         moil_verdict_damaged(d);
         return;
     }
+    if (d->started_us)
+        moil_counter_ended(d, TALLY_REQUEUED);
     struct settlement *batch = batch_for(d, d->job.queue.n);
     if (batch)
         moil_settlement_requeue(batch, d->job.id, d->job.queue, d->job.priority);

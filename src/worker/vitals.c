@@ -21,6 +21,7 @@ void moil_vitals_publish(struct worker *w)
     atomic_store_explicit(&page->heartbeat_us, now_us, memory_order_relaxed);
     atomic_store_explicit(&page->running, w->running_count, memory_order_relaxed);
     atomic_store_explicit(&page->reserved, w->reserved_count, memory_order_relaxed);
+    atomic_store_explicit(&page->serving, w->state == WORKER_SERVING, memory_order_relaxed);
     atomic_store_explicit(&page->memory, moil_vm_memory(w->vm), memory_order_relaxed);
     note_wait(&page->unlinked_us, moil_link_state(w->link) != LINK_UP, &never, now_us);
     note_wait(&page->hungry_us, w->fetcher.hungry, &w->fetcher.answered, now_us);

@@ -4,15 +4,20 @@
 #include "base/log.h"
 #include "worker/agent.h"
 
-enum health moil_watchdog_judge(struct page *p, char *why, size_t size)
+struct health_facts moil_watchdog_facts(const struct page *p)
 {
-    struct health_facts facts = {
+    return (struct health_facts){
         .unlinked_us = atomic_load_explicit(&p->unlinked_us, memory_order_relaxed),
         .hungry_us = atomic_load_explicit(&p->hungry_us, memory_order_relaxed),
         .unsettled_us = atomic_load_explicit(&p->unsettled_us, memory_order_relaxed),
         .turned_us = atomic_load_explicit(&p->heartbeat_us, memory_order_relaxed),
         .is_on_cpu = p->on_cpu[0] != '\0',
     };
+}
+
+enum health moil_watchdog_judge(struct page *p, char *why, size_t size)
+{
+    struct health_facts facts = moil_watchdog_facts(p);
     return moil_health_judge(&facts, moil_clock_monotonic_us(), why, size);
 }
 

@@ -280,7 +280,8 @@ static void retry_cb(struct ev_loop *loop, ev_timer *timer, int events)
 static void link_up(void *data)
 {
     struct worker *w = data;
-    w->links++;
+    if (w->links++ > 0)
+        moil_counter_reconnected(w);
     ev_timer_stop(w->loop, &w->retry); /* what waited for it may be sent again now */
     if (w->state == WORKER_JOINING)
         join(w);
@@ -360,6 +361,7 @@ static int load(struct worker *w)
     moil_lifetime_begin(&w->lifetime);
     if (w->options.state_memory)
         moil_vm_limit_memory(w->vm, w->options.state_memory);
+    moil_counter_begin(w);
     return moil_worker_queues(w->vm, w->options.queues, &w->queues, w->errstr, sizeof w->errstr);
 }
 

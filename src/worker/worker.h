@@ -14,6 +14,7 @@
  *   order.c     control commands, and time limits set at run time
  *   slicer.c    the timer that ends a job's turn
  *   lifetime.c  when the process has served long enough
+ *   counter.c   what it counts of its runs
  *   program.c   child programs of moil.run
  *   native.c    tasks in C of the program that embeds moil
  *   vitals.c    what the shared page tells of it
@@ -33,6 +34,7 @@
 #include "queue/inbox.h"
 #include "vm/vm.h"
 #include "worker/burst.h"
+#include "worker/counter.h"
 #include "worker/dispute.h"
 #include "worker/fetcher.h"
 #include "worker/lifetime.h"
@@ -70,10 +72,12 @@ struct worker_options {
     size_t max_payload;
     const struct moil_tasks *tasks; /* in C; NULL: none */
     enum worker_limits limits;
-    bool shares_loop;  /* with who knows what: it takes its turns whatever goes on there */
-    bool burst;        /* stop when the queues are empty and nothing runs */
-    bool quiet;        /* begin as after moil_worker_set_quiet */
-    struct page *page; /* shared with the supervisor */
+    bool shares_loop;    /* with who knows what: it takes its turns whatever goes on there */
+    bool burst;          /* stop when the queues are empty and nothing runs */
+    bool quiet;          /* begin as after moil_worker_set_quiet */
+    struct page *page;   /* shared with the supervisor */
+    struct tally *tally; /* of the node: what runs is counted there; NULL: nowhere … */
+    int slot;            /* … in the shard of this slot */
     void (*on_ready)(void *data); /* it serves its queues; NULL: nobody asks */
     void (*on_done)(void *data);  /* it has left; it is not to be freed from here */
     void *data;
@@ -111,6 +115,7 @@ struct worker {
     struct settler settler;
     struct lifetime lifetime;
     struct orders orders;
+    struct counter counter;
     struct queue_set queues;
     struct delivery *reserved; /* fetched, not started; the next first (utlist) */
     struct delivery *running;  /* started, not ended; the oldest first */
