@@ -473,9 +473,10 @@ struct ev_loop; /* libev's */
  * loop. */
 typedef struct moil_tasks moil_tasks;
 
-/* One run of such a task: a job that has started and not ended. It belongs to its worker's thread,
- * and is gone as soon as one of the functions that end it has returned 0, or its moil_cancelled_fn
- * was called. */
+/* One run of such a task: a job that has started and not ended. It belongs to its worker's thread:
+ * another thread may do the work, but has to wake that one (ev_async_send) to tell of it. It is gone
+ * as soon as one of the functions that end it has returned 0, or its moil_cancelled_fn was called.
+ */
 typedef struct moil_run moil_run;
 
 /* Does the work of one job, or begins it: then a callback of the loop ends the run later, and the
@@ -497,8 +498,9 @@ MOIL_API int moil_task_register(moil_tasks *tasks, const char *name, const char 
                                 moil_task_fn *fn, void *data);
 
 /* What is to be done. Texts are borrowed as long as the run is there. args: a JSON array; kwargs: a
- * JSON object, "{}" when there are none; retries: how many there were of this job before, attempt
- * counting from 0; parent tasks called as functions in Lua have the id of the job that calls. */
+ * JSON object, "{}" when there are none; retries: how many there were of this job before this run.
+ * Where Lua calls the function, the arguments are those of the call, and all else is that of the job
+ * that calls. */
 MOIL_API const char *moil_run_id(const moil_run *run);
 MOIL_API const char *moil_run_task(const moil_run *run);
 MOIL_API const char *moil_run_queue(const moil_run *run);
@@ -533,7 +535,8 @@ MOIL_API int moil_run_update_state(moil_run *run, const char *state, const char 
 /* Called when a run has to end without having ended itself: its time limit has passed (the soft one
  * too: a C task has only one chance), it was revoked, its worker stops cold, was fenced, or is
  * closed. The function gives up what it does for the run, which is gone when it returns; it may not
- * end it. `data` is the one given here. fn NULL: nobody is called. */
+ * end it. Never called for a run that has ended itself, nor before its moil_task_fn has returned.
+ * `data` is the one given here. fn NULL: nobody is called. */
 typedef void moil_cancelled_fn(moil_run *run, void *data);
 MOIL_API void moil_run_on_cancel(moil_run *run, moil_cancelled_fn *fn, void *data);
 
@@ -548,6 +551,8 @@ MOIL_API void moil_run_on_cancel(moil_run *run, moil_cancelled_fn *fn, void *dat
  * A worker belongs to the thread of its loop. Several may share a loop, and loops of several
  * threads may have one each; they share nothing but a moil_tasks. No signal is touched (but for
  * MOIL_LIMITS_SIGNAL), no process is forked but those of moil.run, the loop is never broken.
+ *
+ * An open worker keeps ev_run from returning by itself, a stopped one too, until it is closed.
  *
  * What it has not got is the runtime's kill tier: nobody ends a task that is stuck in C. When the
  * loop stands still for longer than the lease, other nodes take the worker's jobs over; it notices,
@@ -604,7 +609,8 @@ MOIL_API void moil_worker_quiet(moil_worker *worker, int quiet);
 
 /* Takes no new jobs, ends what it runs (warm) or gives it back to its queues (cold), and leaves
  * Redis; then on_stopped is called, from the loop, and may close the worker and break the loop. May
- * be called again, to turn warm into cold. Without Redis it waits a second for it. */
+ * be called again, to turn warm into cold. Of several calls the last one's callback is called, and that once. Without Redis it
+ * waits a second for it. */
 MOIL_API void moil_worker_stop(moil_worker *worker, int cold, void (*on_stopped)(void *data),
                                void *data);
 

@@ -215,6 +215,8 @@ static int open_worker(moil_worker *h, const moil_worker_options *options, char 
     h->has_agent = true;
     if (err)
         snprintf(errstr, errlen, "%s", moil_strerror(err));
+    else /* routes of entries of run time */
+        moil_scheduler_set_file(&h->agent, slice_str(""), slice_str(h->options.config_json));
     return err;
 }
 
