@@ -474,8 +474,9 @@ struct ev_loop; /* libev's */
 typedef struct moil_tasks moil_tasks;
 
 /* One run of such a task: a job that has started and not ended. It belongs to its worker's thread:
- * another thread may do the work, but has to wake that one (ev_async_send) to tell of it. It is gone
- * as soon as one of the functions that end it has returned 0, or its moil_cancelled_fn was called.
+ * another thread may do the work, but has to wake that one (ev_async_send) to tell of it. It is
+ * gone as soon as one of the functions that end it has returned 0, or its moil_cancelled_fn was
+ * called.
  */
 typedef struct moil_run moil_run;
 
@@ -499,8 +500,8 @@ MOIL_API int moil_task_register(moil_tasks *tasks, const char *name, const char 
 
 /* What is to be done. Texts are borrowed as long as the run is there. args: a JSON array; kwargs: a
  * JSON object, "{}" when there are none; retries: how many there were of this job before this run.
- * Where Lua calls the function, the arguments are those of the call, and all else is that of the job
- * that calls. */
+ * Where Lua calls the function, the arguments are those of the call, and all else is that of the
+ * job that calls. */
 MOIL_API const char *moil_run_id(const moil_run *run);
 MOIL_API const char *moil_run_task(const moil_run *run);
 MOIL_API const char *moil_run_queue(const moil_run *run);
@@ -609,8 +610,8 @@ MOIL_API void moil_worker_quiet(moil_worker *worker, int quiet);
 
 /* Takes no new jobs, ends what it runs (warm) or gives it back to its queues (cold), and leaves
  * Redis; then on_stopped is called, from the loop, and may close the worker and break the loop. May
- * be called again, to turn warm into cold. Of several calls the last one's callback is called, and that once. Without Redis it
- * waits a second for it. */
+ * be called again, to turn warm into cold. Of several calls the last one's callback is called, and
+ * that once. Without Redis it waits a second for it. */
 MOIL_API void moil_worker_stop(moil_worker *worker, int cold, void (*on_stopped)(void *data),
                                void *data);
 
