@@ -24,8 +24,8 @@ PACKAGES := hiredis uuid jansson lua5.4
 
 # The goals that compile. The others work before the libraries are there (`make deps` brings them), and
 # call make again for what they compile.
-COMPILING := all objects spec-modules examples bench-programs install run-specs lint-objects lint-tidy docs \
-             fuzz-programs $(BUILD)/%
+COMPILING := all objects spec-modules examples bench-programs install pages static run-specs lint-objects \
+             lint-tidy docs fuzz-programs $(BUILD)/%
 ifneq ($(filter $(COMPILING),$(or $(MAKECMDGOALS),all)),)
   ifneq ($(shell command -v pkg-config >/dev/null 2>&1 && pkg-config --exists $(PACKAGES) && echo ok),ok)
     $(error Missing: $(or $(shell command -v pkg-config >/dev/null 2>&1 || echo pkg-config), \
@@ -76,7 +76,7 @@ REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
 .PHONY: all objects spec-modules examples bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt chaos fuzz fuzz-programs valgrind cover bench bench-faults bench-workflows bench-peers docs env \
-        install clean help FORCE
+        clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/moil $(BUILD)/libmoil.so $(BUILD)/lua/moil/core.so ## build/moil, libmoil.a, libmoil.so, lua/moil/core.so
@@ -297,24 +297,13 @@ env: ## exports for a plain lua5.4: eval `make -s env`
 	@echo "export LUA_PATH='$(CURDIR)/lua/?.lua;$(CURDIR)/lua/?/init.lua;;';" \
 	      "export LUA_CPATH='$(abspath $(BUILD))/lua/?.so;;';"
 
-install: all ## to $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-	  $(DESTDIR)$(PREFIX)/lib/lua/5.4/moil $(DESTDIR)$(PREFIX)/share/lua/5.4
-	install -m 755 $(BUILD)/moil $(DESTDIR)$(PREFIX)/bin/moil
-	install -m 644 src/api/moil.h $(DESTDIR)$(PREFIX)/include/moil.h
-	install -m 644 $(BUILD)/libmoil.a $(DESTDIR)$(PREFIX)/lib/libmoil.a
-	install -m 755 $(BUILD)/libmoil.so $(DESTDIR)$(PREFIX)/lib/libmoil.so.$(ABI)
-	ln -sf libmoil.so.$(ABI) $(DESTDIR)$(PREFIX)/lib/libmoil.so
-	install -m 755 $(BUILD)/lua/moil/core.so $(DESTDIR)$(PREFIX)/lib/lua/5.4/moil/core.so
-	for f in $(MOIL_LUA:lua/%=%); do install -D -m 644 lua/$$f $(DESTDIR)$(PREFIX)/share/lua/5.4/$$f || exit 1; done
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(sed -n 's/^#define MOIL_VERSION "\(.*\)"/\1/p' src/api/moil.h)|" \
-	  .ci/moil.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/moil.pc
-
 clean: ## remove what the build made (the benchmark's peers stay)
 	@for f in $(BUILD)/*; do case $$f in $(BUILD)/peers|$(BUILD)/bench*.json) ;; *) rm -rf "$$f" ;; esac; done
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile .ci/package.mk
 	@echo "variables: BUILD=dir CC=clang CFLAGS=-O0 WERROR=1 SANITIZER=address,undefined PREFIX= DESTDIR="
+
+include .ci/package.mk
 
 -include $(ALL_OBJ:%.o=%.d) $(CRASH_OBJ:%.o=%.d)

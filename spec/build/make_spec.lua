@@ -1,5 +1,5 @@
--- What people do with the Makefile besides building: install, env, deps; and a machine without
--- the libraries.
+-- What people do with the Makefile besides building: env, deps, help; and a machine without the
+-- libraries. install_spec.lua has what is installed and packaged.
 
 local support = require "spec.support"
 
@@ -10,59 +10,6 @@ local function make(arguments, options)
   local command = "make --no-print-directory -s BUILD='%s' %s"
   return support.sh(command:format(support.build, arguments), options)
 end
-
-local version = support.read("src/api/moil.h"):match('#define MOIL_VERSION "([^"]+)"')
-
-describe("make install", function()
-  local dir = support.tempdir()
-  local prefix = dir .. "/opt/moil"
-
-  setup(function()
-    local out = make(("install DESTDIR=%s PREFIX=/opt/moil"):format(dir))
-    assert.equal(0, out.code, out.stderr)
-  end)
-
-  it("brings a program that runs", function()
-    local out = support.sh(prefix .. "/bin/moil --version")
-    assert.equal(0, out.code)
-    assert.matches(version, out.stdout, 1, true)
-  end)
-
-  it("brings libraries that C programs find by pkg-config, shared and static", function()
-    support.write(dir .. "/version.c", [[
-      #include <moil.h>
-      #include <stdio.h>
-      int main(void) { return puts(moil_version()) < 0; }
-    ]])
-    local env = {
-      PKG_CONFIG_PATH = prefix .. "/lib/pkgconfig",
-      LD_LIBRARY_PATH = prefix .. "/lib",
-    }
-    local flags = ("-I%s/include -L%s/lib"):format(prefix, prefix)
-    local sanitize = os.getenv("SANITIZER") or ""
-    if sanitize ~= "" then flags = flags .. " -fsanitize=" .. sanitize end
-    assert.matches("-lmoil", support.sh("pkg-config --libs moil", { env = env }).stdout, 1, true)
-    local static = "-l:libmoil.a $(pkg-config --static --libs-only-l moil | sed s/-lmoil//)"
-    for _, libs in ipairs { "-lmoil", static } do
-      local command = "cd %s && cc -o version version.c $LDFLAGS %s %s && ./version"
-      local out = support.sh(command:format(dir, flags, libs), { env = env })
-      assert.same({ code = 0, stdout = version .. "\n", stderr = "" }, out)
-    end
-    local headers = support.sh("readelf -d " .. prefix .. "/lib/libmoil.so").stdout
-    assert.matches("SONAME.*libmoil%.so%.0", headers)
-  end)
-
-  it("brings a Lua module", function()
-    local out = support.lua {
-      "-e", 'print(type(require("moil").send))',
-      env = {
-        LUA_PATH = ("%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua"):format(prefix, prefix),
-        LUA_CPATH = prefix .. "/lib/lua/5.4/?.so",
-      },
-    }
-    assert.same({ code = 0, stdout = "function\n", stderr = "" }, out)
-  end)
-end)
 
 describe("make env", function()
   it("lets a plain lua5.4 find moil in the tree", function()
@@ -164,7 +111,8 @@ end)
 describe("make help", function()
   it("lists the targets", function()
     local out = make "help"
-    for _, target in ipairs { "all", "deps", "test", "demo", "lint", "fuzz", "install", "bench" } do
+    for _, target in ipairs { "all", "deps", "test", "demo", "lint", "fuzz", "install", "bench",
+      "uninstall", "deb", "dist", "static" } do
       assert.matches("make " .. target .. " ", out.stdout, 1, true)
     end
   end)

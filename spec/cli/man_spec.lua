@@ -77,14 +77,16 @@ describe("the man pages", function()
   end)
 
   it("have what the options mean, their defaults, variables and keys", function()
-    for row in support.read("docs/options.md"):gmatch("\n| (.-) |\n") do
+    local compared = 0
+    for row in support.read("docs/options.md"):gmatch("[^\n]+") do
       local cells = {}
-      for cell in (row:gsub("\\|", "\1") .. " |"):gmatch("(.-) |%s?") do
+      for cell in (row:sub(3):gsub("\\|", "\1")):gmatch("(.-) |%s?") do
         cells[#cells + 1] = cell:gsub("\1", "|"):gsub("`", "")
       end
       local option, meaning, initial, env, key, of = table.unpack(cells)
-      if option and option:find("^[-]") and of then
-        local command = of == "all" and "moil.1" or ("moil-%s.1"):format(of:match("^%w+"))
+      local command = of == "all" and "moil.1" or of and ("moil-%s.1"):format(of:match("^%w+"))
+      if option and option:find("^[-]") and source[command] then
+        compared = compared + 1
         local page = plain(source[command]):gsub("%s+", " ")
         assert.is_not_nil(page:find(meaning:match("^[^;]+"), 1, true), option)
         if initial ~= "" then
@@ -100,6 +102,7 @@ describe("the man pages", function()
         end
       end
     end
+    assert.is_true(compared > 50)
     for _, key in ipairs { "routes", "task_defaults" } do
       assert.is_not_nil(source["moil.lua.5"]:find("\n.TP\n\\fB" .. key .. "\\fR\n", 1, true))
     end
