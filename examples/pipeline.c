@@ -5,10 +5,9 @@
  *   make examples; build/examples/pipeline examples/pipeline.lua  in one terminal
  *   build/moil call pipeline.run README.md --wait                 in another
  *
- * With an installed moil, in a folder of your own:
+ * With an installed moil, and pipeline.lua in the folder tasks:
  *
- *   cc -o pipeline pipeline.c $(pkg-config --cflags --libs moil jansson) -lev && ./pipeline
- * pipeline.lua
+ *   cc -o pipeline pipeline.c $(pkg-config --cflags --libs moil jansson) -lev && ./pipeline tasks
  */
 #include <errno.h>
 #include <ev.h>
