@@ -14,6 +14,7 @@
 #include "queue/describe.h"
 #include "queue/message.h"
 #include "vm/bind.h"
+#include "worker/beat_request.h"
 #include "worker/program.h"
 
 struct program_host {
@@ -221,8 +222,29 @@ static enum vm_answer host_query(void *data, struct vm_call *call, const struct 
     return status < 0 ? fail(call, c, status) : VM_READY;
 }
 
+/* Due times need no Redis. */
+static enum vm_answer beat_next(struct vm_call *call, const struct vm_beat *ask)
+{
+    struct beat_request request;
+    struct buffer json;
+    char why[512] = "out of memory";
+    moil_buffer_init(&json);
+    int err = moil_beat_request_init(&request, ask, why, sizeof why);
+    if (!err)
+        err = moil_beat_request_next(&request, &json, why, sizeof why);
+    if (err)
+        moil_call_fail(call, code_of(err), why);
+    else
+        moil_call_add_string(call, moil_buffer_slice(&json));
+    moil_beat_request_fini(&request);
+    moil_buffer_fini(&json);
+    return VM_READY;
+}
+
 static enum vm_answer host_beat(void *data, struct vm_call *call, const struct vm_beat *ask)
 {
+    if (ask->verb == VM_BEAT_NEXT)
+        return beat_next(call, ask);
     struct moil_client *c = client_of(data, call);
     struct buffer json;
     if (!c)

@@ -1,4 +1,6 @@
 /* The functions of `moil.core` that ask nobody: JSON, ids, clocks, the log, errors. */
+#include <dirent.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/id.h"
@@ -179,16 +181,47 @@ static int core_is_builtin_state(lua_State *L)
     return 1;
 }
 
+/* The names in the folder, each with its NUL, hidden ones left out. False: it is no folder. */
+static bool read_folder(const char *path, struct buffer *names)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+
+    if (!dir) {
+        return false;
+    }
+    while ((entry = readdir(dir))) {
+        if (entry->d_name[0] != '.') {
+            moil_buffer_add(names, entry->d_name, strlen(entry->d_name) + 1);
+        }
+    }
+    closedir(dir);
+    return !names->failed;
+}
+
+/* folder(path) -> the names in it, in no order; nil where it is none */
+static int core_folder(lua_State *L)
+{
+    struct buffer *names = clear_scratch(moil_bind_of(L));
+    int count = 0;
+
+    if (!read_folder(luaL_checkstring(L, 1), names)) {
+        lua_pushnil(L); /* nil */
+        return 1;
+    }
+    lua_createtable(L, 0, 0); /* list */
+    for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1) {
+        lua_pushstring(L, names->data + at); /* list name */
+        lua_rawseti(L, -2, ++count);         /* list */
+    }
+    return 1;
+}
+
 const luaL_Reg moil_bind_plain_functions[] = {
-    {"encode", core_encode},
-    {"decode", core_decode},
-    {"uuid", core_uuid},
-    {"now", core_now},
-    {"time", core_time},
-    {"log", core_log},
-    {"raise", core_raise},
-    {"where", core_where},
-    {"is_name", core_is_name},
-    {"is_builtin_state", core_is_builtin_state},
-    {NULL, NULL},
+    {"encode", core_encode},   {"decode", core_decode},
+    {"uuid", core_uuid},       {"now", core_now},
+    {"time", core_time},       {"log", core_log},
+    {"raise", core_raise},     {"where", core_where},
+    {"is_name", core_is_name}, {"is_builtin_state", core_is_builtin_state},
+    {"folder", core_folder},   {NULL, NULL},
 };
