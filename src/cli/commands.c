@@ -151,6 +151,16 @@ const struct command_row moil_commands[] = {
      .operands = "VIEW, or: job|workflow ID",
      .summary = "show what is going on",
      .verbs = inspect_verbs},
+    {.name = "top",
+     .command = CMD_TOP,
+     .run = moil_cmd_top,
+     .operands = "",
+     .summary = "watch queues, workers and running jobs, and steer them",
+     .details =
+         "Keys: tab the next pane, j and k or the arrows select, p pauses a queue or resumes it,\n"
+         "r revokes a job after a question, / filters, ? helps, q quits. With --once, with --json, "
+         "or\n"
+         "where there is no terminal it prints one frame.\n"},
     {.name = "why",
      .command = CMD_WHY,
      .run = moil_cmd_why,

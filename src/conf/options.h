@@ -61,7 +61,7 @@ struct options {
     /* call, result, … */
     char *kwargs, *queue, *id, *task, *state, *depends_on;
     int on_failure; /* fail, revoke, allow */
-    bool wait, follow, at_front, terminate, from_stdin, all, dot;
+    bool once, wait, follow, at_front, terminate, from_stdin, all, dot;
     double timeout, countdown, expires, eta, call_result_ttl; /* eta: seconds since the epoch;
         expires: the same, or less than MOIL_EPOCH_FROM: seconds from now */
     double interval;
