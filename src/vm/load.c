@@ -3,14 +3,14 @@
  *
  * One cache by real path serves all, so that a file that is both in the folder and required runs
  * once. Where texts come from, disk or a snapshot, is source.c's business. */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
-#include "base/mem.h"
+#include "base/error.h"
+#include "base/folder.h"
 #include "vm/lualib.h"
 #include "vm/source.h"
 #include "vm/state.h"
@@ -100,11 +100,6 @@ static void add_to_path(lua_State *L, const char *dir)
     lua_pop(L, 2);
 }
 
-static int is_visible(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.';
-}
-
 static bool ends_with(const char *s, const char *end)
 {
     size_t n = strlen(s);
@@ -113,39 +108,27 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-struct listing {
-    struct dirent **entries;
-    int count;
-};
-
-static int listing_gc(lua_State *L)
+static int folder_gc(lua_State *L)
 {
-    struct listing *l = lua_touserdata(L, 1);
-
-    for (int i = 0; i < l->count; i++) {
-        moil_mem_free(l->entries[i]);
-    }
-    moil_mem_free(l->entries);
+    moil_folder_fini(lua_touserdata(L, 1));
     return 0;
 }
 
-/* Pushes the folder's entries in the order of their names; they go with the userdata. [-0, +1, e]
- */
-static struct listing *push_listing(lua_State *L, const char *dir)
+/* Pushes the folder's entries; they go with the userdata. [-0, +1, e] */
+static const struct folder *push_folder(lua_State *L, const char *dir)
 {
-    struct listing *l = lua_newuserdatauv(L, sizeof *l, 0); /* listing */
+    struct folder *f = lua_newuserdatauv(L, sizeof *f, 0); /* folder */
 
-    *l = (struct listing){0};
-    lua_createtable(L, 0, 1);         /* listing meta */
-    lua_pushcfunction(L, listing_gc); /* listing meta fn */
-    lua_setfield(L, -2, "__gc");      /* listing meta */
-    lua_setmetatable(L, -2);          /* listing */
-    l->count = scandir(dir, &l->entries, is_visible, alphasort);
-    if (l->count < 0) {
-        l->count = 0;
-        luaL_error(L, "%s: %s", dir, strerror(errno));
+    *f = (struct folder){NULL, 0};
+    lua_createtable(L, 0, 1);        /* folder meta */
+    lua_pushcfunction(L, folder_gc); /* folder meta fn */
+    lua_setfield(L, -2, "__gc");     /* folder meta */
+    lua_setmetatable(L, -2);         /* folder */
+    int err = moil_folder_list(dir, f);
+    if (err) {
+        luaL_error(L, "%s: %s", dir, err == MOIL_ESYS ? strerror(errno) : moil_strerror(err));
     }
-    return l;
+    return f;
 }
 
 /* Loads a file for itself, not for another. [-0, +0, e] */
@@ -159,17 +142,16 @@ static void load_file(lua_State *L, const char *path)
 /* Loads all *.lua of a folder; how many there are. [-0, +0, e] */
 static int load_folder(lua_State *L, const char *dir, int depth)
 {
-    struct listing *l;
+    const struct folder *f;
     int files = 0;
 
     if (depth > 32) {
         return luaL_error(L, "%s: more than 32 folders deep (a link to its own parent?)", dir);
     }
     luaL_checkstack(L, 8, "folders");
-    l = push_listing(L, dir); /* listing */
-    for (int i = 0; i < l->count; i++) {
-        const char *path = lua_pushfstring(L, "%s/%s", dir, l->entries[i]->d_name); /* listing path
-                                                                                     */
+    f = push_folder(L, dir); /* folder */
+    for (size_t i = 0; i < f->count; i++) {
+        const char *path = lua_pushfstring(L, "%s/%s", dir, f->names[i]); /* folder path */
         struct stat st;
 
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
@@ -178,7 +160,7 @@ static int load_folder(lua_State *L, const char *dir, int depth)
             load_file(L, path);
             files++;
         }
-        lua_pop(L, 1); /* listing */
+        lua_pop(L, 1); /* folder */
     }
     lua_pop(L, 1);
     return files;
