@@ -55,7 +55,7 @@ LIB_SRC := $(filter-out src/cli/% src/api/lua_%.c,$(wildcard src/*/*.c))
 CLI_SRC := $(wildcard src/cli/*.c)
 GEN_SRC := $(BUILD)/gen/scripts.c $(BUILD)/gen/lualib.c
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(GEN_SRC:%.c=%.o)
-CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/gen/project.o
 LUA_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard src/api/lua_*.c))
 UNIT_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/units*.c))
 NATIVE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/support/native*.c))
@@ -73,6 +73,8 @@ CRASH_OBJ := $(CRASH_SRC:%.c=$(BUILD)/crash/%.o)
 SPEC_MODULES := $(BUILD)/spec/native.so $(BUILD)/spec/units.so $(BUILD)/spec/wall_shim.so $(PROBES) \
                 $(BUILD)/crash/moil
 REDIS_LUA := $(sort $(wildcard lua/redis/*.lua))
+# What `moil new` lays out.
+PROJECT := $(sort $(shell find lua/new -type f))
 MOIL_LUA := $(sort $(wildcard lua/moil/*.lua lua/moil/*/*.lua))
 
 .PHONY: all objects spec-modules examples bench-programs deps demo test run-specs lint lint-objects lint-tidy fmt chaos fuzz fuzz-programs valgrind cover bench bench-faults bench-workflows bench-peers docs env \
@@ -124,6 +126,10 @@ $(BUILD)/gen/lualib.c: .ci/embed-lualib $(MOIL_LUA) $(BUILD)/gen/files
 	$(call say,GEN)
 	$(Q)$(LUA) .ci/embed-lualib $@ $(MOIL_LUA)
 
+$(BUILD)/gen/project.c: .ci/embed-project $(PROJECT) $(BUILD)/gen/files
+	$(call say,GEN)
+	$(Q)$(LUA) .ci/embed-project $@ lua/new $(PROJECT)
+
 # --- stamps: what changes them rebuilds what depends on them ---------------------------------------------
 
 # $(call stamp,text): rewrites the target only where its text differs.
@@ -133,7 +139,7 @@ $(BUILD)/flags: FORCE
 	@$(call stamp,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))
 
 $(BUILD)/gen/files: FORCE
-	@$(call stamp,$(REDIS_LUA) $(MOIL_LUA))
+	@$(call stamp,$(REDIS_LUA) $(MOIL_LUA) $(PROJECT))
 
 # --- specs -----------------------------------------------------------------------------------------------
 

@@ -196,6 +196,14 @@ const struct command_row moil_commands[] = {
      .run = moil_cmd_check,
      .operands = "[FILE|DIR]...",
      .summary = "load tasks as a worker would, and list them or say what is wrong"},
+    {.name = "new",
+     .command = CMD_NEW,
+     .run = moil_cmd_new,
+     .operands = "DIR",
+     .summary = "lay out a project: tasks, a schedule, options and tests",
+     .details = "DIR must be empty, or not be there yet. `busted` in it runs the project's tests, "
+                "`moil dev` its\n"
+                "jobs.\n"},
 };
 
 const size_t moil_command_count = sizeof moil_commands / sizeof *moil_commands;

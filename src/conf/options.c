@@ -227,6 +227,10 @@ const char *moil_command_name(enum command command)
         return "control";
     case CMD_EVENTS:
         return "events";
+    case CMD_REPLAY:
+        return "replay";
+    case CMD_NEW:
+        return "new";
     case CMD_ALL:
         break;
     }

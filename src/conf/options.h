@@ -31,6 +31,8 @@ enum command {
     CMD_TOP = 1 << 17,
     CMD_CONTROL = 1 << 13,
     CMD_EVENTS = 1 << 14,
+    CMD_REPLAY = 1 << 18,
+    CMD_NEW = 1 << 19,
     CMD_ALL = (1 << 24) - 1,
 };
 
