@@ -307,7 +307,7 @@ clean: ## remove what the build made (the benchmark's peers stay)
 	@for f in $(BUILD)/*; do case $$f in $(BUILD)/peers|$(BUILD)/bench*.json) ;; *) rm -rf "$$f" ;; esac; done
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile .ci/package.mk
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile .ci/package.mk
 	@echo "variables: BUILD=dir CC=clang CFLAGS=-O0 WERROR=1 SANITIZER=address,undefined PREFIX= DESTDIR="
 
 include .ci/package.mk

@@ -76,8 +76,62 @@ describe("the candidates", function()
     assert.same({ ":files" }, (complete("worker", "a.lua", "b")))
     assert.same({ ":files" }, (complete("beat", "next", "")))
     assert.same({}, (complete("worker", "-c", "")))
-    assert.same({}, (complete("call", "task", "")))
+    assert.same({}, (complete("result", "")))
     assert.same({}, (complete("worker", "--lua-dir=x", "--concurrency=")))
+  end)
+end)
+
+describe("names of tasks and queues", function()
+  local redis, node
+  local tasks = support.tempdir() .. "/tasks.lua"
+  support.write(tasks, [[
+    local moil = require "moil"
+    for _, name in ipairs { "shop.buy", "shop.bill", "mail.send", "$(reboot)", "a;b" } do
+      moil.task(name, { queue = name:match("^%a+%f[.]") }, print)
+    end
+  ]])
+
+  setup(function()
+    redis = support.redis()
+    node = support.start_moil { "worker", tasks, "--workers", "1", redis = redis, stderr = "pipe" }
+    local deadline = os.time() + 30
+    repeat
+      local out = support.moil { "inspect", "registered", redis = redis }
+    until out.stdout:find("mail.send", 1, true) or os.time() > deadline
+    assert.equal(0, support.moil({ "call", "x", "--queue", "mail", redis = redis }).code)
+  end)
+
+  teardown(function()
+    node:kill "TERM"
+    node:wait(30)
+    redis:stop()
+  end)
+
+  -- Until it is there: Redis has 0.3 s to answer, which a busy machine may not give it.
+  local function ask(expected, ...)
+    local deadline, names = os.time() + 30
+    repeat
+      local out = support.moil { "--help=complete", redis = redis, ... }
+      names = {}
+      for name in out.stdout:gmatch("([^\t\n]+)[^\n]*") do names[#names + 1] = name end
+      table.sort(names)
+    until #names == #expected or os.time() > deadline
+    assert.same(expected, names)
+  end
+
+  it("come from a running node, without those that a shell would not leave alone", function()
+    ask({ "mail.send", "shop.bill", "shop.buy" }, "call", "")
+    ask({ "shop.bill", "shop.buy" }, "call", "--wait", "shop.")
+    ask({ "shop.bill" }, "dead", "retry", "--task", "shop.bi")
+    ask({ "mail" }, "pause", "ma")
+    ask({ "mail" }, "call", "x", "--queue=ma")
+  end)
+
+  it("are none where no Redis is, or the line is wrong", function()
+    local out = support.moil { "--help=complete", "call", "--redis", "unix:///nowhere", "" }
+    assert.same({ code = 0, stdout = "", stderr = "" }, out)
+    out = support.moil { "--help=complete", "call", "--nonsense", "" }
+    assert.same({ code = 0, stdout = "", stderr = "" }, out)
   end)
 end)
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/completion_names.h"
 #include "conf/completion.h"
 
 /* --- operands ----------------------------------------------------------------------------------
@@ -78,46 +79,91 @@ static void add_commands(const struct completion *c, struct buffer *out)
 /* --- all of it ---------------------------------------------------------------------------------
  */
 
-static void add_candidates(const struct completion *c, const struct command_row *row,
-                           struct buffer *out)
+/* A half-typed line: its words without the command's, which is `row` (NULL: none stands there). */
+struct line {
+    struct completion at;
+    const struct command_row *row;
+    int argc;
+    char **argv;
+};
+
+static void add_names(const struct line *l, enum completion_names which, struct buffer *out)
 {
-    enum command command = row ? row->command : CMD_ALL;
-    switch (c->kind) {
+    moil_completion_names_add(&l->at, which, l->row->command, l->argc, l->argv, out);
+}
+
+static void add_value(const struct line *l, enum command command, struct buffer *out)
+{
+    const struct completion *c = &l->at;
+    moil_completion_choices(c, command, out);
+    add_places(slice_str(c->arg), out);
+    if (l->row && strcmp(c->option, "task") == 0) {
+        add_names(l, NAMES_TASKS, out);
+    } else if (l->row && strcmp(c->option, "queue") == 0) {
+        add_names(l, NAMES_QUEUES, out);
+    }
+}
+
+static void add_operand(const struct line *l, struct buffer *out)
+{
+    const struct completion *c = &l->at;
+    if (!l->row) {
+        add_commands(c, out);
+        moil_completion_add(c, "help", "print the help of a command", out);
+        return;
+    }
+    struct slice usage = operand_usage(l->row->operands, c->operands);
+    add_operands(c, l->row, out);
+    if (mentions(usage, "TASK")) {
+        add_names(l, NAMES_TASKS, out);
+    } else if (mentions(usage, "QUEUE")) {
+        add_names(l, NAMES_QUEUES, out);
+    }
+}
+
+static void add_candidates(struct line *l, struct buffer *out)
+{
+    enum command command = l->row ? l->row->command : CMD_ALL;
+    moil_completion_find(&l->at, command, l->argc, l->argv);
+    switch (l->at.kind) {
     case COMPLETION_OPTION:
-        moil_completion_options(c, command, out);
+        moil_completion_options(&l->at, command, out);
         break;
     case COMPLETION_VALUE:
-        moil_completion_choices(c, command, out);
-        add_places(slice_str(c->arg), out);
+        add_value(l, command, out);
         break;
     case COMPLETION_OPERAND:
-        if (row) {
-            add_operands(c, row, out);
-        } else {
-            add_commands(c, out);
-            moil_completion_add(c, "help", "print the help of a command", out);
-        }
+        add_operand(l, out);
         break;
+    }
+}
+
+/* `moil help`: a command, and nothing behind it. */
+static void complete_help(int argc, char **argv, struct buffer *out)
+{
+    struct completion c;
+    moil_completion_find(&c, CMD_ALL, argc, argv);
+    if (c.operands == 0) {
+        add_commands(&c, out);
     }
 }
 
 static void complete(int argc, char **argv, struct buffer *out)
 {
-    struct completion c;
+    struct line l = {.argc = argc, .argv = argv};
     int at = moil_options_find_command(argc, argv);
     if (at >= argc - 1) {
-        moil_completion_find(&c, CMD_ALL, argc, argv);
-        add_candidates(&c, NULL, out);
+        add_candidates(&l, out);
         return;
     }
-    const struct command_row *row = moil_command_find(argv[at]);
-    bool help = !row && strcmp(argv[at], "help") == 0;
+    const char *name = argv[at];
     memmove(&argv[at], &argv[at + 1], sizeof *argv * (size_t)(argc - at));
-    moil_completion_find(&c, row ? row->command : CMD_ALL, argc - 1, argv);
-    if (row) {
-        add_candidates(&c, row, out);
-    } else if (help && c.operands == 0) {
-        add_commands(&c, out);
+    l.argc--;
+    l.row = moil_command_find(name);
+    if (l.row) {
+        add_candidates(&l, out);
+    } else if (strcmp(name, "help") == 0) {
+        complete_help(l.argc, argv, out);
     }
 }
 
