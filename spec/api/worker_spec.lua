@@ -28,6 +28,16 @@ moil.task("greedy", { memory_limit = 8 }, function()
   local t = {}
   for i = 1, 1e9 do t[i] = "x" .. i end
 end)
+moil.task("texts", function(n)
+  local t = {}
+  for i = 1, 300 do
+    local text = ("y"):rep((i * n) % 90)
+    t[i % 17] = text .. i
+    local u = {}
+    for j = 1, i % 9 do u[j] = text end
+  end
+  return #t
+end)
 moil.task("shell", function(...) return moil.run({ ... }).stdout end)
 moil.task("feed", function()
   local r = moil.run { "true", input = ("x"):rep(1000000) }
@@ -132,6 +142,25 @@ describe("the host's process", function()
 
   it("may run it on libev's default loop", function()
     new_host("default"):open("a", here.tasks)
+    assert.equal("hello\n", call("shell", "echo", "hello"))
+    h:stop("a")
+    assert.equal(0, h:finish())
+  end)
+end)
+
+describe("the host's allocator", function()
+  it("gets each block back, and none is used past its end", function()
+    local folder = here.dir .. "/many"
+    assert(os.execute(("mkdir %s && cp %s %s"):format(folder, here.tasks, folder)))
+    new_host("checked"):open("a", folder)
+    local m, list = here.moil, {}
+    for i = 1, 200 do
+      list[#list + 1] = m.signature("texts", { i })
+      list[#list + 1] = m.signature("c.show", { ("x"):rep(i) }, { queue = "shown" })
+    end
+    for _, result in ipairs(m.enqueue_many(list)) do result:get { timeout = 30 } end
+    h:ask("reload a")
+    assert.equal("MemoryLimitExceeded", here:failure("greedy", {}).code)
     assert.equal("hello\n", call("shell", "echo", "hello"))
     h:stop("a")
     assert.equal(0, h:finish())

@@ -1,6 +1,7 @@
 /* worker_probe: a program that embeds workers, as moil.h's user would (spec/api/worker_spec.lua).
  *
  *   worker_probe URL default|new     on libev's default loop, or on one of its own
+ *   worker_probe URL checked         the latter, with an allocator that checks each block
  *   worker_probe URL runtime PATH NAME    the whole runtime, with its tasks in C
  *
  * It does what its stdin says, a command a line, and tells what happens on stdout, a line each:
@@ -37,6 +38,56 @@ static void say(const char *what, const char *name)
 {
     printf("%s %s\n", what, name);
     fflush(stdout);
+}
+
+/* --- an allocator ----------------------------------------------------------------------------- */
+
+/* As tight as can be: each block ends with a mark, and begins with one and its size. What is freed
+ * that was never allocated, or written to past its end, ends the program. */
+enum { MARK_BYTES = 16 };
+static const char mark[MARK_BYTES] = "moil-probe-mark";
+static long blocks;
+
+struct head {
+    size_t size;
+    char mark[MARK_BYTES];
+};
+
+static void check(const struct head *head)
+{
+    if (memcmp(head->mark, mark, MARK_BYTES) != 0 ||
+        memcmp((const char *)(head + 1) + head->size, mark, MARK_BYTES) != 0) {
+        fputs("a block is broken, or was never allocated here\n", stderr);
+        abort();
+    }
+}
+
+static void *allocate(void *data, void *p, size_t size)
+{
+    struct head *head = p ? (struct head *)p - 1 : NULL;
+    (void)data;
+    if (head)
+        check(head);
+    if (size == 0) {
+        blocks -= head != NULL;
+        if (head)
+            memset(head, 0xdd, sizeof *head + head->size + MARK_BYTES);
+        free(head);
+        return NULL;
+    }
+    struct head *next = malloc(sizeof *next + size + MARK_BYTES);
+    if (!next)
+        return NULL;
+    next->size = size;
+    memcpy(next->mark, mark, MARK_BYTES);
+    memcpy((char *)(next + 1) + size, mark, MARK_BYTES);
+    blocks += !head;
+    if (head) {
+        memcpy(next + 1, head + 1, head->size < size ? head->size : size);
+        memset(head, 0xdd, sizeof *head + head->size + MARK_BYTES);
+        free(head);
+    }
+    return next + 1;
 }
 
 /* --- tasks ------------------------------------------------------------------------------------ */
@@ -383,6 +434,8 @@ int main(int argc, char **argv)
     url = argv[1];
     if (argc == 5)
         return run_all(argv[3], argv[4]);
+    if (strcmp(argv[2], "checked") == 0)
+        moil_set_allocator(allocate, NULL);
     loop = strcmp(argv[2], "default") == 0 ? ev_default_loop(0) : ev_loop_new(0);
     make_tasks();
     ev_io_init(&input, input_cb, 0, EV_READ);
@@ -397,6 +450,8 @@ int main(int argc, char **argv)
         moil_worker_close(slots[i].worker);
     moil_tasks_free(tasks);
     ev_loop_destroy(loop);
+    if (blocks != 0)
+        fprintf(stderr, "%ld blocks are left\n", blocks);
     say("bye", "");
-    return 0;
+    return blocks != 0;
 }

@@ -139,6 +139,13 @@ void moil_ledger_trim(struct ledger *l)
     malloc_trim(0);
 }
 
+/* Bytes to ask for: whole steps, as a block that is kept serves the next of any size that costs the
+ * same; glibc would give as many, a program's own allocator need not. */
+static inline size_t room_of(size_t size)
+{
+    return KEEP_BYTES > 0 ? (size_t)cost_of(size) - MALLOC_HEAD : size + sizeof(tag_type);
+}
+
 static void *allocate(struct ledger *l, size_t size)
 {
     int64_t cost = cost_of(size);
@@ -146,7 +153,7 @@ static void *allocate(struct ledger *l, size_t size)
         return NULL;
     void *p = take_kept(l, cost);
     if (!p)
-        p = moil_mem_alloc(KEEP_BYTES > 0 ? (size_t)cost - MALLOC_HEAD : size + sizeof(tag_type));
+        p = moil_mem_alloc(room_of(size));
     if (!p) {
         take(l, -cost);
         return NULL;
@@ -164,7 +171,7 @@ static void *allocate(struct ledger *l, size_t size)
 static void *shrink(struct ledger *l, void *p, size_t old, size_t size)
 {
     tag_type tag = get_tag(p, old);
-    void *q = moil_mem_realloc(p, size + sizeof(tag_type));
+    void *q = moil_mem_realloc(p, room_of(size));
     q = q ? q : p;
     put_tag(q, size, tag);
     credit(l, tag, cost_of(old) - cost_of(size));
@@ -179,7 +186,7 @@ static void *grow_block(struct ledger *l, void *p, size_t old, size_t size)
     bool same = tag == l->current->tag;
     if (!pay(l, same ? now - was : now))
         return NULL;
-    void *q = moil_mem_realloc(p, size + sizeof(tag_type));
+    void *q = moil_mem_realloc(p, room_of(size));
     if (!q) {
         take(l, same ? was - now : -now);
         return NULL;
