@@ -602,7 +602,7 @@ MOIL_API int moil_worker_open(moil_worker **out, struct ev_loop *loop,
 
 /* Loads the task files anew: when the new code serves, the old takes nothing more, and ends what it
  * runs; at most four generations do so at a time (MOIL_STATUS_STATE). On failure, as for
- * moil_worker_open, the old one goes on. Not from a C task. */
+ * moil_worker_open, the old one goes on. Not from a C task or its moil_cancelled_fn. */
 MOIL_API int moil_worker_reload(moil_worker *worker, char *errstr, size_t errlen);
 
 /* Not 0: takes no new jobs, until 0 ends that. */

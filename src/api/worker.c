@@ -60,10 +60,10 @@ static int generation_new(moil_worker *h, struct generation **out, char *errstr,
 {
     int slot = free_slot(h);
     if (slot < 0) {
-        snprintf(
-            errstr, errlen,
-            "%d generations of tasks still end what they run: reload again when one is through",
-            GENERATIONS_MAX - 1);
+        snprintf(errstr, errlen,
+                 "%d older generations of tasks still end what they run: reload again when one is "
+                 "through",
+                 GENERATIONS_MAX - 1);
         return MOIL_ESTATE;
     }
     struct generation *g = moil_mem_zalloc(1, sizeof *g);
@@ -261,6 +261,7 @@ int moil_worker_reload(moil_worker *h, char *errstr, size_t errlen)
         snprintf(errstr, errlen, "the worker stops: it cannot reload");
         return MOIL_STATUS_STATE;
     }
+    reap(h); /* what was never ready has gone at once */
     int err = generation_new(h, &g, errstr, errlen);
     if (err)
         return err;

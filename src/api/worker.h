@@ -14,7 +14,7 @@
 #include "worker/agent.h"
 #include "worker/worker.h"
 
-enum { GENERATIONS_MAX = 6 }; /* one that is loaded, one that serves, four that end what they run */
+enum { GENERATIONS_MAX = 5 }; /* the newest, and four that end what they run */
 
 /* One loading of the task files, and what serves with it. */
 struct generation {
