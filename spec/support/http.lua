@@ -9,7 +9,7 @@ local native <const> = support.native
 
 local http = {}
 
-local PATIENCE <const> = 20 -- seconds
+local PATIENCE <const> = 60 -- seconds
 
 -- All that comes on a connection until its end; nil when it does not end in time.
 function http.read(fd, seconds)

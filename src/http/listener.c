@@ -31,7 +31,7 @@ static int listen_at(const struct addrinfo *a)
 
 static void name_of(int fd, char *at, size_t at_len)
 {
-    struct sockaddr_storage a;
+    struct sockaddr_storage a = {0};
     socklen_t len = sizeof a;
     char host[128] = "?", port[8] = "?";
     if (getsockname(fd, (struct sockaddr *)&a, &len) == 0)

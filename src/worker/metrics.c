@@ -372,7 +372,7 @@ void moil_metrics_write(struct agent *a, bool redis_is_up, struct buffer *out)
     moil_metrics_sample(out, "moil_build_info", "version", slice_str(a->options.version), 1);
     add_single(out, "moil_start_time_seconds", METRIC_GAUGE,
                "When the node was started, in seconds since the epoch.",
-               (double)(t->started_us / 1000000));
+               (double)t->started_us / 1e6);
     add_single(out, "moil_redis_up", METRIC_GAUGE,
                "1 when the agent has a connection to Redis that answers.", redis_is_up);
     add_single(out, "moil_generation", METRIC_GAUGE, "Which generation of the code serves.",
