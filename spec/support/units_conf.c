@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/address.h"
 #include "conf/instant.h"
 #include "conf/options.h"
 #include "conf/route.h"
@@ -52,6 +53,20 @@ static int unit_url_parse(lua_State *L)
     set_int(L, "port", url.port);
     set_int(L, "db", url.db);
     return 1;
+}
+
+/* address(text) -> host, port | nil */
+static int unit_address(lua_State *L)
+{
+    struct address address;
+
+    if (moil_address_parse(luaL_checkstring(L, 1), &address) < 0) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_pushstring(L, address.host);
+    lua_pushstring(L, address.port);
+    return 2;
 }
 
 /* url_redact(text, len) -> the shown form in a buffer of len bytes */
@@ -236,7 +251,8 @@ static const luaL_Reg functions[] = {
     {"url_parse", unit_url_parse}, {"url_redact", unit_url_redact},
     {"nearest", unit_nearest},     {"instant", unit_instant},
     {"load", unit_load},           {"find_command", unit_find_command},
-    {"route", unit_route},         {NULL, NULL},
+    {"route", unit_route},         {"address", unit_address},
+    {NULL, NULL},
 };
 
 UNITS(conf, functions)

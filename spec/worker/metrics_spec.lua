@@ -297,6 +297,19 @@ describe("the queues", function()
     here.node:stop(BY)
   end)
 
+  it("are not waited for when Redis hangs", function()
+    local here, port = open { args = { "-w", "1", "--http", ":0" } }
+    wait_for(port, { moil_jobs_dead = 0 })
+    here.redis.process:kill("STOP")
+    support.wait_until(function()
+      local m = http.metrics(port)
+      return m.moil_redis_up == 0 and m.moil_jobs_dead == nil
+    end, BY, "a Redis that hangs")
+    here.redis.process:kill("CONT")
+    wait_for(port, { moil_redis_up = 1, moil_jobs_dead = 0 })
+    here.node:stop(BY)
+  end)
+
   it("are asked for once, however many ask", function()
     local here, port = open { args = { "-w", "1", "--http", ":0" } }
     http.metrics(port)
