@@ -248,10 +248,14 @@ static int unit_route(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"url_parse", unit_url_parse}, {"url_redact", unit_url_redact},
-    {"nearest", unit_nearest},     {"instant", unit_instant},
-    {"load", unit_load},           {"find_command", unit_find_command},
-    {"route", unit_route},         {"address", unit_address},
+    {"url_parse", unit_url_parse},
+    {"url_redact", unit_url_redact},
+    {"nearest", unit_nearest},
+    {"instant", unit_instant},
+    {"load", unit_load},
+    {"find_command", unit_find_command},
+    {"route", unit_route},
+    {"address", unit_address},
     {NULL, NULL},
 };
 
