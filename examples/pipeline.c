@@ -20,8 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- file.checksum(path) → {path, bytes, checksum} ----------------------------------------------
- */
+/* --- file.checksum(path) → {path, bytes, checksum} -------------------------------------------- */
 
 struct work {
     moil_run *run;

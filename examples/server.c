@@ -6,7 +6,8 @@
  *   nc 127.0.0.1 7000                                    in a third: type  math.add [4, 4]
  *
  * Jobs go by way of Redis, so other workers take their share. INT and TERM end it when what runs is
- * done, HUP loads the tasks anew. With an installed moil, in a folder of your own:
+ * done, the second time at once; HUP loads the tasks anew. With an installed moil, in a folder of
+ * your own:
  *
  *   cc -o server server.c $(pkg-config --cflags --libs moil) -lev && ./server 7000 tasks
  */
@@ -66,8 +67,7 @@ static void answer(struct caller *c, const char *state, const char *text)
         ev_feed_event(loop, &c->io, EV_CUSTOM); /* for its next line */
 }
 
-/* --- moil's callbacks: the request that they tell of is gone ------------------------------------
- */
+/* --- moil's callbacks: the request that they tell of is gone ---------------------------------- */
 
 static void ended(void *data, int status, const char *error, const moil_result *result)
 {
@@ -95,8 +95,7 @@ static void enqueued(void *data, int status, const char *error, const moil_enque
         answer(c, "ERROR", error);
 }
 
-/* --- callers ------------------------------------------------------------------------------------
- */
+/* --- callers ---------------------------------------------------------------------------------- */
 
 /* Begins the job of the next line, where there is one and nothing is under way. */
 static void begin(struct caller *c)
@@ -161,66 +160,61 @@ static int listen_on(const char *port)
 
 /* --- the program ------------------------------------------------------------------------------ */
 
+static void leave(int events, void *data)
+{
+    (void)events;
+    (void)data;
+    ev_break(loop, EVBREAK_ALL);
+}
+
 /* Answers that are on their way get a moment. */
 static void stopped(void *data)
 {
-    ev_timer_start(loop, data);
-}
-
-static void leave(struct ev_loop *l, ev_timer *timer, int events)
-{
-    (void)timer;
-    (void)events;
-    ev_break(l, EVBREAK_ALL);
+    ev_once(loop, -1, 0, GRACE_S, leave, data);
 }
 
 static void on_signal(struct ev_loop *l, ev_signal *signal, int events)
 {
+    static int stops;
     char why[512];
     (void)events;
     if (signal->signum != SIGHUP) {
-        ev_io_stop(l, &listener);
-        moil_worker_stop(worker, 0, stopped, signal->data);
+        if (stops == 0) { /* nobody new */
+            ev_io_stop(l, &listener);
+            close(listener.fd);
+        }
+        moil_worker_stop(worker, stops++ > 0, stopped, NULL); /* the second time cold */
     } else if (moil_worker_reload(worker, why, sizeof why) != 0) {
         fprintf(stderr, "the tasks stay as they are: %s\n", why);
     }
 }
 
-static int run(const char *port, const char *const *paths, ev_timer *grace)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    static ev_signal signals[3];
-    const moil_worker_options options = {.paths = paths};
-    char why[512];
-    if (moil_worker_open(&worker, loop, &options, why, sizeof why) != 0 ||
-        moil_async_open(&client, loop, NULL, why, sizeof why) != 0) {
-        fprintf(stderr, "%s\n", why);
-        return 1;
-    }
-    if (listen_on(port) != 0) {
-        perror(port);
-        return 1;
-    }
-    for (int i = 0; i < 3; i++) {
-        ev_signal_init(&signals[i], on_signal, numbers[i]);
-        signals[i].data = grace;
-        ev_signal_start(loop, &signals[i]);
-    }
-    fprintf(stderr, "listening on 127.0.0.1:%s\n", port);
-    ev_run(loop, 0);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
-    ev_timer grace;
+    const moil_worker_options options = {.paths = (const char *const *)argv + 2};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    ev_signal signals[3];
+    char why[512];
+    int status = 1;
     if (argc < 3) {
         fprintf(stderr, "usage: %s PORT TASKS...\n", argv[0]);
         return 2;
     }
     loop = ev_default_loop(0);
-    ev_timer_init(&grace, leave, GRACE_S, 0);
-    int status = run(argv[1], (const char *const *)argv + 2, &grace);
+    for (int i = 0; i < 3; i++) {
+        ev_signal_init(&signals[i], on_signal, numbers[i]);
+        ev_signal_start(loop, &signals[i]);
+    }
+    if (moil_worker_open(&worker, loop, &options, why, sizeof why) != 0 ||
+        moil_async_open(&client, loop, NULL, why, sizeof why) != 0) {
+        fprintf(stderr, "%s\n", why);
+    } else if (listen_on(argv[1]) != 0) {
+        perror(argv[1]);
+    } else {
+        fprintf(stderr, "listening on 127.0.0.1:%s\n", argv[1]);
+        ev_run(loop, 0);
+        status = 0;
+    }
     for (struct caller *c = callers; c < callers + CALLERS; c++)
         if (c->io.fd)
             hang_up(c);

@@ -62,6 +62,13 @@ describe("examples/server", function()
     return answer
   end
 
+  local function wait_running()
+    support.wait_until(function()
+      local out = support.moil { "inspect", "active", "--json", redis = redis }
+      return out.stdout:find('"sleep"', 1, true)
+    end, BY, "the job runs")
+  end
+
   before_each(function()
     redis = support.redis()
     tasks = support.write(support.tempdir() .. "/tasks.lua", TASKS)
@@ -95,10 +102,7 @@ describe("examples/server", function()
   it("calls off the job of one who has gone", function()
     local one = caller()
     one.send "sleep [3600]"
-    support.wait_until(function()
-      local out = support.moil { "inspect", "active", "--json", redis = redis }
-      return out.stdout:find('"sleep"', 1, true)
-    end, BY, "the job runs")
+    wait_running()
     one.leave()
     support.wait_until(function()
       local out = support.moil { "inspect", "audit", "--json", redis = redis }
@@ -127,15 +131,27 @@ describe("examples/server", function()
   it("answers what runs before it ends", function()
     local one = caller()
     one.send "sleep [1.5]"
-    support.wait_until(function()
-      local out = support.moil { "inspect", "active", "--json", redis = redis }
-      return out.stdout:find('"sleep"', 1, true)
-    end, BY, "the job runs")
+    wait_running()
     server:kill("TERM")
     assert.equal("SUCCESS 1.5", one.answer())
     assert.equal("gone", one.answer())
     one.leave()
     assert.equal(0, (server:wait(BY)))
+  end)
+
+  it("gives back what runs at the second signal", function()
+    local one = caller()
+    one.send "sleep [3600]"
+    wait_running()
+    server:kill("INT")
+    support.wait_until(function()
+      local ok = pcall(ask, "add [1, 1]")
+      return not ok
+    end, BY, "it takes no more callers") -- the first signal has been seen
+    server:kill("INT")
+    assert.equal(0, (server:wait(BY)))
+    assert.equal("gone", one.answer())
+    one.leave()
   end)
 end)
 
