@@ -81,7 +81,7 @@ describe("the candidates", function()
   end)
 end)
 
-describe("names of tasks and queues", function()
+describe("names of tasks, queues and nodes", function()
   local redis, node
   local tasks = support.tempdir() .. "/tasks.lua"
   support.write(tasks, [[
@@ -93,7 +93,7 @@ describe("names of tasks and queues", function()
 
   setup(function()
     redis = support.redis()
-    node = support.start_moil { "worker", tasks, "--workers", "1", redis = redis, stderr = "pipe" }
+    node = support.start_moil { "worker", tasks, "--workers", "1", "--name", "shop", redis = redis }
     local deadline = os.time() + 30
     repeat
       local out = support.moil { "inspect", "registered", redis = redis }
@@ -123,6 +123,8 @@ describe("names of tasks and queues", function()
     ask({ "mail.send", "shop.bill", "shop.buy" }, "call", "")
     ask({ "shop.bill", "shop.buy" }, "call", "--wait", "shop.")
     ask({ "shop.bill" }, "dead", "retry", "--task", "shop.bi")
+    ask({ "shop.bill" }, "control", "time-limit", "shop.bi")
+    ask({ "shop" }, "control", "--node", "sh")
     ask({ "mail" }, "pause", "ma")
     ask({ "mail" }, "call", "x", "--queue=ma")
   end)

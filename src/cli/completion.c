@@ -55,17 +55,19 @@ static const struct verb_row *find_verb(const struct verb_row *verb, const char 
     return NULL;
 }
 
-static void add_operands(const struct completion *c, const struct command_row *row,
-                         struct buffer *out)
+/* What stands at the operand in the usage line of the subcommand, or of the command where it has
+ * none of that name. */
+static struct slice usage_at(const struct completion *c, const struct command_row *row)
 {
     const struct verb_row *verb = find_verb(row->verbs, c->first);
-    for (const struct verb_row *v = row->verbs; v && v->name && c->operands == 0; v++) {
-        moil_completion_add(c, v->name, v->summary, out);
-    }
-    if (verb) {
-        add_places(operand_usage(verb->operands, c->operands - 1), out);
-    } else {
-        add_places(operand_usage(row->operands, c->operands), out);
+    return verb ? operand_usage(verb->operands, c->operands - 1)
+                : operand_usage(row->operands, c->operands);
+}
+
+static void add_verbs(const struct completion *c, const struct verb_row *verb, struct buffer *out)
+{
+    for (; verb && verb->name && c->operands == 0; verb++) {
+        moil_completion_add(c, verb->name, verb->summary, out);
     }
 }
 
@@ -97,10 +99,15 @@ static void add_value(const struct line *l, enum command command, struct buffer 
     const struct completion *c = &l->at;
     moil_completion_choices(c, command, out);
     add_places(slice_str(c->arg), out);
-    if (l->row && strcmp(c->option, "task") == 0) {
+    if (!l->row) {
+        return;
+    }
+    if (strcmp(c->option, "task") == 0) {
         add_names(l, NAMES_TASKS, out);
-    } else if (l->row && strcmp(c->option, "queue") == 0) {
+    } else if (strcmp(c->option, "queue") == 0) {
         add_names(l, NAMES_QUEUES, out);
+    } else if (strcmp(c->option, "node") == 0) {
+        add_names(l, NAMES_NODES, out);
     }
 }
 
@@ -112,8 +119,9 @@ static void add_operand(const struct line *l, struct buffer *out)
         moil_completion_add(c, "help", "print the help of a command", out);
         return;
     }
-    struct slice usage = operand_usage(l->row->operands, c->operands);
-    add_operands(c, l->row, out);
+    struct slice usage = usage_at(c, l->row);
+    add_verbs(c, l->row->verbs, out);
+    add_places(usage, out);
     if (mentions(usage, "TASK")) {
         add_names(l, NAMES_TASKS, out);
     } else if (mentions(usage, "QUEUE")) {

@@ -1,4 +1,4 @@
-/* completion_names.c: tasks and queues of a running node (completion_names.h). */
+/* completion_names.c: tasks, queues and nodes (completion_names.h). */
 #include "cli/completion_names.h"
 
 #include <jansson.h>
@@ -20,6 +20,16 @@ static bool is_harmless(const char *name)
     return name[0] != '-' && name[strspn(name, allowed)] == '\0';
 }
 
+/* Where the names stand. */
+static const struct {
+    moil_view view;
+    const char *key;
+} sources[] = {
+    [NAMES_TASKS] = {MOIL_VIEW_REGISTERED, "task"},
+    [NAMES_QUEUES] = {MOIL_VIEW_QUEUES, "queue"},
+    [NAMES_NODES] = {MOIL_VIEW_NODES, "node"},
+};
+
 static void add_rows(const struct completion *c, const char *key, const char *text,
                      struct buffer *out)
 {
@@ -38,16 +48,14 @@ static void add_rows(const struct completion *c, const char *key, const char *te
 static void ask(const struct completion *c, enum completion_names which, const struct options *o,
                 struct buffer *out)
 {
-    bool tasks = which == NAMES_TASKS;
     moil_client *client;
     char errstr[256], *text = NULL;
     moil_client_options options = {.url = o->redis, .ns = o->ns, .deadline = DEADLINE_S};
     if (moil_client_open(&client, &options, errstr, sizeof errstr) < 0) {
         return;
     }
-    if (moil_inspect(client, tasks ? MOIL_VIEW_REGISTERED : MOIL_VIEW_QUEUES, 0, NAMES_MAX,
-                     &text) >= 0) {
-        add_rows(c, tasks ? "task" : "queue", text, out);
+    if (moil_inspect(client, sources[which].view, 0, NAMES_MAX, &text) >= 0) {
+        add_rows(c, sources[which].key, text, out);
     }
     moil_free(text);
     moil_client_close(client);
