@@ -164,7 +164,11 @@ describe("a set of tasks in C", function()
     node:read_until("ready", 20)
     for n = 1, 10 do assert.equal(n + 1, ask(n)) end
     node:kill("HUP")
-    node:read_until("reload", 20)
+    support.wait_until(function()
+      for _, found in ipairs(here:nodes()) do
+        if found.node == "runtime-node" then return found.generation == 2 end
+      end
+    end, 20, "the second generation")
     for n = 1, 10 do assert.equal(n + 1, ask(n)) end
     node:kill("TERM")
     assert.equal(0, node:wait(20))

@@ -97,6 +97,9 @@ describe("moil_worker_open", function()
     assert.matches("/none%.lua: No such file", fails("open a hook " .. here.dir .. "/none.lua"))
     assert.matches("/twice%.lua:2: .*is a task in C.*moil%.native%('c%.add'%)",
       fails("open a hook " .. twice))
+    local endless = support.write(here.dir .. "/endless.lua",
+      "local n = 0\nwhile true do\npcall(function() while true do n = n + 1 end end) end")
+    assert.matches("/endless%.lua:%d: loading took more than 5 s", fails("open a hook " .. endless))
     assert.matches("^name \"", fails(("open a hook %s name=%s"):format(here.tasks, ("x"):rep(201))))
     assert.matches("^lease: 1 to", fails("open a hook " .. here.tasks .. " lease=0.5"))
     assert.matches("config_json", fails("open a hook " .. here.tasks .. " config=[]"))

@@ -8,11 +8,13 @@
 
 #include "base/clock.h"
 #include "vm/allowance.h"
+#include "vm/source.h"
 
 enum {
     SLICE_US = 10 * 1000,
     CONCLUDE_US = 10 * 1000 * 1000, /* for policy and hooks of a job that ran out of time */
     CLOSE_US = 100 * 1000,
+    LOAD_S = 5,
     LOOK_EVERY = 256, /* instructions between two looks of a hook that is always set: a look costs
                          some 40 ns, the hook's being there more than all looks */
 };
@@ -150,6 +152,37 @@ static void limit_hook(lua_State *L, lua_Debug *ar)
     } else if (now_us - run->slice_us >= SLICE_US && may_yield(L, run)) {
         run->exit = EXIT_SLICE;
         lua_yield(L, 0);
+    }
+}
+
+/* Code that catches the error meets the hook again at its next instruction. */
+static void load_hook(lua_State *L, lua_Debug *ar)
+{
+    const struct vm *vm = moil_source_vm(L);
+
+    (void)ar;
+    if (vm->load_end_us && moil_clock_monotonic_us() >= vm->load_end_us) {
+        lua_sethook(L, load_hook, LUA_MASKCOUNT, 1);
+        luaL_where(L, 0);
+        lua_pushfstring(L, "%sloading took more than %d s: it waits or loops here",
+                        lua_tostring(L, -1), LOAD_S); /* where message */
+        lua_error(L);
+    }
+}
+
+void moil_limits_load_begin(struct vm *vm)
+{
+    if (vm->limits == VM_LIMITS_HOOK) {
+        vm->load_end_us = moil_clock_monotonic_us() + LOAD_S * INT64_C(1000000);
+        lua_sethook(vm->L, load_hook, LUA_MASKCOUNT, LOOK_EVERY);
+    }
+}
+
+void moil_limits_load_end(struct vm *vm)
+{
+    if (vm->load_end_us) {
+        vm->load_end_us = 0;
+        lua_sethook(vm->L, NULL, 0, 0);
     }
 }
 

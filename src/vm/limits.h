@@ -32,6 +32,10 @@ static inline void moil_limits_running(struct run *run, lua_State *L)
 /* True when the run's limits let it go on in a second phase; sets what it may take there. */
 void moil_limits_conclude(struct run *run);
 
+/* Loading files, with VM_LIMITS_HOOK: they have 5 s, as nobody else would end them. */
+void moil_limits_load_begin(struct vm *vm);
+void moil_limits_load_end(struct vm *vm);
+
 /* For closing: <close> variables get 100 ms. */
 void moil_limits_close(struct run *run);
 

@@ -47,6 +47,7 @@ struct vm {
     const struct vm_native_task *natives;
     size_t native_count;
     enum vm_limits limits;
+    int64_t load_end_us; /* monotonic; 0: nothing is loaded, or there is no limit */
     bool sealed;
     int conclude_ref;   /* lua/moil/job.lua: the second phase of a run */
     int end_native_ref; /* likewise: what a task in C does that ends badly */

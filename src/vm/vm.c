@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "vm/allowance.h"
 #include "vm/bind.h"
+#include "vm/limits.h"
 #include "vm/state.h"
 
 /* Only reached by an error outside of any protected call: a bug of ours. Lua aborts when this
@@ -228,7 +229,12 @@ static int load_path(lua_State *L)
 
 int moil_vm_load(struct vm *vm, const char *path, char *errstr, size_t errlen)
 {
-    return call_protected(vm->L, load_path, vm, path, errstr, errlen);
+    int err;
+
+    moil_limits_load_begin(vm);
+    err = call_protected(vm->L, load_path, vm, path, errstr, errlen);
+    moil_limits_load_end(vm);
+    return err;
 }
 
 /* (vm) -> nothing */
