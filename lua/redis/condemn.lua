@@ -9,5 +9,9 @@ local incarnation = ARGV[1]
 if call("HDEL", ns .. "workers", incarnation) == 0 then
   return 0
 end
+if listens() then
+  events.tell("worker-down", "worker", incarnation, "reason", ARGV[2]:match("^%a+"))
+  events.publish()
+end
 call("HSET", ns .. "recovering", incarnation, ARGV[2] .. " " .. ARGV[3] .. " " .. ARGV[4])
 return 1

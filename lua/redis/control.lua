@@ -35,6 +35,12 @@ if #nodes == 0 then
 end
 call("HSET", asked, "nodes", table.concat(nodes, " "))
 call("PEXPIRE", asked, hold)
+if listens() then
+  for _, id in ipairs(nodes) do
+    events.node("control", id, "command", ARGV[4])
+  end
+  events.publish()
+end
 for _, id in ipairs(nodes) do
   local list = ns .. "control:" .. id
   if call("LLEN", list) < 64 then

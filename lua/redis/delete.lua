@@ -31,6 +31,9 @@ else
 end
 if record:byte(1) ~= 82 then
   engine.ended({ id }, "deleted")
+  if listens() then
+    events.job("deleted", id, record)
+  end
 end
 call("HDEL", jobs, id)
 drop_lists(id)

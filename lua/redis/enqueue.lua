@@ -61,4 +61,10 @@ if front then
 end
 call("HINCRBY", ns .. "counters:" .. ARGV[1], "enqueued", #ids)
 push(ARGV[1], ARGV[2], ids, front)
+if listens() then
+  for _, id in ipairs(ids) do
+    events.job("enqueued", id, false)
+  end
+  events.publish()
+end
 return taken

@@ -14,6 +14,13 @@ for i = 1, #workers, 2 do
     call("HDEL", ns .. "workers", workers[i])
     call("HSET", ns .. "recovering", workers[i], "loss - " .. ARGV[3])
     condemned = condemned + 1
+    if listens() then
+      events.tell("worker-down", "worker", workers[i], "reason", "loss")
+    end
   end
+end
+if listens() then
+  events.node("node-down", node, "reason", "loss")
+  events.publish()
 end
 return condemned

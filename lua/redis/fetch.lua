@@ -13,7 +13,9 @@ if is_fenced(incarnation) then
 end
 local want, drops, found, taken = tonumber(ARGV[2]), 2000, {}, {}
 local states = call("HMGET", ns .. "queues", unpack(ARGV, 3))
-local has_stale = call("EXISTS", ns .. "stale") == 1
+local there = call("EXISTS", ns .. "stale", ns .. "listeners", ns .. "listeners")
+local has_stale = there % 2 == 1
+events = there > 1 and teller()
 
 local function take(queue, level, list)
   local before = #taken
@@ -104,6 +106,12 @@ if want > 0 and not left then
 end
 if #taken > 0 then
   call("SADD", ns .. "inflight:" .. incarnation, unpack(taken))
+  if events then
+    events.by(incarnation)
+    for i = 1, #found, 2 do
+      events.job("started", found[i], found[i + 1])
+    end
+  end
 end
 write_tallies()
 if left and want > 0 then

@@ -5,6 +5,11 @@ local incarnation = ARGV[1]
 if call("SCARD", ns .. "inflight:" .. incarnation) > 0 then
   return 0
 end
+if listens() then
+  events.by(incarnation)
+  events.tell("worker-down")
+  events.publish()
+end
 call("DEL", ns .. "inbox:" .. incarnation)
 call("HDEL", ns .. "workers", incarnation)
 return 1

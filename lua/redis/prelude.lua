@@ -30,6 +30,9 @@ local function tally(queue, name, by)
   of[name] = (of[name] or 0) + by
 end
 
+-- Where events go; false: nobody listens; nil: that was not looked at yet.
+local events
+
 local function write_tallies()
   for queue, of in pairs(tallies) do
     for name, by in pairs(of) do
@@ -38,6 +41,92 @@ local function write_tallies()
       end
     end
   end
+  if events then
+    events.publish()
+  end
+end
+
+-- The events of a script, where somebody listens (docs/protocol.md, "Events"): called once by a
+-- script. Gathers what it does, a line of JSON each, and publishes all of it at the end. Where that
+-- may not be, for want of rights or of memory, nobody hears of it, and the script does its work all
+-- the same.
+local function teller()
+  local lines, by, self = {}, "", {}
+  local types = { SUCCESS = "succeeded", FAILURE = "failed", REVOKED = "revoked" }
+
+  local function quote(text)
+    return '"' .. text:gsub('[%c"\\\127]', function(c)
+      return string.format("\\u%04x", c:byte())
+    end) .. '"'
+  end
+
+  -- A name of a node from its id.
+  local function name_of(node)
+    return node:match("^(.*)/[^/]*$") or node
+  end
+
+  -- What follows is done by that worker.
+  function self.by(incarnation)
+    local node = (call("HGET", ns .. "workers", incarnation) or ""):match("^%S+")
+    by = ',"worker":' .. quote(incarnation) .. (node and ',"node":' .. quote(name_of(node)) or "")
+  end
+
+  -- fields: name, text, ...; or name, number
+  function self.tell(kind, ...)
+    local line = { '{"type":"', kind, '"' }
+    for i = 1, select("#", ...), 2 do
+      local name, value = select(i, ...)
+      if value then
+        line[#line + 1] = ',"' .. name .. '":'
+          .. (type(value) == "number" and string.format("%.15g", value) or quote(value))
+      end
+    end
+    lines[#lines + 1] = table.concat(line) .. by
+  end
+
+  function self.node(kind, node, ...)
+    self.tell(kind, "node", name_of(node), ...)
+  end
+
+  -- A job that has not ended, by its J record (false: read it), and further fields.
+  function self.job(kind, id, record, ...)
+    record = record or call("HGET", jobs, id) or ""
+    local queue, retries, task = record:match("^J1 (%S+) %d (%d+) %d+ %d+ %d+ (%S+) ")
+    self.tell(kind, "id", id, "task", task, "queue", queue,
+      "retries", retries and retries ~= "0" and tonumber(retries), ...)
+  end
+
+  -- One that has, by its R record. kind: nil: its state's.
+  function self.ended(id, record, kind)
+    local state, queue, started, finished, task, at =
+      record:match("^R1 (%S+) (%S+) %d %d+ %d+ %d+ (%d+) (%d+) %d+ %S+ (%S+) %d+ %d+\n()")
+    if state then
+      local runtime = started ~= "0" and (finished - started) / 1000000
+      self.tell(kind or types[state] or state:lower(), "id", id, "task", task, "queue", queue,
+        "runtime", runtime or nil,
+        "code", state ~= "SUCCESS" and record:match('^{"code":"([%w_.]+)"', at) or nil)
+    end
+  end
+
+  function self.publish()
+    if #lines > 0 then
+      local time = call("TIME")
+      local at = string.format(',"at":%s.%06d}', time[1], time[2])
+      local last = redis.pcall("INCRBY", ns .. "listeners", #lines)
+      redis.pcall("PUBLISH", ns .. "events", (type(last) == "number" and last or "-") .. " "
+        .. #lines .. "\n" .. table.concat(lines, at .. "\n") .. at)
+      lines = {}
+    end
+  end
+
+  return self
+end
+
+local function listens()
+  if events == nil then
+    events = call("EXISTS", ns .. "listeners") == 1 and teller()
+  end
+  return events
 end
 
 -- At most one token a queue: it wakes one idle worker, and a fetch that leaves a backlog puts it

@@ -205,6 +205,21 @@ local function mover(s)
   -- Writes down what was begun; the links of what has just ended are followed next. A result that
   -- nobody holds goes to its minute's list.
   function m.write()
+    if listens() then
+      for _, run in ipairs(runs) do
+        for i, id in ipairs(run) do
+          events.job("enqueued", id, run.records[i])
+        end
+      end
+      for i = 2, #delays, 2 do
+        events.job("scheduled", delays[i], false)
+      end
+      for _, e in ipairs(fresh) do
+        if e.record then
+          events.ended(e.id, e.record)
+        end
+      end
+    end
     if #written > 0 then
       call("HSET", jobs, unpack(written))
     end

@@ -82,6 +82,9 @@ local function handover(incarnation, room, queues)
       return settled
     end
     call("SADD", ns .. "inflight:" .. incarnation, unpack(ids))
+    for i = 3, events and #self.found or 0, 2 do
+      events.job("started", self.found[i - 1], self.found[i])
+    end
     self.found[1] = settled
     return self.found
   end

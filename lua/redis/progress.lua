@@ -15,10 +15,17 @@ for i = 3, #ARGV, 2 do
     call("HDEL", ns .. "running", id)
     call("HSET", ns .. "running", id, note)
     noted = noted + 1
+    if ARGV[2] == "1" and listens() then
+      events.by(incarnation)
+      events.job("progress", id, false, "state", note:match("^%S+"))
+    end
     local owners = ARGV[2] == "1" and call("HGET", ns .. "waiters", id)
     if owners then
       notify(owners, "P", id, note)
     end
   end
+end
+if events then
+  events.publish()
 end
 return noted

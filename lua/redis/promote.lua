@@ -30,6 +30,9 @@ if #ids > 0 then
   for _, place in ipairs(group_due(ids, call("HMGET", jobs, unpack(ids)), bury)) do
     push(place.queue, place.level, place, false)
     tally(place.queue, "delayed", -#place)
+    for i, id in ipairs(listens() and place or {}) do
+      events.job("enqueued", id, place.records[i])
+    end
   end
   if engine then
     engine.run()

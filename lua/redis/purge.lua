@@ -11,6 +11,9 @@ for level in (call("HGET", ns .. "queues", queue) or "r"):sub(2):gmatch("%d") do
     for _, id in ipairs(ids) do
       local record = call("HGET", jobs, id)
       if not unmark_stale(queue, level, id) and record and record:byte(1) ~= 82 then
+        if listens() then
+          events.job("purged", id, record)
+        end
         if engine then
           engine.ended({ id }, "purged")
         end

@@ -107,6 +107,9 @@ local function give_back(id)
   end
   push(queue, level, { id }, true)
   tally(queue, "inflight", -1)
+  if listens() then
+    events.job("requeued", id, judged)
+  end
 end
 
 local back = call("ZPOPMAX", sorted, 250)

@@ -20,6 +20,9 @@ for i = #records, 1, -1 do
     call("HDEL", ns .. "running", id)
     push(queue, level, { id }, true)
     tally(queue, "inflight", -1)
+    if listens() then
+      events.job("requeued", id, records[i])
+    end
   end
 end
 write_tallies()

@@ -31,7 +31,10 @@ if call("ZREM", ns .. "delayed", id) == 0 then
     return "PENDING"
   end
   mark_stale(id, record, "delayed")
-  write_tallies()
 end
+if listens() then
+  events.job("scheduled", id, record, "due_at", due / 1000)
+end
+write_tallies()
 delay({ due, id })
 return record:find("^J1 %S+ %d 0 ") and "SCHEDULED" or "RETRY"

@@ -17,6 +17,9 @@ for _, id in ipairs(ARGV) do
       tally(queue_of_outcome(record), "dead", -1)
       tally(queue, "replayed", 1)
       moved = moved + 1
+      if listens() then
+        events.job("enqueued", id, body)
+      end
     end
   end
 end

@@ -43,6 +43,9 @@ local function finish(engine)
   call("HSET", jobs, id, ended)
   expire_at(minute, engine.ended({ id }, "REVOKED", { ended }))
   notify_end(id, "F", ended)
+  if listens() then
+    events.ended(id, ended)
+  end
   if engine.is_group(record) then
     call("HDEL", ns .. "faults", id)
   end

@@ -22,6 +22,9 @@ for i = 1, #ARGV, 3 do
     local queue = place_of(ARGV[i + 2])
     tally(queue, "enqueued", 1)
     tally(queue, "delayed", 1)
+    if listens() then
+      events.job("scheduled", ARGV[i], ARGV[i + 2], "due_at", dues[i + 1] / 1000)
+    end
   end
 end
 for queue in pairs(tallies) do

@@ -31,12 +31,21 @@ end
 local inflight = ns .. "inflight:" .. incarnation
 local at, settled, now, delayed = 4, 0, nil, {}
 local notes, waiters, engine = false, false, false
-local extras = call("EXISTS", ns .. "running", ns .. "waiters", ns .. "links")
+local extras = call("EXISTS", ns .. "running", ns .. "waiters", ns .. "links", ns .. "listeners")
+events = false
 if extras > 0 then
-  local which = call("EXISTS", ns .. "waiters", ns .. "links", ns .. "links")
+  local heard = ns .. "listeners"
+  local which = call("EXISTS", ns .. "waiters", ns .. "links", ns .. "links", heard, heard, heard,
+    heard)
   waiters = which % 2 == 1
-  engine = which > 1 and linker()
-  notes = extras > (which == 3 and 2 or which > 0 and 1 or 0) and ns .. "running"
+  local are_links = which % 4 > 1
+  events = which > 3 and teller()
+  engine = are_links and linker()
+  notes = extras > (waiters and 1 or 0) + (are_links and 1 or 0) + (events and 1 or 0)
+    and ns .. "running"
+  if events then
+    events.by(incarnation)
+  end
 end
 
 local function next_count()
@@ -107,6 +116,9 @@ for _ = 1, next_count() do
     if engine then
       engine.ended(ids, state)
     end
+    for _, id in ipairs(events and ids or {}) do
+      events.job(state == "SUCCESS" and "succeeded" or state:lower(), id, false)
+    end
     call("HDEL", jobs, unpack(ids))
     tell(ids, "U")
     count(queue, state, #ids)
@@ -123,7 +135,7 @@ for _ = 1, next_count() do
   ids = take(ids)
   if #ids == asked then
     call("HSET", jobs, unpack(ARGV, first, at - 1))
-    for i = 1, (waiters or engine) and asked or 0 do
+    for i = 1, (waiters or engine or events) and asked or 0 do
       records[i] = ARGV[first + 2 * i - 1]
     end
   else
@@ -136,6 +148,9 @@ for _ = 1, next_count() do
     end
   end
   if #ids > 0 then
+    for i = 1, events and #records or 0 do
+      events.ended(ids[i], records[i])
+    end
     expire_at(minute, engine and engine.ended(ids, state, records) or ids)
     tell(ids, "F", records)
     count(queue, state, #ids)
@@ -150,6 +165,10 @@ for _ = 1, next_count() do
     now = now or now_ms()
     call("ZADD", ns .. "dead", now, id)
     tell({ id }, "F", { record })
+    if events then
+      events.ended(id, record)
+      events.ended(id, record, "dead")
+    end
     if engine then
       engine.ended({ id }, "FAILURE", { record })
     end
@@ -163,6 +182,9 @@ for _ = 1, next_count() do
   if call("SREM", inflight, id) == 1 then
     local queue, level = place_of(record)
     call("HSET", jobs, id, record)
+    if events then
+      events.job("retried", id, record, "delay", wait_ms / 1000)
+    end
     if notes then
       call("HDEL", notes, id)
     end
@@ -191,6 +213,9 @@ for _ = 1, next_count() do
     end
     push(queue, level, { id }, true)
     count(queue, nil, 1)
+    if events then
+      events.job("requeued", id, false)
+    end
   end
 end
 

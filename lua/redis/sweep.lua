@@ -35,8 +35,11 @@ else
   end
   if #dropped > 0 then
     call("ZREM", ns .. "dead", unpack(dropped))
-    for _, record in ipairs(call("HMGET", jobs, unpack(dropped))) do
+    for i, record in ipairs(call("HMGET", jobs, unpack(dropped))) do
       if record then
+        if listens() then
+          events.ended(dropped[i], record, "trimmed")
+        end
         tally(queue_of_outcome(record), "dead", -1)
         tally(queue_of_outcome(record), "trimmed", 1)
       end

@@ -55,6 +55,10 @@ local function enqueue(id, record)
   if call("HSETNX", jobs, id, record) == 1 then
     local queue, level = place_of(record)
     tally(queue, "enqueued", 1)
+    if listens() then
+      events.tell("tick", "entry", name, "id", id)
+      events.job("enqueued", id, record)
+    end
     write_tallies()
     push(queue, level, { id }, ARGV[11] == "1")
   end

@@ -12,6 +12,7 @@
  *   audit.c      checking
  *   beat.c       entries of the schedule
  *   control.c    commands for nodes
+ *   events.c     what happens, as it happens
  *   steer.c      revoke, reschedule, purge, pause
  *   dead.c       the dead set
  *

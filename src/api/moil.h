@@ -458,6 +458,27 @@ MOIL_API int moil_beat_history(moil_client *client, const char *name, size_t lim
 MOIL_API int moil_control(moil_client *client, const char *nodes, const char *command,
                           const char *args, double timeout, char **json);
 
+/* --- events ----------------------------------------------------------------------------------- */
+
+/* What happens in the namespace, as it happens: published by the script that does it, so it has
+ * happened. Costs nothing while nobody listens. Nothing is kept for who does not. */
+typedef struct moil_event_filter {
+    const char *types;               /* "started,failed"; NULL: all. "lost" always comes */
+    const char *task, *queue, *node; /* * stands for any bytes, ? for one; NULL: all, else those
+                                        events that have such a member */
+} moil_event_filter;
+
+/* json: one object: {"type", "at" (seconds, by Redis's clock), …} (docs/operating.md, "Events"),
+ * len bytes and a NUL, borrowed for the call. {"type": "lost", "count"}: so many events were
+ * missed, as this program was slow or cut off; without "count" nobody knows how many. NULL: five
+ * times a second, whether anything has come or not. Not 0: stop. */
+typedef int moil_event_fn(void *data, const char *json, size_t len);
+
+/* Listens until fn says stop (0) or `timeout` seconds are over (MOIL_STATUS_TIMEOUT; < 0: none).
+ * filter NULL: all events. A connection that is lost is made anew. fn may not use the client. */
+MOIL_API int moil_events(moil_client *client, const moil_event_filter *filter, double timeout,
+                         moil_event_fn *fn, void *data);
+
 /* --- tasks in C ------------------------------------------------------------------------------- */
 
 struct ev_loop; /* libev's */

@@ -191,6 +191,15 @@ const struct command_row moil_commands[] = {
                 "\n"
                 "Exits with 1 where some have refused, 4 where some are silent, 5 where there is "
                 "no such node.\n"},
+    {.name = "events",
+     .command = CMD_EVENTS,
+     .run = moil_cmd_events,
+     .operands = "",
+     .summary = "print what happens, as it happens, a line of JSON each",
+     .details = "Goes on until it is interrupted, or --limit or --timeout says otherwise:\n"
+                "\n"
+                "  moil events --type failed,dead --task 'mail.*'\n"
+                "  moil events --queue high | jq -c '[.type, .id, .runtime]'\n"},
     {.name = "check",
      .command = CMD_CHECK,
      .run = moil_cmd_check,

@@ -1,5 +1,4 @@
 /* link.c: one connection's life: DOWN -> CONNECTING -> UP -> DOWN …, and the calls in flight on it.
- *
  * hiredis owns the socket and the protocol, we own the deadlines, the reconnecting and the script
  * cache. A call is a `struct call` from a free list, in the order of sending, which is the order of
  * replies. */
@@ -467,6 +466,11 @@ void moil_link_free(struct link *l)
     moil_args_fini(&l->scratch);
     explicit_bzero(&l->url, sizeof l->url);
     moil_mem_free(l);
+}
+
+struct redisAsyncContext *moil_link_context(struct link *l)
+{
+    return l->state == LINK_UP ? l->ac : NULL;
 }
 
 enum link_state moil_link_state(const struct link *l)

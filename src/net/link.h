@@ -14,6 +14,7 @@
 #include "net/script.h"
 
 struct ev_loop;
+struct redisAsyncContext;
 struct link;
 
 enum link_state {
@@ -74,6 +75,9 @@ void moil_link_flush(struct link *l);
 
 /* Commands sent whose reply has not come yet. */
 unsigned moil_link_outstanding(const struct link *l);
+
+/* For subscription.c: the context of a link that is up, else NULL. */
+struct redisAsyncContext *moil_link_context(struct link *l);
 
 /* True for the errors that trying again later may cure: no link, loading, read-only, full, flushed
  * scripts. */

@@ -33,6 +33,7 @@ enum script_id {
     SCRIPT_JOIN,          /* register a worker incarnation */
     SCRIPT_LEAVE,         /* take an incarnation off that holds no job */
     SCRIPT_LIST,          /* ids of a queue, of the delayed set, or of what is in flight */
+    SCRIPT_LISTEN,        /* somebody listens to events */
     SCRIPT_NODES,         /* nodes and workers */
     SCRIPT_PAUSE,         /* pause or resume a queue */
     SCRIPT_PROGRESS,      /* a running job's state and meta */
