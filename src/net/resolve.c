@@ -23,7 +23,7 @@ enum { STACK_BYTES = 512 * 1024 }; /* name service modules are generous with it 
 
 struct resolve {
     atomic_int owners; /* the loop and the thread */
-    int done_fd;       /* eventfd: the thread has finished */
+    int done_fd;       /* eventfd: `found` is the loop's from now on; -1: closed */
     struct ev_loop *loop;
     ev_io done;
     resolve_cb *cb;
@@ -41,7 +41,8 @@ bool moil_resolve_is_address(const char *host)
 static void let_go(struct resolve *r)
 {
     if (atomic_fetch_sub(&r->owners, 1) == 1) {
-        close(r->done_fd);
+        if (r->done_fd >= 0)
+            close(r->done_fd);
         moil_mem_free(r);
     }
 }
@@ -73,11 +74,16 @@ static void look_up(const char *host, struct addresses *found)
     snprintf(found->why, sizeof found->why, "%s", gai_strerror(err ? err : EAI_NONAME));
 }
 
+static void finish(struct resolve *r)
+{
+    look_up(r->host, &r->found);
+    eventfd_write(r->done_fd, 1);
+}
+
 static void *run(void *data)
 {
     struct resolve *r = data;
-    look_up(r->host, &r->found);
-    eventfd_write(r->done_fd, 1);
+    finish(r);
     let_go(r);
     return NULL;
 }
@@ -86,7 +92,12 @@ static void done_cb(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)events;
     struct resolve *r = watcher->data;
+    eventfd_t written;
+    if (eventfd_read(r->done_fd, &written) != 0)
+        return;
     ev_io_stop(loop, watcher);
+    close(r->done_fd); /* by the thread of its loop, which may look at it once more */
+    r->done_fd = -1;
     r->cb(r->data, &r->found);
     let_go(r);
 }
@@ -141,8 +152,7 @@ struct resolve *moil_resolve_start(struct ev_loop *loop, const char *host, resol
     ev_io_start(loop, &r->done);
     if (start_thread(r) != 0) { /* no thread is to be had: then it holds up the loop */
         atomic_store(&r->owners, 1);
-        look_up(r->host, &r->found);
-        eventfd_write(r->done_fd, 1);
+        finish(r);
     }
     return r;
 }

@@ -11,6 +11,7 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <hiredis/hiredis_ssl.h>
+#include <pthread.h>
 
 #define STRINGIFY(x) #x
 #define SONAME(x)    "libhiredis_ssl.so." STRINGIFY(x)
@@ -25,7 +26,9 @@ static struct {
     redisSSLContext *context; /* one for the process, made at the first use, never changed after */
 } tls;
 
-static int load(char *why, size_t len)
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER; /* links of several threads may come */
+
+static int load_once(char *why, size_t len)
 {
     if (tls.context)
         return 0;
@@ -51,6 +54,14 @@ static int load(char *why, size_t len)
         return MOIL_EINVAL;
     }
     return 0;
+}
+
+static int load(char *why, size_t len)
+{
+    pthread_mutex_lock(&loading);
+    int err = load_once(why, len);
+    pthread_mutex_unlock(&loading);
+    return err;
 }
 
 int moil_tls_start(struct redisAsyncContext *ac, const struct url *url, char *why, size_t len)
