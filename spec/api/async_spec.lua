@@ -54,7 +54,7 @@ describe("moil_async", function()
       "put off 0 SCHEDULED", "revoke 0 REVOKED", "forget 0 1", "delete 0 1", "pause 0 1",
       "purge 0 1", "resume 0 1", "gone %-7 no job under this id",
       "no id %-2 an id is 1 to 200", "no task %-2 job 1: task must be",
-      "no view %-2 there is no view 99",
+      "no jobs %-2 jobs: NULL", "no view %-2 there is no view 99",
     } do
       assert.matches("\n" .. line, out)
     end

@@ -442,6 +442,13 @@ describe("without Redis", function()
   end)
 end)
 
+it("refuses deadlines that are none", function()
+  for _, deadline in ipairs { "-1", "nan", "1e300" } do
+    local out = support.sh(support.build .. "/spec/client_probe " .. here.url .. " - " .. deadline)
+    assert.equal("-2\tdeadline: 0 (5 s) to 86400 s\t\n", out.stdout)
+  end
+end)
+
 it("gives all memory back, whatever happens (valgrind)", function()
   if os.getenv("ASAN_OPTIONS") then return end -- the two do not mix, and that one looks too
   local redis = support.redis()

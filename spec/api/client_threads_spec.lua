@@ -1,7 +1,7 @@
 local support = require "spec.support"
 
--- A client in each of several threads, without a lock (spec/support/client_threads_probe.c). Plain, and
--- built with ThreadSanitizer where there is time for the building: in CI, or with MOIL_TSAN=1.
+-- A client in each of several threads, without a lock (spec/support/client_threads_probe.c). Plain,
+-- and built with ThreadSanitizer where there is time for the building: in CI, or with MOIL_TSAN=1.
 
 local ROUNDS <const> = 50
 

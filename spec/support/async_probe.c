@@ -166,6 +166,7 @@ static void scene_all(void)
     run();
     START("no id", moil_async_wait(client, "a b", 1, NULL, on_waited, NULL));
     START("no task", moil_async_enqueue(client, jobs + 1, 1, on_enqueued, NULL));
+    START("no jobs", moil_async_enqueue(client, NULL, 2, on_enqueued, NULL));
     START("no view", moil_async_inspect(client, (moil_view)99, 0, 0, on_text, NULL));
 }
 

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+enum { DEADLINE_MAX_S = 86400 };
+
 int moil_client_status(int err)
 {
     switch (err) {
@@ -182,6 +184,10 @@ int moil_client_init(struct moil_client *c, struct ev_loop *loop,
     const moil_client_options *o = options ? options : &defaults;
     const char *ns = o->ns && *o->ns ? o->ns : "moil";
     char owner[MOIL_ID_LEN + 1];
+    if (!(o->deadline >= 0 && o->deadline <= DEADLINE_MAX_S)) {
+        snprintf(errstr, errlen, "deadline: 0 (5 s) to %d s", DEADLINE_MAX_S);
+        return MOIL_STATUS_INVALID;
+    }
     c->is_blocking = loop == NULL;
     c->deadline_s = o->deadline > 0 ? o->deadline : 5;
     c->max_payload = o->max_payload ? o->max_payload : MOIL_PAYLOAD_DEFAULT;
@@ -235,7 +241,7 @@ int moil_client_open(moil_client **out, const moil_client_options *options, char
                      size_t errlen)
 {
     char ignored[1];
-    if (!errstr) {
+    if (!errstr || errlen == 0) {
         errstr = ignored;
         errlen = sizeof ignored;
     }

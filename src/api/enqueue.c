@@ -177,6 +177,8 @@ static int check_all(struct moil_client *c, const moil_job *jobs, size_t count)
 {
     c->errstr[0] = '\0';
     c->status = 0;
+    if (!jobs && count > 0)
+        return moil_client_fail(c, MOIL_STATUS_INVALID, "jobs: NULL, though there are to be some");
     for (size_t i = 0; i < count; i++) {
         int status = moil_client_check_job(c, &jobs[i], i);
         if (status)

@@ -111,7 +111,7 @@ typedef struct moil_client_options {
     /* redis://…, unix:///…, embedded:DIR; NULL: MOIL_REDIS, .moil/redis.sock, or localhost */
     const char *url;
     const char *ns;     /* the namespace; NULL: "moil" */
-    double deadline;    /* of each call, connecting included; 0: 5 s */
+    double deadline;    /* of each call, connecting included, at most 86,400 s; 0: 5 s */
     size_t max_payload; /* bytes of arguments of one job; 0: 1 MB */
 } moil_client_options;
 
