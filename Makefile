@@ -174,7 +174,7 @@ $(BUILD)/crash/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -DMOIL_CRASH_POINTS -MMD -MP -c -o $@ $<
 
-run-specs: all spec-modules examples
+run-specs: all spec-modules examples pages
 	@BUILD='$(BUILD)' CC='$(CC)' SANITIZER='$(SANITIZER)' LUA='$(LUA)' .ci/specs $(SPEC)
 
 deps: ## install the Debian packages that are missing

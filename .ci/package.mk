@@ -31,11 +31,10 @@ pages: $(BUILD)/pages/made
 
 $(BUILD)/pages/made: $(BUILD)/moil
 	$(call say,PAGES)
-	@rm -rf $(@D) && mkdir -p $(@D)
-	$(Q)$< --help=pages | while read -r page; do $< --help=man:$$page >$(@D)/$$page || exit 1; done
-	$(Q)$< --help=bash >$(@D)/moil.bash
-	$(Q)$< --help=zsh >$(@D)/moil.zsh
-	@touch $@
+	$(Q)new=$$(mktemp -d $(BUILD)/pages.XXXXXX) && chmod 755 $$new && \
+	  for page in $$($< --help=pages); do $< --help=man:$$page >$$new/$$page || exit 1; done && \
+	  $< --help=bash >$$new/moil.bash && $< --help=zsh >$$new/moil.zsh && touch $$new/made && \
+	  rm -rf $(@D) && mv -T $$new $(@D)
 
 install: all pages ## to $(DESTDIR)$(PREFIX); bindir=, libdir=, mandir=, … (.ci/package.mk)
 	@$(package_env) .ci/package/install install
