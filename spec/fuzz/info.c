@@ -2,11 +2,12 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "worker/agent.h"
+#include "worker/redis_check.h"
 
-static void warned(void *data, const char *line)
+static void warned(void *data, enum redis_fault fault, const char *line)
 {
     (void)data;
+    (void)fault;
     fuzz_check_line(line, 256);
 }
 

@@ -248,6 +248,13 @@ MOIL_API int moil_inspect_matching(moil_client *client, moil_view view, const mo
  * without "rate" and "eta". *json: moil_free. */
 MOIL_API int moil_why(moil_client *client, const char *id, double sample, char **json);
 
+/* Examines Redis, what the client's user may do there, clocks, nodes, queues, dead jobs, the books
+ * (where there are at most 200,000 records) and this machine. Returns how many things are bad, also
+ * where Redis is not there, or MOIL_STATUS_NOMEM. *json (moil_free): {"ok", "checks": [{"check",
+ * "level": "ok", "warn" or "bad", "text", "advice"}]}. Takes as long as a hundred PINGs and an
+ * audit. */
+MOIL_API int moil_doctor(moil_client *client, char **json);
+
 /* Checks the books, at one moment and without stopping anything: what was enqueued against where it
  * is now, by queue, and the counters against what Redis holds; then, a page at a time, that each
  * job is in exactly one place, and that what is deferred waits for ends to come. Returns how many

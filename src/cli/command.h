@@ -62,6 +62,7 @@ enum exit_status moil_cmd_purge(const struct options *o);
 enum exit_status moil_cmd_pause(const struct options *o);
 enum exit_status moil_cmd_resume(const struct options *o);
 enum exit_status moil_cmd_why(const struct options *o);
+enum exit_status moil_cmd_doctor(const struct options *o);
 enum exit_status moil_cmd_top(const struct options *o);
 enum exit_status moil_cmd_inspect(const struct options *o);
 enum exit_status moil_cmd_dead(const struct options *o);

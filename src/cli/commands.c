@@ -171,6 +171,15 @@ const struct command_row moil_commands[] = {
          "for,\n"
          "no worker for its queue or its task, jobs before it and how fast they go. Of one that\n"
          "runs or has ended: since when, where, and how.\n"},
+    {.name = "doctor",
+     .command = CMD_DOCTOR,
+     .run = moil_cmd_doctor,
+     .operands = "",
+     .summary = "examine Redis, the clocks, the nodes and the jobs, and say what to do",
+     .details =
+         "One line for each thing that it looks at: ok, warn or bad, and what to do. Exits with 6 "
+         "where\n"
+         "something is bad. It changes nothing but a few keys of its own, which it takes away.\n"},
     {.name = "dead",
      .command = CMD_DEAD,
      .run = moil_cmd_dead,

@@ -36,6 +36,7 @@ enum script_id {
     SCRIPT_LISTEN,        /* somebody listens to events */
     SCRIPT_NODES,         /* nodes and workers */
     SCRIPT_PAUSE,         /* pause or resume a queue */
+    SCRIPT_PROBE,         /* what this user may not do */
     SCRIPT_PROGRESS,      /* a running job's state and meta */
     SCRIPT_PROMOTE,       /* delayed -> pending */
     SCRIPT_PURGE,         /* drop the pending jobs of a queue */

@@ -153,8 +153,4 @@ struct health_facts moil_watchdog_facts(const struct page *p);
 /* How the worker of a page does, now. */
 enum health moil_watchdog_judge(struct page *p, char *why, size_t size);
 
-/* What INFO's text tells that a user must know, one log line each. Pure but for the log; for
- * redis_check.c and its spec. */
-void moil_redis_warn(struct slice info, void (*warn)(void *data, const char *line), void *data);
-
 #endif

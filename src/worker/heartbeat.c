@@ -1,7 +1,9 @@
 /* heartbeat.c: bumps the node's lease, every 5 s by default, and renews its report. A part of the
  * agent (agent.h). */
 #include <stdio.h>
+#include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -61,6 +63,14 @@ static int timeout_ms(const struct agent *a)
     return ms > TIMEOUT_MIN_MS ? ms : TIMEOUT_MIN_MS;
 }
 
+/* How many files each of the node's processes may open. */
+static unsigned long long files_limit(void)
+{
+    struct rlimit limit = {0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return (unsigned long long)limit.rlim_cur;
+}
+
 void moil_heartbeat_report(struct agent *a, struct buffer *text)
 {
     bool any = false;
@@ -77,7 +87,9 @@ void moil_heartbeat_report(struct agent *a, struct buffer *text)
         any = true;
         add_worker(text, slot, p, &worst);
     }
-    moil_buffer_addf(text, "],\"health\":\"%s\"", moil_health_name(worst.health));
+    moil_buffer_addf(text, "],\"clock\":%.3f,\"files\":%llu,\"health\":\"%s\"",
+                     (double)moil_clock_wall_us() / 1e6, files_limit(),
+                     moil_health_name(worst.health));
     if (worst.health != HEALTH_OK)
         moil_buffer_addf(text, ",\"trouble\":\"%s\"", worst.why);
     moil_buffer_add_char(text, '}');

@@ -10,11 +10,11 @@
 #include "base/line.h"
 #include "base/log.h"
 #include "worker/agent.h"
+#include "worker/redis_check.h"
 
 enum { INFO_TIMEOUT_MS = 5000 };
 
-/* The value of "key:value\r\n" as a string in out; false when there is none. */
-static bool field(struct slice info, const char *key, char *out, size_t size)
+bool moil_redis_info(struct slice info, const char *key, char *out, size_t size)
 {
     size_t n = strlen(key);
     const char *p = info.p, *end = info.p + info.n;
@@ -34,35 +34,39 @@ static bool field(struct slice info, const char *key, char *out, size_t size)
     return false;
 }
 
-void moil_redis_warn(struct slice info, void (*warn)(void *data, const char *line), void *data)
+void moil_redis_warn(struct slice info, moil_redis_warn_fn *warn, void *data)
 {
     char value[64], line[256];
-    if (field(info, "maxmemory_policy", value, sizeof value) && strcmp(value, "noeviction") != 0) {
+    if (moil_redis_info(info, "maxmemory_policy", value, sizeof value) &&
+        strcmp(value, "noeviction") != 0) {
         snprintf(line, sizeof line,
                  "JOBS MAY BE LOST: Redis evicts keys when its memory is full (maxmemory-policy "
                  "%s): set it to noeviction",
                  value);
-        warn(data, line);
+        warn(data, REDIS_EVICTS, line);
     }
     int major = 0, minor = 0;
-    if (field(info, "redis_version", value, sizeof value) &&
+    if (moil_redis_info(info, "redis_version", value, sizeof value) &&
         sscanf(value, "%d.%d", &major, &minor) == 2 && (major < 6 || (major == 6 && minor < 2))) {
         snprintf(line, sizeof line, "Redis %s is too old: moil needs 6.2 or later, or Valkey 7.2",
                  value);
-        warn(data, line);
+        warn(data, REDIS_OLD, line);
     }
-    if (field(info, "role", value, sizeof value) && strcmp(value, "slave") == 0)
-        warn(data, "this Redis is a read-only replica: give the URL of its primary");
-    bool no_aof = field(info, "aof_enabled", value, sizeof value) && strcmp(value, "0") == 0;
-    if (no_aof && field(info, "rdb_last_bgsave_status", value, sizeof value) &&
+    if (moil_redis_info(info, "role", value, sizeof value) && strcmp(value, "slave") == 0)
+        warn(data, REDIS_REPLICA, "this Redis is a read-only replica: give the URL of its primary");
+    bool no_aof =
+        moil_redis_info(info, "aof_enabled", value, sizeof value) && strcmp(value, "0") == 0;
+    if (no_aof && moil_redis_info(info, "rdb_last_bgsave_status", value, sizeof value) &&
         strcmp(value, "ok") != 0)
-        warn(data, "Redis cannot save its data (rdb_last_bgsave_status is not ok): a restart would "
-                   "lose jobs");
+        warn(data, REDIS_UNSAVED,
+             "Redis cannot save its data (rdb_last_bgsave_status is not ok): a restart would "
+             "lose jobs");
 }
 
-static void warn_cb(void *data, const char *line)
+static void warn_cb(void *data, enum redis_fault fault, const char *line)
 {
     (void)data;
+    (void)fault;
     log_warning("%s", line);
 }
 
