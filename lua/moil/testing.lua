@@ -76,7 +76,6 @@ function testing.new(given)
   for key, value in pairs(given) do options[key] = value end
   config_of(options)
   options.now, options.seed = options.now or NOW, options.seed or 1
-  options.library_first = testing.library_first
   if open then open:close() end
   open = world.new(base, options)
   local tasks = options.tasks or {}

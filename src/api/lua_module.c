@@ -10,12 +10,11 @@
 #include <string.h>
 
 #include "api/client.h"
+#include "api/plain_host.h"
 #include "base/error.h"
 #include "queue/describe.h"
 #include "queue/message.h"
 #include "vm/bind.h"
-#include "worker/beat_request.h"
-#include "worker/program.h"
 
 struct program_host {
     struct moil_client *client; /* NULL before the first use */
@@ -222,29 +221,10 @@ static enum vm_answer host_query(void *data, struct vm_call *call, const struct 
     return status < 0 ? fail(call, c, status) : VM_READY;
 }
 
-/* Due times need no Redis. */
-static enum vm_answer beat_next(struct vm_call *call, const struct vm_beat *ask)
-{
-    struct beat_request request;
-    struct buffer json;
-    char why[512] = "out of memory";
-    moil_buffer_init(&json);
-    int err = moil_beat_request_init(&request, ask, why, sizeof why);
-    if (!err)
-        err = moil_beat_request_next(&request, &json, why, sizeof why);
-    if (err)
-        moil_call_fail(call, code_of(err), why);
-    else
-        moil_call_add_string(call, moil_buffer_slice(&json));
-    moil_beat_request_fini(&request);
-    moil_buffer_fini(&json);
-    return VM_READY;
-}
-
 static enum vm_answer host_beat(void *data, struct vm_call *call, const struct vm_beat *ask)
 {
     if (ask->verb == VM_BEAT_NEXT)
-        return beat_next(call, ask);
+        return moil_plain_beat_next(call, ask);
     struct moil_client *c = client_of(data, call);
     struct buffer json;
     if (!c)
@@ -269,32 +249,10 @@ static enum vm_answer host_sleep(void *data, struct vm_call *call, double second
     return VM_READY;
 }
 
-struct spawned {
-    struct vm_call *call;
-    bool done;
-};
-
-static void program_ended(void *data, const struct program_result *r)
-{
-    struct spawned *s = data;
-    moil_program_answer(s->call, r);
-    s->done = true;
-}
-
 static enum vm_answer host_spawn(void *data, struct vm_call *call, const struct vm_spawn *spawn)
 {
     struct program_host *h = data;
-    struct spawned s = {.call = call};
-    char errstr[256];
-    if (!h->loop)
-        h->loop = ev_default_loop(EVFLAG_AUTO);
-    if (!h->loop || !moil_program_start(h->loop, spawn, program_ended, &s, errstr, sizeof errstr)) {
-        moil_call_fail(call, "BadArgument", h->loop ? errstr : "cannot make an event loop");
-        return VM_READY;
-    }
-    while (!s.done)
-        ev_run(h->loop, EVRUN_ONCE);
-    return VM_READY;
+    return moil_plain_spawn(&h->loop, call, spawn);
 }
 
 static enum vm_answer host_update_state(void *data, struct vm_call *call, struct slice state,

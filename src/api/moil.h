@@ -703,6 +703,20 @@ MOIL_API int moil_runtime_run(const moil_runtime_options *options);
 MOIL_API int moil_runtime_check(const moil_runtime_options *options, char **json, char *errstr,
                                 size_t errlen);
 
+/* --- replay ----------------------------------------------------------------------------------- */
+
+/* Runs a job once more in a child process, with the tasks of the options' paths, and without Redis:
+ * what it enqueues is recorded, not sent; what it waits for runs there too; moil.sleep takes no
+ * time. `job`: as moil_inspect_job tells it. 0, and *outcome (moil_free) gets
+ * {"outcome": "success" | "failure" | "retry" | "reject" | "ignore" | "replace" | "lost", "result",
+ * "error": {"code", "message", "traceback"}, "delay": seconds until the retry, "enqueued": [{"id",
+ * "task", "args", "queue", …}]}; what it logs and prints goes to stderr. MOIL_STATUS_UNKNOWN: no
+ * such task; MOIL_STATUS_INVALID: the tasks do not load, or the job cannot be run again, with the
+ * reason in errstr; MOIL_STATUS_TIMEOUT: it was killed 10 s after its limit. Uses of the options
+ * only what concerns tasks. */
+MOIL_API int moil_runtime_replay(const moil_runtime_options *options, const char *job,
+                                 char **outcome, char *errstr, size_t errlen);
+
 /* --- schedules -------------------------------------------------------------------------------- */
 
 /* Evaluates a beat file: plain Lua of at most 1 s that returns { timezone = …, schedule = { … } }.

@@ -1,7 +1,5 @@
 /* runtime.c: `moil worker` as a function: supervisor, workers, agent (moil.h, "runtime"). */
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/child_text.h"
 #include "api/locate.h"
 #include "api/roles.h"
 #include "api/settings.h"
@@ -153,46 +152,24 @@ int moil_runtime_run(const moil_runtime_options *options)
 
 /* --- check alone ------------------------------------------------------------------------------ */
 
+struct check_call {
+    const struct runtime *runtime;
+    char *loading;
+};
+
 /* In the child: the report, or '!' and the error, to the pipe. */
-static void check_child(const struct runtime *r, int fd, char *loading)
+static void check_child(void *data, int fd)
 {
+    struct check_call *call = data;
     char errstr[512];
-    struct check_result found = {.loading = loading};
+    struct check_result found = {.loading = call->loading};
     moil_buffer_init(&found.json);
-    int err = moil_check_load(r, &found, errstr, sizeof errstr);
+    int err = moil_check_load(call->runtime, &found, errstr, sizeof errstr);
     if (err) {
         moil_buffer_clear(&found.json);
         moil_buffer_addf(&found.json, "!%s", errstr);
     }
-    const char *p = moil_buffer_cstr(&found.json);
-    size_t left = found.json.len;
-    while (left > 0) {
-        ssize_t n = write(fd, p, left);
-        if (n <= 0)
-            break;
-        p += n;
-        left -= (size_t)n;
-    }
-    _exit(err ? MOIL_EXIT_CHECK : 0);
-}
-
-/* Reads until the pipe's end. False when the time is up first. */
-static bool read_all(int fd, struct buffer *out)
-{
-    int64_t end_us = moil_clock_monotonic_us() + CHECK_TIMEOUT_MS * INT64_C(1000);
-    for (;;) {
-        int64_t left_us = end_us - moil_clock_monotonic_us();
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (left_us <= 0 || poll(&p, 1, (int)(left_us / 1000) + 1) == 0)
-            return false;
-        char *room = moil_buffer_reserve(out, 4096);
-        ssize_t n = room ? read(fd, room, 4096) : 0;
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return true;
-        out->len += (size_t)n;
-    }
+    moil_child_say(fd, &found.json, err ? MOIL_EXIT_CHECK : 0);
 }
 
 static int took_too_long(const char *file, char *errstr, size_t errlen)
@@ -224,39 +201,27 @@ int moil_runtime_check(const moil_runtime_options *options, char **json, char *e
                        size_t errlen)
 {
     struct runtime r;
-    int fds[2];
+    struct buffer text;
+    int wait_status = 0;
     init_runtime(&r, options);
     int err = check_options(&r, errstr, errlen);
     if (err)
         return err;
-    if (pipe(fds) != 0) {
-        snprintf(errstr, errlen, "cannot make a pipe: %s", strerror(errno));
-        return MOIL_STATUS_NOMEM;
-    }
     void *shared =
         mmap(NULL, MOIL_LOADING_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    char *loading = shared == MAP_FAILED ? NULL : shared;
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(fds[0]);
-        check_child(&r, fds[1], loading);
-    }
-    close(fds[1]);
-    struct buffer text;
+    struct check_call call = {&r, shared == MAP_FAILED ? NULL : shared};
     moil_buffer_init(&text);
-    bool in_time = pid > 0 && read_all(fds[0], &text);
-    close(fds[0]);
-    int wait_status = 0;
-    if (pid > 0) {
-        if (!in_time)
-            kill(pid, SIGKILL);
-        while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR)
-            ;
+    int heard = moil_child_listen(check_child, &call, CHECK_TIMEOUT_MS, &text, &wait_status);
+    if (heard > 0) {
+        err = judge(&text, wait_status, json, errstr, errlen);
+    } else if (heard == 0) {
+        err = took_too_long(call.loading, errstr, errlen);
+    } else {
+        snprintf(errstr, errlen, "cannot start a process: %s", strerror(errno));
+        err = MOIL_STATUS_NOMEM;
     }
-    err = in_time ? judge(&text, wait_status, json, errstr, errlen)
-                  : took_too_long(loading, errstr, errlen);
-    if (loading)
-        munmap(loading, MOIL_LOADING_MAX);
+    if (call.loading)
+        munmap(call.loading, MOIL_LOADING_MAX);
     moil_buffer_fini(&text);
     return err;
 }

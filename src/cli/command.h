@@ -71,5 +71,6 @@ enum exit_status moil_cmd_control(const struct options *o);
 enum exit_status moil_cmd_events(const struct options *o);
 enum exit_status moil_cmd_check(const struct options *o);
 enum exit_status moil_cmd_new(const struct options *o);
+enum exit_status moil_cmd_replay(const struct options *o);
 
 #endif

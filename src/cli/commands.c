@@ -214,6 +214,16 @@ const struct command_row moil_commands[] = {
      .run = moil_cmd_check,
      .operands = "[FILE|DIR]...",
      .summary = "load tasks as a worker would, and list them or say what is wrong"},
+    {.name = "replay",
+     .command = CMD_REPLAY,
+     .run = moil_cmd_replay,
+     .operands = "ID [FILE|DIR]...",
+     .summary = "run a job once more, here and with its inputs, to see what it does",
+     .details =
+         "Takes the record of a job that failed or waits, loads tasks as a worker would (default:\n"
+         "tasks/) and runs the job in a process of its own. Redis is changed in nothing: what the\n"
+         "job enqueues is listed and not sent, but runs here where it waits for it. Prints the\n"
+         "result as JSON, or the error with its traceback on stderr, and then exits with 1.\n"},
     {.name = "new",
      .command = CMD_NEW,
      .run = moil_cmd_new,

@@ -7,7 +7,7 @@
 enum {
     CLIENTS = CMD_CALL | CMD_RESULT | CMD_REVOKE | CMD_RESCHEDULE | CMD_PURGE | CMD_PAUSE |
               CMD_RESUME | CMD_INSPECT | CMD_DEAD | CMD_BEAT | CMD_WHY | CMD_DOCTOR | CMD_TOP |
-              CMD_CONTROL | CMD_EVENTS,
+              CMD_CONTROL | CMD_EVENTS | CMD_REPLAY,
 };
 
 #define FOREVER 1e9 /* seconds; 31 years: more is a typing error */

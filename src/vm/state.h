@@ -37,6 +37,7 @@ struct vm {
     char *lua_dir;                   /* NULL: embedded */
     char *config_json;               /* NULL: none */
     const struct snapshot *snapshot; /* NULL: everything comes from disk */
+    bool alone;                      /* no jobs run in it (vm_options) */
     struct buffer *record;           /* the draft of a snapshot; NULL: nobody keeps one */
     char *loading;                   /* vm_options; NULL: nobody asks */
     bool warns;                      /* Lua's warnings are logged */

@@ -55,21 +55,28 @@ static int open_state(lua_State *L)
 
     luaL_openlibs(L);
     moil_load_open(L, vm);
-    moil_rails_open(L);
-    moil_coroutine_open(L);
+    if (!vm->alone) {
+        moil_rails_open(L);
+        moil_coroutine_open(L);
+    }
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE); /* vm loaded */
     moil_bind_open(L, &vm->host);                             /* vm loaded core */
-    moil_bind_attach(L, vm);                                  /* vm loaded core */
-    lua_setfield(L, -2, "moil.core");                         /* vm loaded */
-    lua_getglobal(L, "require");                              /* vm loaded require */
-    lua_pushliteral(L, "moil.job");                           /* vm loaded require name */
-    lua_call(L, 1, 1);                                        /* vm loaded job */
-    lua_getfield(L, -1, "conclude");                          /* vm loaded job conclude */
-    vm->conclude_ref = luaL_ref(L, LUA_REGISTRYINDEX);        /* vm loaded job */
-    lua_getfield(L, -1, "end_native");                        /* vm loaded job fn */
-    vm->end_native_ref = luaL_ref(L, LUA_REGISTRYINDEX);      /* vm loaded job */
-    lua_getfield(L, -1, "self_meta");                         /* vm loaded job meta */
-    vm->self_meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);       /* vm loaded job */
+    if (!vm->alone) {
+        moil_bind_attach(L, vm); /* vm loaded core */
+    }
+    lua_setfield(L, -2, "moil.core"); /* vm loaded */
+    if (vm->alone) {
+        return 0;
+    }
+    lua_getglobal(L, "require");                         /* vm loaded require */
+    lua_pushliteral(L, "moil.job");                      /* vm loaded require name */
+    lua_call(L, 1, 1);                                   /* vm loaded job */
+    lua_getfield(L, -1, "conclude");                     /* vm loaded job conclude */
+    vm->conclude_ref = luaL_ref(L, LUA_REGISTRYINDEX);   /* vm loaded job */
+    lua_getfield(L, -1, "end_native");                   /* vm loaded job fn */
+    vm->end_native_ref = luaL_ref(L, LUA_REGISTRYINDEX); /* vm loaded job */
+    lua_getfield(L, -1, "self_meta");                    /* vm loaded job meta */
+    vm->self_meta_ref = luaL_ref(L, LUA_REGISTRYINDEX);  /* vm loaded job */
     return 0;
 }
 
@@ -183,6 +190,7 @@ struct vm *moil_vm_new(const struct vm_options *options, const struct vm_host *h
     vm->host = *host;
     vm->snapshot = options->snapshot;
     vm->record = options->record;
+    vm->alone = options->alone;
     vm->loading = options->loading;
     vm->time_limit_s = options->time_limit_s;
     vm->soft_time_limit_s = options->soft_time_limit_s;
@@ -266,6 +274,36 @@ static int add_natives(lua_State *L)
 int moil_vm_add_natives(struct vm *vm, char *errstr, size_t errlen)
 {
     return vm->native_count == 0 ? 0 : call_protected(vm->L, add_natives, vm, NULL, errstr, errlen);
+}
+
+struct module_call {
+    const char *module;
+    struct slice text;
+    struct buffer *out;
+};
+
+/* (call) -> nothing */
+static int call_module(lua_State *L)
+{
+    struct module_call *call = lua_touserdata(L, 1);
+    struct slice answer;
+
+    lua_getglobal(L, "require");                    /* … require */
+    lua_pushstring(L, call->module);                /* … require name */
+    lua_call(L, 1, 1);                              /* … fn */
+    lua_pushlstring(L, call->text.p, call->text.n); /* … fn text */
+    lua_call(L, 1, 1);                              /* … answer */
+    answer.p = luaL_checklstring(L, -1, &answer.n);
+    moil_buffer_add_slice(call->out, answer);
+    return 0;
+}
+
+int moil_vm_call(struct vm *vm, const char *module, struct slice text, struct buffer *out,
+                 char *errstr, size_t errlen)
+{
+    struct module_call call = {module, text, out};
+
+    return call_protected(vm->L, call_module, &call, NULL, errstr, errlen);
 }
 
 /* () -> nothing */

@@ -43,6 +43,8 @@ struct vm_options {
                               NULL */
     char *loading;         /* likewise: MOIL_LOADING_MAX bytes that always hold the path of the file
                               that is being loaded, "" for none; or NULL */
+    bool alone;            /* no jobs run in it: its library is that of a plain Lua program, whose
+                              host answers at once, and there are no rails */
     double time_limit_s, soft_time_limit_s; /* of jobs whose task says nothing else, which the
                                                tasks' limits may not contradict; 0: none */
     double max_memory_mb;                   /* likewise: a job may hold twice that; 0: no bound */
@@ -67,6 +69,11 @@ int moil_vm_load_snapshot(struct vm *vm, char *errstr, size_t errlen);
 
 /* After the last load: registers the tasks in C that no file has registered. As moil_vm_load. */
 int moil_vm_add_natives(struct vm *vm, char *errstr, size_t errlen);
+
+/* Calls the function that the module gives with the text; what it returns, a string, is appended.
+ * As moil_vm_load. */
+int moil_vm_call(struct vm *vm, const char *module, struct slice text, struct buffer *out,
+                 char *errstr, size_t errlen);
 
 /* After that: seals the globals, so that a job that writes an undeclared one fails with
  * its line. */

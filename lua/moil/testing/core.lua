@@ -112,8 +112,17 @@ local function wait_outside(world, id, left, progress, seen)
     .. "still %s: it would be waited for in vain"):format(id, job.task, jobs.state_of(job)))
 end
 
+-- What a replayed job enqueues runs when it waits for something.
+local function let_others_run(world)
+  local held = world.replays
+  if not held or held.awaits then return end
+  world.replays = { awaits = true }
+  for _, job in ipairs(held) do world.q:push(job) end
+end
+
 local function wait_inside(world, id, left, progress, seen)
   local q, run = world.q, world.running
+  let_others_run(world)
   return suspend(world, function()
     local forget, timer
     local function again()

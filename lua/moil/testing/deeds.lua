@@ -24,7 +24,13 @@ end
 function methods:perform(task, args, options)
   local name = type(task) == "table" and task.name or task
   local handle = self.moil.send(name, args, options)
-  local job = find(self, handle)
+  return self:run_one(find(self, handle))
+end
+
+---One attempt of a job that is there. For perform and replays.
+---@param job table
+---@return table
+function methods:run_one(job)
   local run
   if job.place == "pending" or job.place == "delayed" then
     self.q:withdraw(job)

@@ -59,7 +59,7 @@ function library.open(world)
   package.loaded["moil.core"] = world.core
   local modules = { moil = require "moil", job = require "moil.job", task = require "moil.task" }
   world.searcher = searcher_of(world)
-  table.insert(searchers(), world.library_first and 3 or 2, world.searcher)
+  table.insert(searchers(), 2, world.searcher)
   return modules
 end
 

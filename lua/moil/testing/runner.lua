@@ -46,6 +46,11 @@ local function failure_text(world, err, traceback)
   return error_text(world, code, message, traceback)
 end
 
+-- Without the world's own lines.
+local function traceback_of(co)
+  return (debug.traceback(co):gsub("\n[^\n]*moil/testing[^\n]*", ""))
+end
+
 -- --- self ----------------------------------------------------------------------------------------
 
 local COPIED <const> = { "eta", "parent_id", "root_id", "group_id", "workflow_id", "headers" }
@@ -94,9 +99,14 @@ end
 -- A task that computes without an end stands still in virtual time: CPU time tells.
 local function guard(world, run, co)
   if not (run.hard_us or run.soft_us) or debug.gethook(co) then return end
-  local from = os.clock()
+  local from, begun_us = os.clock(), world.q.now_us
+  local function limit() -- of a replay: its own limits are CPU time, too
+    if world.busy_limit < math.huge then return world.busy_limit end
+    local at = run.phase == "call" and run.soft_us or run.hard_us
+    return at and (at - begun_us) / 1e6 or math.huge
+  end
   local function look()
-    if os.clock() - from < world.busy_limit then return end
+    if os.clock() - from < limit() then return end
     from = os.clock()
     if run.soft_us and run.phase == "call" then
       world.q.now_us = math.max(world.q.now_us, run.soft_us)
@@ -243,7 +253,7 @@ function end_call(world, run, answer)
     take_result(world, run, answer[2])
   else
     run.kind = "failure"
-    run.value = failure_text(world, answer[2], debug.traceback(run.co))
+    run.value = failure_text(world, answer[2], traceback_of(run.co))
   end
   close_thread(run)
   world:ran(run)

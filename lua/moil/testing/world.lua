@@ -30,7 +30,6 @@ function world.new(base, given)
     random = random.new(given.seed), time_limit = given.time_limit,
     soft_time_limit = given.soft_time_limit, busy_limit = given.busy_limit or BUSY_S,
     result_ttl = RESULT_TTL_S, config = given.config or {}, programs = given.run,
-    library_first = given.library_first,
   }, world)
   self.q = jobs.new(base, {
     now_us = math.tointeger(math.floor(given.now * 1e6)), random = self.random,
@@ -182,6 +181,8 @@ local function step(self)
   if not entry then return false end
   if entry.run then
     entry.fn()
+  elseif self.replays and not self.replays.awaits then
+    table.insert(self.replays, entry.job) -- as nobody waits for it
   elseif self.q.now_us < (self.down_until or 0) then
     self.q:at(self.down_until, function() self.q:push(entry.job, true) end)
   else

@@ -1,0 +1,132 @@
+local site = require "spec.support.site"
+local support = require "spec.support"
+
+-- `moil replay`: jobs that failed on a real worker, once more in a process of their own.
+
+local TASKS <const> = [[
+local moil = require "moil"
+moil.task("div", { bind = true }, function(self, x, y, kwargs)
+  self.log.info("dividing", { x = x })
+  moil.send("told", { self.id, self.retries, self.headers.trace, kwargs and kwargs.why })
+  moil.sleep(BROKEN and 0 or 3600)
+  if y == 0 then error "division by zero" end
+  return x // y
+end)
+moil.task("waits", function(n)
+  local doubled = moil.send("double", { n }):get()
+  if BROKEN then error { code = "TORN", message = "torn" } end
+  return doubled + #moil.run({ "echo", "abc" }).stdout
+end)
+moil.task("double", function(n) return 2 * n end)
+moil.task("told", { queue = "elsewhere" }, function() end)
+moil.task("later", { bind = true, retry = moil.retry.fixed { max = 1, delay = 7 } }, function()
+  error "not yet"
+end)
+moil.task("spins", { time_limit = 0.2 }, function() while true do end end)
+moil.task("dies", function()
+  if BROKEN then error "it would" end
+  os.execute "kill -KILL $PPID"
+end)
+]]
+
+local here, dir
+
+setup(function()
+  dir = support.tempdir()
+  here = site.open { tasks = "BROKEN = true\n" .. TASKS, args = { "-w", "1", "-q", "default" } }
+  support.sh("mkdir " .. dir .. "/tasks")
+  support.write(dir .. "/tasks/t.lua", "BROKEN = false\n" .. TASKS)
+  support.write(dir .. "/broken.lua", "BROKEN = true\n" .. TASKS)
+end)
+
+local function fail(task, args, options)
+  local _, result = here:failure(task, args, options)
+  return result.id
+end
+
+local function replay(id, ...)
+  local argv = { "replay", id, ... }
+  argv.redis, argv.cwd, argv.timeout = here.redis, dir, 60
+  return support.moil(argv)
+end
+
+local function dump()
+  return support.moil({ "inspect", "queues", "--json", redis = here.redis }).stdout
+end
+
+describe("moil replay", function()
+  it("shows the error again, with its traceback, and what was not sent", function()
+    local id = fail("div", { 6, 0 }, { kwargs = { why = "so" }, headers = { trace = "t-1" } })
+    local out = replay(id, "broken.lua")
+    assert.equal(1, out.code, out.stderr)
+    assert.equal("", out.stdout)
+    assert.matches("failure: Error: broken.lua:%d+: division by zero", out.stderr)
+    assert.matches("stack traceback:", out.stderr)
+    assert.not_matches("moil/testing", out.stderr)
+    assert.matches('info dividing {"x":6}', out.stderr, 1, true)
+    assert.matches(('not sent: told ["%s",0,"t-1","so"] to elsewhere'):format(id), out.stderr, 1,
+      true)
+  end)
+
+  it("shows the result of what was mended, and needs no time for it", function()
+    local id = fail("waits", { 4 })
+    local out = replay(id)
+    assert.equal("12\n", out.stdout, out.stderr)
+    assert.equal(0, out.code)
+    assert.matches("not sent: double [4] to default; it ran here: SUCCESS", out.stderr, 1, true)
+  end)
+
+  it("changes nothing in Redis", function()
+    local id = fail("div", { 1, 0 })
+    local before = here.moil.result(id):info()
+    local queues = dump()
+    replay(id)
+    replay(id, "broken.lua")
+    assert.same(before, here.moil.result(id):info())
+    assert.equal(queues, dump())
+  end)
+
+  it("gives it all as JSON", function()
+    local id = fail("waits", { 1 })
+    local answer = support.json_decode(replay(id, "--json").stdout)
+    assert.same({ "success", 6, id }, { answer.outcome, answer.result, answer.id })
+    assert.equal("double", answer.enqueued[1].task)
+    answer = support.json_decode(replay(id, "broken.lua", "--json").stdout)
+    assert.same({ "failure", "TORN" }, { answer.outcome, answer.error.code })
+  end)
+
+  it("runs a job that waits, and tells of its retry", function()
+    local r = here.moil.send("later", {}, { countdown = 600 })
+    local out = replay(r.id)
+    assert.equal(1, out.code)
+    assert.matches("retry: Error: tasks/t.lua:%d+: not yet", out.stderr)
+    assert.matches("it would be tried again in 7 s", out.stderr)
+    assert.equal("SCHEDULED", r:state())
+  end)
+
+  it("ends what is over its limit, and survives what dies", function()
+    local out = replay(fail "spins")
+    assert.equal(1, out.code)
+    assert.matches("TimeLimitExceeded", out.stderr)
+    out = replay(fail "dies")
+    assert.equal(1, out.code)
+    assert.matches("lost: WorkerLost: its process was ended by signal 9", out.stderr)
+  end)
+
+  it("says what it cannot do", function()
+    assert.equal(5, replay("nobody-knows").code)
+    local out = replay(fail("div", { 1, 0 }), support.root .. "/tasks/math.lua")
+    assert.equal(5, out.code)
+    assert.equal("moil: TaskNotRegistered: no task 'div' in these files\n", out.stderr)
+    local good = here.moil.send("double", { 1 })
+    good:get { timeout = 20 }
+    out = replay(good.id)
+    assert.equal(2, out.code)
+    assert.matches("nothing is kept of the arguments", out.stderr)
+    support.write(dir .. "/bad.lua", "local x = ")
+    out = replay(fail("div", { 1, 0 }), "bad.lua")
+    assert.equal(2, out.code)
+    assert.matches("bad.lua:1:", out.stderr)
+    assert.equal(2, support.moil({ "replay", redis = here.redis }).code)
+  end)
+end)
