@@ -7,7 +7,7 @@
  * It does what its stdin says, a command a line, and tells what happens on stdout, a line each:
  *   open NAME LIMITS PATH [KEY=VALUE]…   ready NAME later; PATH - : tasks in C alone
  *   reload|quiet|resume|stop|cold|close NAME        stopped NAME later
- *   stall SECONDS                        the loop stands still
+ *   stall PATH                           the loop stands still until there is such a file
  *   beat                                 turns of the loop so far
  *   quit                                 breaks the loop; also at the end of stdin
  * Each is answered by "ok COMMAND NAME" or "STATUS sentence". */
@@ -177,7 +177,11 @@ static void steps(moil_run *run, void *data)
 static void bad(moil_run *run, void *data)
 {
     (void)data;
+    char deep[300] = "";
+    memset(deep, '[', 129);
+    memset(deep + 129, ']', 129);
     if (moil_run_succeed(run, "{\"a\":") != MOIL_STATUS_INVALID ||
+        moil_run_succeed(run, deep) != MOIL_STATUS_INVALID ||
         moil_run_fail(run, "no name", "") != MOIL_STATUS_INVALID)
         abort();
     end(moil_run_fail(run, "BAD_INPUT", "it was \"bad\"\nindeed"));
@@ -333,11 +337,10 @@ static int open_worker(struct slot *s, char **words, int count, char *errstr, si
     return err;
 }
 
-static void stall(const char *seconds)
+static void stall(const char *path)
 {
-    double s = atof(seconds);
-    struct timespec time = {.tv_sec = (time_t)s, .tv_nsec = (long)((s - (double)(time_t)s) * 1e9)};
-    nanosleep(&time, NULL);
+    while (access(path, F_OK) != 0)
+        nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
 }
 
 static int steer(struct slot *s, const char *how, char *errstr, size_t errlen)

@@ -541,8 +541,9 @@ MOIL_API unsigned moil_run_retries(const moil_run *run);
 MOIL_API struct ev_loop *moil_run_loop(const moil_run *run);
 
 /* Exactly one of these ends a run, in its function or later, in the loop's thread. 0: the run is
- * gone. MOIL_STATUS_INVALID (no JSON, no such number), MOIL_STATUS_TOO_LARGE (over max_payload) or
- * MOIL_STATUS_NOMEM: it goes on, and is to be ended otherwise. Texts are borrowed for the call.
+ * gone. MOIL_STATUS_INVALID (no JSON, or deeper than 128 levels; no such number),
+ * MOIL_STATUS_TOO_LARGE (over max_payload) or MOIL_STATUS_NOMEM: it goes on, and is to be ended
+ * otherwise. Texts are borrowed for the call.
  *
  * succeed: the result, a JSON text; NULL: null. fail: an error {code, message}, which the task's
  * retry policy sees; code NULL: "Error". retry: as self:retry in Lua: again after `countdown`

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "worker/native.h"
 
-enum { TASKS_MAX = 10000, CODE_MAX = 63, DELAY_MAX_S = 1000000000 };
+enum { TASKS_MAX = 10000, CODE_MAX = 63, DEPTH_MAX = 128, DELAY_MAX_S = 1000000000 };
 
 int moil_tasks_new(moil_tasks **out)
 {
@@ -146,6 +146,25 @@ void moil_run_on_cancel(moil_run *run, moil_cancelled_fn *fn, void *data)
 
 /* --- what it says ----------------------------------------------------------------------------- */
 
+/* Levels of nesting of a JSON text. */
+static int depth_of(struct slice text)
+{
+    int depth = 0, deepest = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (c == '"')
+            in_string = !in_string;
+        else if (in_string)
+            i += c == '\\';
+        else if (c == '[' || c == '{')
+            deepest = ++depth > deepest ? depth : deepest;
+        else if (c == ']' || c == '}')
+            depth--;
+    }
+    return deepest;
+}
+
 /* Of a text that goes into a record as it is: 0, or a negative status. */
 static int check_json(const moil_run *run, struct slice text)
 {
@@ -157,7 +176,7 @@ static int check_json(const moil_run *run, struct slice text)
         return json_error_code(&error) == json_error_out_of_memory ? MOIL_STATUS_NOMEM
                                                                    : MOIL_STATUS_INVALID;
     json_decref(value);
-    return 0;
+    return depth_of(text) <= DEPTH_MAX ? 0 : MOIL_STATUS_INVALID;
 }
 
 int moil_run_succeed(moil_run *run, const char *result)
