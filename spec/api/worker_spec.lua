@@ -351,6 +351,17 @@ describe("a worker that vanishes", function()
     assert.equal(0.5, held:get { timeout = 40 })
   end)
 
+  it("has its own lease, which others grant it", function()
+    local node = here:worker { "-w", "1", "--lease", "1", "-q", "elsewhere" }
+    new_host():open("a", here.tasks, { name = "patient" })
+    assert.equal(3, call("add", 1, 2))
+    h:open("b", here.tasks, { lease = 1, name = "short", queues = "elsewhere" })
+    h:ask("close b")
+    node:read_until("node short/%S+ has been silent for a lease %(1 s%)", 30)
+    assert.falsy(node:stderr():find("patient", 1, true))
+    assert.equal(3, call("add", 1, 2))
+  end)
+
   it("is fenced where its loop stood still, and goes on", function()
     new_host():open("a", here.tasks, { lease = 1, name = "sleeper" })
     h:open("b", here.tasks, { lease = 1, name = "other", queues = "elsewhere" })
