@@ -6,11 +6,12 @@
  *   runtime  be a `moil worker`: supervisor, worker processes, agent
  *
  * Strings are UTF-8 and NUL-terminated unless a length goes with them. Times are seconds (double)
- * unless a name says otherwise. Functions that can fail return 0 or a negative MOIL_E… code and
- * leave their out-parameters alone on failure; moil_client_error has the sentence for people. What
- * a function allocates for the caller is freed by moil_free or by the free function named at it. A
- * client belongs to one thread; clients share nothing. No signal is touched, nothing is printed,
- * and the process is never exited, except by moil_runtime_run as documented there.
+ * unless a name says otherwise. Functions that can fail return 0 or a negative MOIL_STATUS_… and
+ * leave their out-parameters alone on failure, but where it says otherwise; moil_client_error has
+ * the sentence for people. Arguments are borrowed for the call. What a function allocates for the
+ * caller is freed by moil_free or by the free function named at it. A client, as any other object
+ * here, belongs to one thread at a time; objects share nothing. No signal is touched, nothing is
+ * printed, and the process is never exited, except by moil_runtime_run as documented there.
  */
 #ifndef MOIL_H
 #define MOIL_H

@@ -321,13 +321,13 @@ void *moil_request_new(struct moil_client *c, const struct operation *op, size_t
     return r;
 }
 
+/* From the end: where any waits for the link, it is the last ones. */
 static bool is_waited_for(const struct moil_client *c)
 {
-    const struct moil_request *r;
-    DL_FOREACH(c->requests, r) {
+    const struct moil_request *r = c->requests ? c->requests->prev : NULL;
+    for (; r; r = r == c->requests ? NULL : r->prev)
         if (r->state == REQUEST_LINKING)
             return true;
-    }
     return false;
 }
 

@@ -27,13 +27,14 @@ static const char *const level_names[LOG_LEVELS] = {
 
 static struct {
     struct log_options options;
+    _Atomic int level; /* of the options; other threads may be logging when it is changed */
     int fd;
     char role[40];
     moil_log_sink *sink;
     void *sink_data;
     _Atomic unsigned long dropped; /* lines since the last one that could be written */
     _Atomic bool cut;              /* the last write ended in mid-line */
-} out = {.options = {.level = LOG_INFO}, .fd = STDERR_FILENO};
+} out = {.level = LOG_INFO, .fd = STDERR_FILENO};
 
 /* What one line says; absent slices are left out. */
 struct line {
@@ -56,6 +57,7 @@ int moil_log_open(const struct log_options *options)
     int fd = options->path ? open_file(options->path) : STDERR_FILENO;
 
     out.options = *options;
+    atomic_store(&out.level, (int)options->level);
     if (fd < 0) {
         out.options.path = NULL;
         return MOIL_ESYS;
@@ -97,13 +99,13 @@ void moil_log_set_sink(moil_log_sink *sink, void *data)
 void moil_log_set_level(int level)
 {
     if (level >= LOG_DEBUG && level < LOG_LEVELS) {
-        out.options.level = (enum log_level)level;
+        atomic_store_explicit(&out.level, level, memory_order_relaxed);
     }
 }
 
 bool moil_log_enabled(enum log_level level)
 {
-    return level >= out.options.level;
+    return (int)level >= atomic_load_explicit(&out.level, memory_order_relaxed);
 }
 
 int moil_log_level_parse(const char *name, enum log_level *out_level)
