@@ -5,6 +5,16 @@ say() {
     echo "bench: $*" >&2
 }
 
+# progress NUMBER OF NAME: which workload begins; on a terminal with a bar of how many are done.
+progress() {
+    if [ -t 2 ]; then
+        bar=$(printf '%*s' "$((($1 - 1) * 20 / $2))" '' | tr ' ' '#')
+        printf 'bench: [%-20s] %d of %d  %s\n' "$bar" "$1" "$2" "$3" >&2
+    else
+        say "$3"
+    fi
+}
+
 # Redis gets the first CPU for itself, all else the others. Otherwise the scheduler puts two processes that talk in turns on one
 # core now and on two then, and a round trip takes 7 or 70 us (and 4 or 25 of Redis's CPU) by its whim.
 pin() {

@@ -57,6 +57,19 @@ void moil_client_explain(int err, const struct reply *reply, char *out, size_t s
     }
 }
 
+void moil_client_on_step(moil_client *c, moil_step_fn *fn, void *data)
+{
+    c->on_step = fn;
+    c->step_data = data;
+}
+
+int moil_client_step(struct moil_client *c, size_t done, size_t total)
+{
+    if (!c->on_step || c->on_step(c->step_data, done, total) == 0)
+        return 0;
+    return moil_client_fail(c, MOIL_STATUS_CANCELLED, "stopped after %zu jobs", done);
+}
+
 const char *moil_client_error(const moil_client *c)
 {
     return c->errstr;

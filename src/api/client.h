@@ -52,6 +52,8 @@ struct moil_client {
     unsigned depth;                /* of what works on it: then it must not be freed */
     bool closing;                  /* it is freed when that is over */
     bool was_up; /* it has been connected once: a lost link is waited for, a wrong address is not */
+    moil_step_fn *on_step; /* between the pages of a long call; NULL: nobody asks */
+    void *step_data;
     double deadline_s; /* of each call */
     double call_s;     /* of the call that moil_client_begin began */
     size_t max_payload;
@@ -89,6 +91,10 @@ int moil_client_run(struct moil_client *c, struct moil_request *r);
  * moil_client_begin comes first. */
 int moil_client_call(struct moil_client *c, enum script_id script,
                      void (*fill)(struct args *a, void *data), moil_take_fn *take, void *data);
+
+/* A page of a long call is done; total 0: not known. 0, or MOIL_STATUS_CANCELLED with the sentence
+ * set, where the program wants no more. */
+int moil_client_step(struct moil_client *c, size_t done, size_t total);
 
 /* Sets the sentence of the last failure and returns the status. */
 int moil_client_fail(struct moil_client *c, int status, const char *fmt, ...)

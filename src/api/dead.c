@@ -102,6 +102,8 @@ static int move(struct moil_client *c, struct dead *d, enum script_id script, si
             return status;
         for (size_t i = 0; i < d->batch; i++)
             d->at += strlen(d->ids.data + d->at) + 1;
+        if ((status = moil_client_step(c, d->moved, d->count)) != 0)
+            return status;
     }
     return 0;
 }

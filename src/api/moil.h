@@ -256,6 +256,14 @@ MOIL_API int moil_why(moil_client *client, const char *id, double sample, char *
  * audit. */
 MOIL_API int moil_doctor(moil_client *client, char **json);
 
+/* Called between the pages of moil_purge, moil_dead_retry and moil_dead_delete with how many jobs
+ * are done, of how many (0: not known). Return 0 to go on; else the call ends with
+ * MOIL_STATUS_CANCELLED, and what is done stays done. May not use the client. */
+typedef int moil_step_fn(void *data, size_t done, size_t total);
+
+/* From now on; fn NULL: nothing is called. */
+MOIL_API void moil_client_on_step(moil_client *client, moil_step_fn *fn, void *data);
+
 /* Checks the books, at one moment and without stopping anything: what was enqueued against where it
  * is now, by queue, and the counters against what Redis holds; then, a page at a time, that each
  * job is in exactly one place, and that what is deferred waits for ends to come. Returns how many

@@ -107,6 +107,10 @@ static int take_deleted(struct steer *s, const struct reply *reply)
 static int take_purged(struct steer *s, const struct reply *reply)
 {
     s->number += moil_reply_integer(moil_reply_at(reply, 0));
+    int status = moil_client_step(s->request.client, (size_t)s->number, 0);
+    if (status)
+        return moil_request_fail(&s->request, status, "stopped after %lld jobs",
+                                 (long long)s->number);
     return moil_reply_integer(moil_reply_at(reply, 1)) ? REQUEST_MORE : 0;
 }
 

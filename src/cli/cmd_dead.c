@@ -6,6 +6,7 @@
 #include "cli/complaint.h"
 #include "cli/connection.h"
 #include "cli/output.h"
+#include "cli/progress_bar.h"
 #include "cli/views.h"
 
 typedef int dead_call(moil_client *client, const char *id, const char *task, size_t *count);
@@ -88,11 +89,24 @@ static void print_count(const struct options *o, const struct verb *verb, size_t
     json_decref(object);
 }
 
+static int step_cb(void *data, size_t done, size_t total)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%zu of %zu jobs", done, total);
+    moil_progress_bar_draw(data, (double)done, (double)total, text);
+    return 0;
+}
+
 static enum exit_status apply(const struct options *o, const struct verb *verb, moil_client *client)
 {
     const char *id = o->operand_count == 2 ? o->operands[1] : NULL;
     size_t count = 0;
+    struct progress_bar bar;
+    moil_progress_bar_init(&bar, !o->json);
+    moil_client_on_step(client, step_cb, &bar);
     int rc = verb->call(client, id, o->task, &count);
+    moil_client_on_step(client, NULL, NULL);
+    moil_progress_bar_clear(&bar);
     if (rc == MOIL_STATUS_UNKNOWN || (rc == 0 && id && count == 0)) {
         moil_complain("no job in the dead set has the id %s (`moil dead list` shows them)", id);
         return STATUS_UNKNOWN;

@@ -1,4 +1,5 @@
-/* Waiting in two slices: one second, a look whether anybody serves the queue, the rest. */
+/* Waiting in two slices: one second, a look whether anybody serves the queue, the rest; where a
+ * person follows on a terminal the rest is in short ones, between which a bar is drawn. */
 #include "cli/waiting.h"
 
 #include <jansson.h>
@@ -6,19 +7,46 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "cli/complaint.h"
 #include "cli/connection.h"
 #include "cli/job_text.h"
 #include "cli/output.h"
+#include "cli/progress_bar.h"
 
 #define FIRST_SLICE 1.0 /* seconds until a missing worker is worth a line */
+#define BAR_SLICE   0.2 /* of a wait with a bar: each asks Redis once */
 
 struct progress {
     const struct waiting *waiting;
     struct buffer last; /* what was printed last: each slice tells the current state anew */
+    struct progress_bar bar;
+    struct buffer text; /* behind the bar */
+    double done, total; /* 0: not known */
 };
+
+static void draw(struct progress *p)
+{
+    const char *text = p->text.len ? moil_buffer_cstr(&p->text) : "waiting";
+    moil_progress_bar_draw(&p->bar, p->done, p->total, text);
+}
+
+/* The bar of what a job tells: {"percent": 50}, or {"done": 5, "total": 10}. */
+static void show_progress(struct progress *p, const char *state, const char *meta, size_t len)
+{
+    json_t *value = json_loadb(meta, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    const json_t *percent = json_object_get(value, "percent");
+    const json_t *done = json_object_get(value, "done"), *total = json_object_get(value, "total");
+    p->done = json_number_value(json_is_number(percent) ? percent : done);
+    p->total = json_is_number(percent) ? 100 : json_is_number(done) ? json_number_value(total) : 0;
+    moil_buffer_clear(&p->text);
+    moil_buffer_addf(&p->text, "%s ", state);
+    moil_output_clean(&p->text, meta, len);
+    json_decref(value);
+    draw(p);
+}
 
 static void print_progress(const struct waiting *w, const char *state, const char *meta, size_t len)
 {
@@ -46,7 +74,10 @@ static int progress_cb(void *data, const char *state, const char *meta, size_t m
     moil_buffer_init(&now);
     moil_buffer_addf(&now, "%s ", state);
     moil_buffer_add(&now, meta, meta_len);
-    if (now.len != p->last.len || memcmp(now.data, p->last.data, now.len) != 0) {
+    bool is_new = now.len != p->last.len || memcmp(now.data, p->last.data, now.len) != 0;
+    if (is_new && p->bar.wanted) {
+        show_progress(p, state, meta, meta_len);
+    } else if (is_new) {
         print_progress(p->waiting, state, meta, meta_len);
     }
     moil_buffer_fini(&p->last);
@@ -110,22 +141,54 @@ static bool goes_on(const struct waiting *w, int rc, double left, double slice)
     return (rc == MOIL_STATUS_TIMEOUT || went_away) && (left < 0 || left > slice);
 }
 
-enum exit_status moil_waiting_run(const struct waiting *w, moil_result *out)
+/* With a bar in ticks; that Redis is away is no reason to give up before the time is over. */
+static int wait_on(const struct waiting *w, struct progress *p, moil_result *out)
 {
-    struct progress progress = {.waiting = w};
+    moil_progress_fn *on_progress = w->follow ? progress_cb : NULL;
+    for (;;) {
+        double left = time_left(w), slice = left;
+        bool is_last = !p->bar.wanted || (left >= 0 && left <= BAR_SLICE);
+        if (!is_last) {
+            slice = BAR_SLICE;
+        }
+        int rc = moil_wait(w->client, w->id, slice, on_progress, p, out);
+        if (is_last || (rc != MOIL_STATUS_TIMEOUT && rc != MOIL_STATUS_UNAVAILABLE)) {
+            return rc;
+        }
+        if (rc == MOIL_STATUS_UNAVAILABLE) {
+            nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+        }
+        draw(p);
+    }
+}
+
+static int wait_for(const struct waiting *w, struct progress *p, moil_result *out)
+{
     moil_progress_fn *on_progress = w->follow ? progress_cb : NULL;
     double left = time_left(w);
     double slice = left < 0 || left > FIRST_SLICE ? FIRST_SLICE : left;
-
-    moil_buffer_init(&progress.last);
-    int rc = moil_wait(w->client, w->id, slice, on_progress, &progress, out);
+    int rc = moil_wait(w->client, w->id, slice, on_progress, p, out);
     if (goes_on(w, rc, left, slice)) {
         if (rc == MOIL_STATUS_TIMEOUT) {
+            moil_progress_bar_clear(&p->bar);
             warn_unserved(w);
         }
-        rc = moil_wait(w->client, w->id, time_left(w), on_progress, &progress, out);
+        draw(p);
+        rc = wait_on(w, p, out);
     }
+    return rc;
+}
+
+enum exit_status moil_waiting_run(const struct waiting *w, moil_result *out)
+{
+    struct progress progress = {.waiting = w};
+    moil_buffer_init(&progress.last);
+    moil_buffer_init(&progress.text);
+    moil_progress_bar_init(&progress.bar, w->follow && !w->json);
+    int rc = wait_for(w, &progress, out);
+    moil_progress_bar_clear(&progress.bar);
     moil_buffer_fini(&progress.last);
+    moil_buffer_fini(&progress.text);
     if (rc == MOIL_STATUS_TIMEOUT) {
         return timed_out(w);
     }
