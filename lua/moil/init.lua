@@ -22,6 +22,7 @@ local moil = {
   chunks = canvas.chunks,
   retry = require "moil.retry",
   on_control = control.register,
+  control = control.send,
   log = require "moil.log",
   run = require "moil.program",
   native = require("moil.native").get,

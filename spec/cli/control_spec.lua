@@ -13,6 +13,7 @@ moil.task("hold", function(gate)
   return "held"
 end)
 moil.task("endless", { soft_time_limit = 50 }, function() while true do moil.sleep(0.01) end end)
+moil.task("ask", function(...) return { moil.control(...) } end)
 local kept = {}
 moil.on_control("keep", function(...) kept = { ... } note("kept", #kept) return #kept end)
 moil.on_control("kept", function() return kept end)
@@ -243,6 +244,45 @@ describe("moil control", function()
       ask("keep", "hush-hush")
       assert.equal(0, #here.log_lines(one, "hush-hush") + #here.log_lines(two, "hush-hush"))
       assert.is_true(#here.log_lines(one, "control: keep") > 0)
+    end)
+  end)
+
+  describe("from Lua", function()
+    it("answers a program and a job", function()
+      for _, send in ipairs {
+        function(...) return here.moil.control(...) end,
+        function(...) return table.unpack(here:call("ask", ...)) end,
+      } do
+        local ok, answers = send("ping", {}, { node = "t*", timeout = 30 })
+        assert.same({ true, 1, "two", "pong" },
+          { ok, #answers, answers[1].node, answers[1].message })
+        ok, answers = send("keep", { 7, "x" }, { timeout = 30 })
+        assert.same({ true, 3 }, { ok, #answers })
+        for _, a in ipairs(answers) do
+          assert.same({ 2, "integer" }, { a.value, math.type(a.worker) })
+        end
+        assert.same({ "one", "one", "two" },
+          { answers[1].node, answers[2].node, answers[3].node })
+        ok, answers = send("boom", {}, { node = "two", timeout = 30 })
+        assert.same({ false, "Boom" }, { ok, answers[1].error.code })
+        assert.same({ false, {} }, { send("ping", {}, { node = "nobody" }) })
+        ok, answers = send("sleepy", { 5 }, { node = "two", timeout = 0.2 })
+        assert.same({ false, true }, { ok, answers[1].silent })
+        assert.is_true((send("time-limit", { "endless", { time_limit = 9 } })))
+        assert.same({ { task = "endless", time_limit = 9 } }, select(2, send("time-limit")))
+        assert.is_true((send("time-limit", { "endless", { time_limit = here.moil.null } })))
+      end
+    end)
+
+    it("refuses what makes no sense", function()
+      for _, bad in ipairs {
+        { "a b" }, { "ping", "x" }, { "ping", {}, { timeout = -1 } }, { "ping", {}, { node = "" } },
+        { "time-limit", { "endless", { time_limit = 1, soft_time_limit = 2 } } },
+        { "time-limit", { "endless", { time_limit = "1" } } }, { "keep", { ("x"):rep(70000) } },
+      } do
+        local ok, err = pcall(here.moil.control, table.unpack(bad))
+        assert.same({ false, "BadArgument" }, { ok, type(err) == "table" and err.code or err })
+      end
     end)
   end)
 

@@ -152,6 +152,17 @@ static enum vm_answer host_sleep(void *data, struct vm_call *call, double second
     return ask(vm, call, "sleep");
 }
 
+static enum vm_answer host_control(void *data, struct vm_call *call, const struct vm_control *c)
+{
+    static const char *const verbs[] = {"ask", "hear", "limit", "limits"};
+    struct test_vm *vm = data;
+
+    lua_newtable(vm->L);
+    units_set_slice(vm->L, "verb", slice_str(verbs[c->verb]));
+    units_set_int(vm->L, "count", (lua_Integer)c->count);
+    return ask(vm, call, "control");
+}
+
 static enum vm_answer host_beat(void *data, struct vm_call *call, const struct vm_beat *beat)
 {
     static const char *const verbs[] = {"put", "remove", "pause", "list", "history", "next"};
@@ -213,6 +224,7 @@ struct vm_host units_vm_host(struct test_vm *vm, size_t max_payload)
         .query = host_query,
         .sleep = host_sleep,
         .beat = host_beat,
+        .control = host_control,
         .spawn = host_spawn,
         .update_state = host_update_state,
         .connect = host_connect,

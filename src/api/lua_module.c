@@ -15,6 +15,7 @@
 #include "queue/describe.h"
 #include "queue/message.h"
 #include "vm/bind.h"
+#include "worker/control_request.h"
 
 struct program_host {
     struct moil_client *client; /* NULL before the first use */
@@ -239,6 +240,34 @@ static enum vm_answer host_beat(void *data, struct vm_call *call, const struct v
     return VM_READY;
 }
 
+struct control_call {
+    const struct vm_control *ask;
+    struct vm_call *call;
+};
+
+static void fill_control(struct args *a, void *data)
+{
+    moil_control_request_args(((struct control_call *)data)->ask, a);
+}
+
+static int take_control(void *data, const struct reply *reply)
+{
+    moil_control_request_answer(((struct control_call *)data)->call, reply);
+    return 0;
+}
+
+static enum vm_answer host_control(void *data, struct vm_call *call, const struct vm_control *ask)
+{
+    struct moil_client *c = client_of(data, call);
+    struct control_call both = {ask, call};
+    if (!c)
+        return VM_READY;
+    moil_client_begin(c, c->deadline_s);
+    int status =
+        moil_client_call(c, moil_control_request_script(ask), fill_control, take_control, &both);
+    return status < 0 ? fail(call, c, status) : VM_READY;
+}
+
 /* --- without Redis ---------------------------------------------------------------------------- */
 
 static enum vm_answer host_sleep(void *data, struct vm_call *call, double seconds)
@@ -296,6 +325,7 @@ int luaopen_moil_core(lua_State *L)
                                  .query = host_query,
                                  .sleep = host_sleep,
                                  .beat = host_beat,
+                                 .control = host_control,
                                  .spawn = host_spawn,
                                  .update_state = host_update_state,
                                  .connect = host_connect,

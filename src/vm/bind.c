@@ -79,6 +79,7 @@ int moil_bind_open(lua_State *L, const struct vm_host *host)
     set_functions(L, own_functions);
     set_functions(L, moil_bind_host_functions);
     set_functions(L, moil_bind_beat_functions);
+    set_functions(L, moil_bind_control_functions);
     set_functions(L, moil_bind_graph_functions);
     set_functions(L, moil_bind_job_functions);
     set_functions(L, moil_bind_native_functions);

@@ -90,6 +90,22 @@ struct vm_beat {
     int64_t limit; /* next, history: how many */
 };
 
+enum vm_control_verb {
+    VM_CONTROL_ASK,    /* request, nodes, ms, command, arguments: the ids of the nodes */
+    VM_CONTROL_HEAR,   /* request, how many answers are known: the next ones */
+    VM_CONTROL_LIMIT,  /* task, limit, soft limit: the version */
+    VM_CONTROL_LIMITS, /* the version, then task and limits of each */
+};
+
+enum { VM_CONTROL_ARGS_MAX = 5 };
+
+/* One script of commands for nodes (docs/protocol.md). */
+struct vm_control {
+    enum vm_control_verb verb;
+    struct slice args[VM_CONTROL_ARGS_MAX];
+    size_t count;
+};
+
 struct vm_host {
     void *data;         /* first argument of each function */
     size_t max_payload; /* bytes of one job's arguments and options, and of one result; 0: 1 MB */
@@ -110,6 +126,8 @@ struct vm_host {
     enum vm_answer (*sleep)(void *data, struct vm_call *call, double seconds);
     /* Answers one JSON text. */
     enum vm_answer (*beat)(void *data, struct vm_call *call, const struct vm_beat *ask);
+    /* Answers the script's reply: its elements, or, where it is one text or number, that. */
+    enum vm_answer (*control)(void *data, struct vm_call *call, const struct vm_control *ask);
     /* Answers exit code (or nil), signal (or nil), stdout, stderr, timed_out, truncated. */
     enum vm_answer (*spawn)(void *data, struct vm_call *call, const struct vm_spawn *spawn);
     /* Answers one JSON text, the result; or how it ended otherwise: "failure", "retry", "reject" or

@@ -178,10 +178,11 @@ struct slice moil_bind_push_message(lua_State *L, int idx);
 void moil_bind_push_where(lua_State *L, const struct bind *bind);
 
 /* Functions of the other files; all take the bind as first upvalue. */
-extern const luaL_Reg moil_bind_host_functions[];  /* bind_host.c: what asks the host */
-extern const luaL_Reg moil_bind_beat_functions[];  /* bind_beat.c: what asks for beat entries */
-extern const luaL_Reg moil_bind_graph_functions[]; /* bind_graph.c: workflows */
-extern const luaL_Reg moil_bind_job_functions[];   /* bind_job.c: what belongs to the running job */
+extern const luaL_Reg moil_bind_host_functions[];    /* bind_host.c: what asks the host */
+extern const luaL_Reg moil_bind_beat_functions[];    /* bind_beat.c: what asks for beat entries */
+extern const luaL_Reg moil_bind_control_functions[]; /* bind_control.c: commands for nodes */
+extern const luaL_Reg moil_bind_graph_functions[];   /* bind_graph.c: workflows */
+extern const luaL_Reg moil_bind_job_functions[]; /* bind_job.c: what belongs to the running job */
 extern const luaL_Reg moil_bind_native_functions[]; /* bind_native.c: tasks in C */
 extern const luaL_Reg moil_bind_plain_functions[];  /* bind_plain.c: neither */
 extern const luaL_Reg moil_task_functions[];        /* task.c: in a vm only */

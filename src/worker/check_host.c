@@ -54,6 +54,12 @@ static enum vm_answer check_beat(void *data, struct vm_call *call, const struct 
     return refuse(call);
 }
 
+static enum vm_answer check_control(void *data, struct vm_call *call, const struct vm_control *ask)
+{
+    (void)data, (void)ask;
+    return refuse(call);
+}
+
 static enum vm_answer check_spawn(void *data, struct vm_call *call, const struct vm_spawn *spawn)
 {
     (void)data, (void)spawn;
@@ -83,6 +89,7 @@ struct vm_host moil_host_of_check(void)
         .query = check_query,
         .sleep = check_sleep,
         .beat = check_beat,
+        .control = check_control,
         .spawn = check_spawn,
         .update_state = check_update_state,
         .connect = check_connect,

@@ -314,6 +314,7 @@ struct vm_host moil_host_of(struct worker *w)
         .query = host_query,
         .sleep = host_sleep,
         .beat = moil_host_beat,
+        .control = moil_host_control,
         .spawn = host_spawn,
         .native = moil_host_native,
         .update_state = host_update_state,

@@ -20,6 +20,9 @@ struct vm_host moil_host_of_check(void);
 /* host_beat.c: the table's `beat`. */
 enum vm_answer moil_host_beat(void *data, struct vm_call *call, const struct vm_beat *ask);
 
+/* host_control.c: the table's `control`. */
+enum vm_answer moil_host_control(void *data, struct vm_call *call, const struct vm_control *ask);
+
 /* The delivery goes: what it waits for is given up. */
 void moil_host_abandon(struct delivery *d);
 

@@ -39,6 +39,7 @@ struct operation {
     struct slice state, meta; /* of update_state */
     struct graph_call graph;  /* of a workflow */
     struct vm_page page;
+    struct vm_control control;
 };
 
 /* NULL with the call failed. */
