@@ -214,6 +214,17 @@ static void ignore(moil_run *run, void *data)
     end(moil_run_ignore(run));
 }
 
+/* The worker that it runs in loads its tasks anew. */
+static void reload(moil_run *run, void *data)
+{
+    char errstr[256];
+    (void)data;
+    end(moil_worker_reload(slots[0].worker, errstr, sizeof errstr));
+    if (moil_task_register(tasks, "c.late", NULL, reload, NULL) != MOIL_STATUS_STATE)
+        abort();
+    end(moil_run_succeed(run, "true"));
+}
+
 /* Two runs that end each other: the second one's function ends the first. */
 static moil_run *first;
 
@@ -259,6 +270,7 @@ static void make_tasks(void)
         {"c.reject", NULL, reject},
         {"c.ignore", NULL, ignore},
         {"c.pair", NULL, pair},
+        {"c.reload", NULL, reload},
         {"c.block", NULL, block},
     };
     end(moil_tasks_new(&tasks));

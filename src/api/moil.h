@@ -529,9 +529,9 @@ MOIL_API void moil_tasks_free(moil_tasks *tasks);
 
 /* Adds a task. `options` is a JSON object with task options as in Lua: {"queue": "images",
  * "time_limit": 10, "retry": {"policy": "exponential", "max": 5}, …}, NULL: none. Both strings are
- * copied. 0; MOIL_STATUS_INVALID: no valid name, a name that begins with "moil.", a name that the
- * set has already, no JSON object, or no function (what is wrong in the options is told by
- * moil_worker_open); MOIL_STATUS_NOMEM. */
+ * copied. 0; MOIL_STATUS_STATE: a worker has the set already; MOIL_STATUS_INVALID: no valid name, a
+ * name that begins with "moil.", a name that the set has already, no JSON object, or no function
+ * (what is wrong in the options is told by moil_worker_open); MOIL_STATUS_NOMEM. */
 MOIL_API int moil_task_register(moil_tasks *tasks, const char *name, const char *options,
                                 moil_task_fn *fn, void *data);
 
@@ -555,8 +555,8 @@ MOIL_API struct ev_loop *moil_run_loop(const moil_run *run);
  * otherwise. Texts are borrowed for the call.
  *
  * succeed: the result, a JSON text; NULL: null. fail: an error {code, message}, which the task's
- * retry policy sees; code NULL: "Error". retry: as self:retry in Lua: again after `countdown`
- * seconds
+ * retry policy sees; code NULL: "Error"; message NULL: "". retry: as self:retry in Lua: again after
+ * `countdown` seconds
  * (< 0: as the policy says), as often as the policy allows, without one 3 times; then it fails with
  * this error. reject: it has failed for good. ignore: nothing is kept. */
 MOIL_API int moil_run_succeed(moil_run *run, const char *result);
@@ -640,7 +640,7 @@ MOIL_API int moil_worker_open(moil_worker **out, struct ev_loop *loop,
 
 /* Loads the task files anew: when the new code serves, the old takes nothing more, and ends what it
  * runs; at most four generations do so at a time (MOIL_STATUS_STATE). On failure, as for
- * moil_worker_open, the old one goes on. Not from a C task or its moil_cancelled_fn. */
+ * moil_worker_open, the old one goes on. From a C task, too, but not from a moil_cancelled_fn. */
 MOIL_API int moil_worker_reload(moil_worker *worker, char *errstr, size_t errlen);
 
 /* Not 0: takes no new jobs, until 0 ends that. */

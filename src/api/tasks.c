@@ -77,6 +77,8 @@ int moil_task_register(moil_tasks *tasks, const char *name, const char *options,
 {
     if (!tasks || !fn || !may_be_added(tasks, name, options))
         return MOIL_STATUS_INVALID;
+    if (tasks->in_use)
+        return MOIL_STATUS_STATE;
     struct native_task *task = moil_mem_zalloc(1, sizeof *task);
     if (task) {
         task->fn = fn;

@@ -181,7 +181,7 @@ void moil_host_worker_options(const moil_worker *h, struct worker_options *out)
         .state_memory = (size_t)(o->max_memory * MB),
         .result_ttl_s = o->result_ttl,
         .max_payload = o->max_payload,
-        .tasks = o->tasks,
+        .tasks = (struct moil_tasks *)o->tasks, /* to be marked as in use */
         .limits = limits[o->limits],
         .shares_loop = true,
         .quiet = h->quiet,

@@ -112,7 +112,7 @@ int moil_worker_role(struct child_context *context)
         .max_tasks = o->max_tasks,
         .result_ttl_s = o->result_ttl,
         .max_payload = o->max_payload,
-        .tasks = o->tasks,
+        .tasks = (struct moil_tasks *)o->tasks,
         .burst = o->burst != 0,
         .quiet = context->quiet,
         .page = context->page,

@@ -31,6 +31,7 @@ struct moil_tasks {
     struct native_task **list;    /* each stays where it is */
     struct vm_native_task *shown; /* the same for the vm */
     size_t count;
+    _Atomic bool in_use; /* a worker was given it: it does not change any more */
 };
 
 struct operation;

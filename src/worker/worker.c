@@ -341,6 +341,7 @@ static int load(struct worker *w)
         .max_memory_mb = (double)w->options.max_memory / 1048576,
         .limits = w->options.limits == WORKER_LIMITS_HOOK ? VM_LIMITS_HOOK : VM_LIMITS_TICK};
     if (w->options.tasks) {
+        w->options.tasks->in_use = true;
         options.natives = w->options.tasks->shown;
         options.native_count = w->options.tasks->count;
     }

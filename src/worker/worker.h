@@ -70,7 +70,7 @@ struct worker_options {
     unsigned long max_tasks;  /* jobs after which it is replaced; 0: no bound */
     double result_ttl_s;
     size_t max_payload;
-    const struct moil_tasks *tasks; /* in C; NULL: none */
+    struct moil_tasks *tasks; /* in C; NULL: none */
     enum worker_limits limits;
     bool shares_loop;    /* with who knows what: it takes its turns whatever goes on there */
     bool burst;          /* stop when the queues are empty and nothing runs */
