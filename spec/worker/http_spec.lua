@@ -87,9 +87,9 @@ describe("a node with --http", function()
 
   it("serves those who wait for room when others had their time", function()
     local held = {}
-    for i = 1, 64 do held[i] = assert(support.native.connect(port)) end
+    for i = 1, 70 do held[i] = assert(support.native.connect(port)) end
     assert.equal(200, (http.get(port, "/healthz"))) -- in the listener's queue until then
-    for i = 1, 64 do http.read(held[i], BY) end
+    for i = 1, 70 do http.read(held[i], BY) end
   end)
 
   it("tells no secret", function()

@@ -43,6 +43,7 @@ struct http_server {
     struct MHD_Connection *waiting[HTTP_CONNECTIONS_MAX]; /* suspended: they come later */
     int waiting_count;
     bool closing;
+    bool left; /* a connection has gone since the last run began */
     ev_io io;
     ev_timer due;  /* libmicrohttpd's next deadline */
     ev_timer look; /* at slow connections, while there are any */
@@ -131,6 +132,7 @@ static void connection_cb(void *data, struct MHD_Connection *connection, void **
         DL_DELETE(s->connections, c);
         moil_mem_free(c);
         *own = NULL;
+        s->left = true;
     }
 }
 
@@ -148,12 +150,15 @@ static void look_cb(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
+/* Where there was no room, libmicrohttpd listens again at the beginning of a run, but asks for none
+ * when a connection goes. */
 static void run(struct http_server *s)
 {
-    MHD_UNSIGNED_LONG_LONG ms;
+    MHD_UNSIGNED_LONG_LONG ms = 0;
+    s->left = false;
     s->lib->run(s->daemon);
     ev_timer_stop(s->loop, &s->due);
-    if (s->lib->get_timeout(s->daemon, &ms) == MHD_YES) {
+    if (s->left || s->lib->get_timeout(s->daemon, &ms) == MHD_YES) {
         ev_timer_set(&s->due, (double)ms / 1000, 0);
         ev_timer_start(s->loop, &s->due);
     }
