@@ -102,6 +102,10 @@ describe("moil_worker_open", function()
     assert.matches("/endless%.lua:%d: loading took more than 5 s", fails("open a hook " .. endless))
     assert.matches("^name \"", fails(("open a hook %s name=%s"):format(here.tasks, ("x"):rep(201))))
     assert.matches("^lease: 1 to", fails("open a hook " .. here.tasks .. " lease=0.5"))
+    for _, given in ipairs { "lease=-1", "lease=nan", "time_limit=nan", "concurrency=1000000" } do
+      assert.matches("^" .. given:match("[%a_]+") .. ": ",
+        fails(("open a hook %s %s"):format(here.tasks, given)))
+    end
     assert.matches("config_json", fails("open a hook " .. here.tasks .. " config=[]"))
     h:open("a", here.tasks)
     assert.equal(3, call("add", 1, 2))

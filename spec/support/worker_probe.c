@@ -143,7 +143,9 @@ static void forget(moil_run *run, void *data)
 {
     struct nap *nap = data;
     say("cancelled", moil_run_task(run));
-    ev_timer_stop(loop, &nap->timer);
+    if (moil_run_ignore(run) != MOIL_STATUS_STATE)
+        abort();
+    ev_timer_stop(moil_run_loop(run), &nap->timer);
     free(nap);
 }
 
@@ -185,6 +187,9 @@ static void bad(moil_run *run, void *data)
         moil_run_fail(run, "no name", "") != MOIL_STATUS_INVALID)
         abort();
     end(moil_run_fail(run, "BAD_INPUT", "it was \"bad\"\nindeed"));
+    if (moil_run_succeed(run, NULL) != MOIL_STATUS_STATE ||
+        moil_run_update_state(run, "STEP", NULL) != MOIL_STATUS_STATE)
+        abort();
 }
 
 static void again(moil_run *run, void *data)

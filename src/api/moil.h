@@ -552,7 +552,8 @@ MOIL_API struct ev_loop *moil_run_loop(const moil_run *run);
 /* Exactly one of these ends a run, in its function or later, in the loop's thread. 0: the run is
  * gone. MOIL_STATUS_INVALID (no JSON, or deeper than 128 levels; no such number),
  * MOIL_STATUS_TOO_LARGE (over max_payload) or MOIL_STATUS_NOMEM: it goes on, and is to be ended
- * otherwise. Texts are borrowed for the call.
+ * otherwise. MOIL_STATUS_STATE: it has ended before (told within its task's function, until which
+ * returns it is there), or is being cancelled. Texts are borrowed for the call.
  *
  * succeed: the result, a JSON text; NULL: null. fail: an error {code, message}, which the task's
  * retry policy sees; code NULL: "Error"; message NULL: "". retry: as self:retry in Lua: again after
@@ -567,8 +568,8 @@ MOIL_API int moil_run_ignore(moil_run *run);
 
 /* Tells those who wait for the job how far it is: a state of your own ("PROGRESS"), and a JSON text
  * with it (NULL: null). Does not wait for Redis. 0; MOIL_STATUS_INVALID: one of moil's own states,
- * or no JSON; MOIL_STATUS_TOO_LARGE; MOIL_STATUS_UNAVAILABLE: the link is down, and nobody hears of
- * it. */
+ * or no JSON; MOIL_STATUS_TOO_LARGE; MOIL_STATUS_STATE: it has ended; MOIL_STATUS_UNAVAILABLE: the
+ * link is down, and nobody hears of it. */
 MOIL_API int moil_run_update_state(moil_run *run, const char *state, const char *meta);
 
 /* Called when a run has to end without having ended itself: its time limit has passed (the soft one

@@ -1,6 +1,7 @@
 /* settings.c: see settings.h. */
 #include "api/settings.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "worker/queues.h"
 
 enum { SHUTDOWN_TIMEOUT_S = 25, MEMORY_MAX_MB = 1 << 20, PAYLOAD_MAX = 1 << 20 };
+enum { CONCURRENCY_MAX = 100000 }; /* conf/table.c has the same */
 
 #define SETTINGS_NAME "options"
 
@@ -33,6 +35,30 @@ void moil_settings_fill(moil_runtime_options *o)
     o->result_ttl = o->result_ttl == 0 ? 86400 : o->result_ttl < 0 ? 0 : o->result_ttl;
 }
 
+/* What the command line's options cannot be, but a program's can. */
+static int check_numbers(const moil_runtime_options *o, char *errstr, size_t errlen)
+{
+    const struct {
+        const char *name;
+        double seconds;
+    } times[] = {{"time_limit", o->time_limit},
+                 {"soft_time_limit", o->soft_time_limit},
+                 {"result_ttl", o->result_ttl},
+                 {"shutdown_timeout", o->shutdown_timeout}};
+    if (o->concurrency > CONCURRENCY_MAX) {
+        snprintf(errstr, errlen, "concurrency: at most %d", CONCURRENCY_MAX);
+        return MOIL_EINVAL;
+    }
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        if (!isfinite(times[i].seconds)) {
+            snprintf(errstr, errlen, "%s: %g is no number of seconds", times[i].name,
+                     times[i].seconds);
+            return MOIL_EINVAL;
+        }
+    }
+    return 0;
+}
+
 int moil_settings_check(const moil_runtime_options *o, char *errstr, size_t errlen)
 {
     struct keys keys;
@@ -43,6 +69,9 @@ int moil_settings_check(const moil_runtime_options *o, char *errstr, size_t errl
                  "namespace \"%.80s\": 1 to 64 printable characters without space, { and }", o->ns);
         return MOIL_EINVAL;
     }
+    int bad = check_numbers(o, errstr, errlen);
+    if (bad)
+        return bad;
     if (o->workers > SUPER_WORKERS_MAX) {
         snprintf(errstr, errlen, "workers: at most %d", SUPER_WORKERS_MAX);
         return MOIL_EINVAL;

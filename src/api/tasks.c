@@ -185,9 +185,7 @@ int moil_run_succeed(moil_run *run, const char *result)
 {
     struct slice text = slice_str(result ? result : "null");
     int err = result ? check_json(run, text) : 0;
-    if (!err)
-        moil_native_end(run, &(struct native_end){.message = text});
-    return err;
+    return err ? err : moil_native_end(run, &(struct native_end){.message = text});
 }
 
 /* An error's code is a name; without one it is Error, as of what Lua raises. */
@@ -198,8 +196,7 @@ static int end(moil_run *run, struct native_end end, const char *message)
     if (!moil_name_is_valid(slice_str(end.code)) || strlen(end.code) > CODE_MAX)
         return MOIL_STATUS_INVALID;
     end.message = slice_str(message ? message : "");
-    moil_native_end(run, &end);
-    return 0;
+    return moil_native_end(run, &end);
 }
 
 int moil_run_fail(moil_run *run, const char *code, const char *message)

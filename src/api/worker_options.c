@@ -100,7 +100,7 @@ static int fill(moil_worker *h, char *errstr, size_t errlen)
         snprintf(errstr, errlen, "limits: none of MOIL_LIMITS_…");
         return MOIL_EINVAL;
     }
-    o->lease = o->lease > 0 ? o->lease : LEASE_S;
+    o->lease = o->lease == 0 ? LEASE_S : o->lease;
     if (!(o->lease >= LEASE_MIN_S && o->lease <= MOIL_LEASE_MAX_S)) {
         snprintf(errstr, errlen, "lease: %d to %d seconds", LEASE_MIN_S, MOIL_LEASE_MAX_S);
         return MOIL_EINVAL;

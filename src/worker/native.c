@@ -36,7 +36,8 @@ static struct moil_run *run_new(struct operation *op, const struct vm_native *as
     if (!run)
         return NULL;
     char *at = run->text;
-    *run = (struct moil_run){.operation = op, .starting = true, .retries = job->retries};
+    *run = (struct moil_run){
+        .operation = op, .worker = op->worker, .starting = true, .retries = job->retries};
     run->id = put(&at, job->id);
     run->task = put(&at, job->task);
     run->queue = put(&at, job->queue);
@@ -82,7 +83,8 @@ enum vm_answer moil_host_native(void *data, struct vm_call *call, const struct v
     op->timer.data = op;
     op->cancel = cancel;
     task->fn(run, task->data);
-    if (!op->native) {
+    if (!run->operation) {
+        moil_mem_free(run);
         moil_operation_free(op);
         return VM_READY;
     }
@@ -106,25 +108,29 @@ static void answer(struct vm_call *call, const struct native_end *end)
         moil_call_add_nil(call);
 }
 
-void moil_native_end(struct moil_run *run, const struct native_end *end)
+int moil_native_end(struct moil_run *run, const struct native_end *end)
 {
     struct operation *op = run->operation;
-    bool later = !run->starting;
+    if (!op)
+        return MOIL_ESTATE;
     answer(op->call, end);
     op->native = NULL;
-    moil_mem_free(run);
-    if (later)
+    run->operation = NULL;
+    if (!run->starting) {
+        moil_mem_free(run);
         ev_feed_event(op->worker->loop, &op->timer, EV_CUSTOM);
+    }
+    return 0;
 }
 
 struct ev_loop *moil_native_loop(const struct moil_run *run)
 {
-    return run->operation->worker->loop;
+    return run->worker->loop;
 }
 
 size_t moil_native_payload(const struct moil_run *run)
 {
-    return run->operation->worker->options.max_payload;
+    return run->worker->options.max_payload;
 }
 
 /* --- progress --------------------------------------------------------------------------------- */
@@ -160,7 +166,9 @@ static int send_note(struct note *note)
 
 int moil_native_note(const struct moil_run *run, struct slice state, struct slice meta)
 {
-    struct worker *w = run->operation->worker;
+    struct worker *w = run->worker;
+    if (!run->operation)
+        return MOIL_ESTATE;
     struct delivery *d = run->operation->delivery;
     struct buffer *text = &w->broker.text;
     if (moil_link_state(w->link) != LINK_UP)

@@ -35,9 +35,11 @@ struct moil_tasks {
 };
 
 struct operation;
+struct worker;
 
 struct moil_run {
-    struct operation *operation;
+    struct operation *operation; /* NULL: it has ended, or is being cancelled */
+    struct worker *worker;
     native_fn *on_cancel; /* NULL: nobody minds */
     void *cancel_data;
     bool starting; /* its function has not returned */
@@ -56,10 +58,11 @@ struct native_end {
     int64_t delay_ms; /* of a retry; < 0: the policy says */
 };
 
-/* The run is over and gone. */
-void moil_native_end(struct moil_run *run, const struct native_end *end);
+/* The run is over and gone; within its own function it is there until that returns. MOIL_ESTATE: it
+ * has ended already. */
+int moil_native_end(struct moil_run *run, const struct native_end *end);
 
-/* A note of progress; state and meta are checked. 0, MOIL_ENOMEM or MOIL_EREDIS. */
+/* A note of progress; state and meta are checked. 0, MOIL_ENOMEM, MOIL_EREDIS or MOIL_ESTATE. */
 int moil_native_note(const struct moil_run *run, struct slice state, struct slice meta);
 
 struct ev_loop *moil_native_loop(const struct moil_run *run);
