@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "worker/redis_check.h"
 
-enum { PINGS = 100, WORDS = 64 };
+enum { PINGS = 100, MIDDLE = PINGS / 2, WORDS = 64 };
 
 static double number(const struct doctor *d, const char *key)
 {
@@ -149,7 +149,7 @@ static void check_latency(struct doctor *d)
         took_us[i] = moil_clock_monotonic_us() - before;
     }
     qsort(took_us, PINGS, sizeof *took_us, by_size);
-    double p50 = (double)took_us[PINGS / 2] / 1e3, p99 = (double)took_us[PINGS - 2] / 1e3;
+    double p50 = (double)took_us[MIDDLE] * 1e-3, p99 = (double)took_us[PINGS - 2] * 1e-3;
     moil_doctor_say(d, "latency", p50 > 5 || p99 > 50 ? DOCTOR_WARN : DOCTOR_OK,
                     "look for a busy machine, slow commands (SLOWLOG GET) and the network between",
                     "a PING takes %.2f ms, of 100 the second slowest %.2f ms", p50, p99);

@@ -86,8 +86,8 @@ static struct table_shape shape_of(const struct top *t, enum top_pane pane, size
 /* Line n of a text; empty past its end. */
 static struct slice line_at(const struct buffer *text, size_t n)
 {
-    const char *p = text->data, *end = text->data + text->len;
-    for (; text->data && p < end; n--) {
+    const char *p = text->data ? text->data : "", *end = p + text->len;
+    for (; p < end; n--) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
         const char *stop = newline ? newline : end;
         if (n == 0) {
