@@ -121,6 +121,19 @@ describe("moil events", function()
     assert.is_true(lost.count >= 15)
   end)
 
+  it("goes on when Redis was restarted", function()
+    local l = listen("--task", "add")
+    here:call("add", 1, 1)
+    wait_events(l, 3)
+    here.redis:restart()
+    support.wait_until(function()
+      local id = here.moil.send("add", { 2, 2 }).id
+      for _, e in ipairs(events(l)) do if e.id == id then return true end end
+    end, BY, "it hears again")
+    l:kill "INT"
+    assert.equal(0, l:wait(BY))
+  end)
+
   it("outlives SCRIPT FLUSH", function()
     local l = listen("--task", "add")
     here.redis:call("SCRIPT", "FLUSH")

@@ -80,6 +80,16 @@ describe(NAME, function()
     end
     assert.equal(0, moil("call", "math.add", "1", "1", "--repeat", "2", "--interval", "60").code)
     assert.equal(0, moil("beat", "list").code)
+    assert.equal(0, moil("control", "ping", "--timeout", "20").code)
+    assert.equal(0, moil("control", "time-limit", "math.add", "9", "--timeout", "20").code)
+    assert.equal(0, moil("control", "time-limit", "math.add", "own", "--timeout", "20").code)
+    local listener = support.start_moil { "events", "--limit", "1", redis = url }
+    support.wait_until(function()
+      moil("call", "math.add", "1", "1")
+      return #listener:stdout() > 0
+    end, 20, "an event")
+    listener:wait(20)
+    assert.not_matches("NOPERM", listener:stderr())
     worker:stop()
     assert.not_matches("NOPERM", worker:stderr())
     assert.not_matches("may not run", worker:stderr())
