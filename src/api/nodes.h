@@ -11,7 +11,7 @@ int moil_nodes_list_tasks(struct slice nodes, struct buffer *out);
 
 /* The queues in order of their names, each with how many workers serve it; the totals also with
  * what is pending. The text is taken, and written anew. */
-int moil_nodes_add_workers(struct slice nodes, struct buffer *queues);
+int moil_nodes_add_workers(struct slice reports, struct buffer *text);
 
 /* 1 when a live worker serves the queue (or, NULL, any), 0 when none does. */
 int moil_nodes_serve(struct slice nodes, const char *queue);

@@ -7,9 +7,9 @@
 
 static struct clock_source source; /* set before anything else, then only read */
 
-void moil_clock_set(const struct clock_source *from)
+void moil_clock_set(const struct clock_source *set)
 {
-    source = from ? *from : (struct clock_source){0};
+    source = set ? *set : (struct clock_source){0};
 }
 
 static int64_t read_us(clockid_t clock)

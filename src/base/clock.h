@@ -11,7 +11,7 @@ struct clock_source {
     int64_t (*monotonic_us)(void *data);
     void *data;
 };
-void moil_clock_set(const struct clock_source *source); /* copied; NULL: the system's both */
+void moil_clock_set(const struct clock_source *set); /* copied; NULL: the system's both */
 
 int64_t moil_clock_wall_us(void);      /* since the epoch */
 int64_t moil_clock_monotonic_us(void); /* never steps back */
