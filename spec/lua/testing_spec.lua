@@ -231,6 +231,7 @@ it("a command of the tasks' own is called", function()
   load 'moil.on_control("drop", function(key) return "dropped " .. key end)'
   assert.equal("dropped x", world:control("drop", "x"))
   assert.same({}, world:enqueued())
+  assert.same({ false, {} }, { moil.control("drop", { "x" }) })
 end)
 
 describe("what goes wrong", function()

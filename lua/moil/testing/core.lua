@@ -252,6 +252,12 @@ local function add_own(c, world)
     }
   end
 
+  -- moil.control finds no nodes: a world has none.
+  function c.control_ask() end
+  function c.control_hear() end
+  function c.control_limits() return "0" end
+  function c.control_limit() return "a test world has no nodes" end
+
   function c.current()
     return world.running and runner.self_of(world, world.running) or nil
   end
