@@ -90,7 +90,7 @@ describe("moil doctor", function()
     end, 20, "the node's report")
     assert.equal(0, code)
     assert.matches("^1 alive, with 1 worker process", checks.nodes.text)
-    assert.matches("^1 jobs died in the last hour: fail", checks.dead.text)
+    assert.matches("^1 job died in the last hour: fail", checks.dead.text)
     assert.matches("moil dead list", checks.dead.advice)
     node:kill "KILL"
     node:wait(10)

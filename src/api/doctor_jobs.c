@@ -151,8 +151,8 @@ static void check_dead(struct doctor *d, double now)
     else if (rows)
         moil_doctor_say(d, "dead", DOCTOR_WARN,
                         "moil dead list says why; moil dead retry runs them",
-                        "%zu%s jobs died in the last hour: %s", recent,
-                        recent == RECENT_MAX ? " or more" : "", tasks);
+                        "%zu%s job%s died in the last hour: %s", recent,
+                        recent == RECENT_MAX ? " or more" : "", recent == 1 ? "" : "s", tasks);
     json_decref(rows);
 }
 
