@@ -221,9 +221,14 @@ end
 
 local function nothing_left()
   say("\n7. Nothing is left")
-  local text = shell(quote(program) .. " inspect queues")
-  check(text:find("delayed 0, deferred 0, dead 0, in_flight 0", 1, true)
-    and not text:find("%s[1-9]%d* *\n"), "no job waits, runs or is dead")
+  local text = shell(quote(program) .. " inspect queues --json")
+  local totals = moil.json.decode(text:match("[^\n]+\n$") or "{}") -- the last line: all queues
+  local left = {}
+  for _, where in ipairs { "pending", "delayed", "deferred", "in_flight", "dead" } do
+    if totals[where] ~= 0 then left[#left + 1] = ("%s %s"):format(where, totals[where]) end
+  end
+  check(#left == 0, "no job waits, runs or is dead%s",
+    left[1] and ", but: " .. table.concat(left, ", ") or "")
 end
 
 local files = find_files()
