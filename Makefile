@@ -210,7 +210,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(BENCH_SUPPORT) $(BUILD)/libmoil.a
 FUZZ_SECONDS ?= 60
 FUZZ_KNOWN := $(notdir $(basename $(wildcard spec/fuzz/*.c)))
 FUZZ_TARGETS ?= $(FUZZ_KNOWN)
-FUZZ_SRC := $(wildcard src/base/*.c src/beat/*.c src/conf/*.c src/net/*.c src/queue/*.c src/vm/json*.c) src/vm/utf8.c src/vm/snapshot.c \
+FUZZ_SRC := $(wildcard src/base/*.c src/beat/*.c src/conf/*.c src/net/*.c src/queue/*.c src/vm/json*.c) src/vm/snapshot.c \
             $(addprefix src/worker/,beat_answer.c beat_request.c envelope.c queues.c redis_check.c timetable.c word.c) src/api/job_options.c
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/fuzz/*.c))
 FUZZ_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard spec/fuzz/support/*.c))

@@ -8,6 +8,7 @@ local moil = require "moil"
 moil.task("fail", function(message) error(message, 0) end)
 moil.task("other.fail", { queue = "other" }, function(message) error(message, 0) end)
 moil.task("sleep", function(s) moil.sleep(s) return s end)
+moil.task("echo", function(text) return text end)
 ]]
 
 local redis, dir
@@ -152,6 +153,34 @@ describe("moil dead show", function()
     refused("needs an ID, and nothing else", { "dead", "show" })
     refused("needs an ID, and nothing else", { "dead", "show", "x", "--task", "y" })
     refused("%-%-queue goes with", { "dead", "retry", "--all", "--queue", "y" })
+  end)
+end)
+
+describe("what a job was given", function()
+  -- U+009B begins a command to a terminal, as ESC [ does.
+  local HOSTILE <const> = "\u{9b}31m\u{7f}\u{85}\27[31m é"
+  local WRITTEN <const> = [["\u009b31m\u007f\u0085\u001b[31m é"]]
+
+  it("is JSON without anything that a terminal obeys", function()
+    local json = support.json_encode(HOSTILE)
+    local echo = { "call", "echo", json, "--kwargs", '{"k":' .. json .. "}", "--id", "hostile" }
+    assert.equal(WRITTEN, done { "call", "echo", json, "--wait" })
+    done(echo)
+    assert.equal("SUCCESS " .. WRITTEN, done { "result", "hostile", "--wait" })
+    moil { "call", "fail", json, "--wait", "--id", "hostile.fail" }
+    for _, args in ipairs {
+      { "result", "hostile" }, { "result", "hostile", "--json" },
+      { "inspect", "job", "hostile" }, { "inspect", "job", "hostile", "--json" },
+      { "inspect", "job", "hostile.fail" }, { "dead", "show", "hostile.fail" },
+      { "dead", "show", "hostile.fail", "--json" }, { "dead", "--json" },
+      { "result", "hostile", "--wait", "--json" }, { "why", "hostile.fail", "--json" },
+    } do
+      local text = moil(args).stdout
+      assert.is_nil(text:find("[\27\127]"), text)
+      assert.is_nil(text:find("\u{9b}", 1, true), text)
+      assert.is_nil(text:find("\u{85}", 1, true), text)
+    end
+    assert.equal(HOSTILE, rows({ "inspect", "job", "hostile" })[1].result)
   end)
 end)
 

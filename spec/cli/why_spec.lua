@@ -200,6 +200,15 @@ describe("moil why, where a node works,", function()
     assert.equal("dead", codes "failed")
   end)
 
+  it("cuts a long message between two characters", function()
+    for pad = 0, 1 do
+      local id = "long" .. pad
+      moil { "call", "fail", ("x"):rep(pad) .. ("é"):rep(400), "--wait", "--id", id }
+      assert.matches("it ended as FAILURE [%d.]+ s ago: Error: x*[é]+ %(moil dead retry " .. id .. "%)",
+        reason(id, "dead").text)
+    end
+  end)
+
   it("says that a worker is gone", function()
     done { "call", "sleep", "600", "--id", "orphan" }
     wait_state("orphan", "STARTED")

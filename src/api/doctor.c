@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json_dump.h"
 #include "base/line.h"
+#include "base/utf8.h"
 
 enum { COMMAND_TIMEOUT_MS = 5000, WORDS_MAX = 8 };
 
@@ -20,6 +21,7 @@ void moil_doctor_say(struct doctor *d, const char *check, enum doctor_level leve
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     moil_line_clean(text);
+    moil_utf8_mend(text);
     json_t *row = json_object();
     json_object_set_new(row, "check", json_string(check));
     json_object_set_new(row, "level", json_string(levels[level]));

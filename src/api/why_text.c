@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/why.h"
+#include "base/utf8.h"
 
 enum { NAMED_MAX = 10 }; /* jobs that get a sentence of their own */
 
@@ -25,6 +26,7 @@ static json_t *add(json_t *list, const char *code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    moil_utf8_mend(text);
     json_t *reason = json_object();
     json_object_set_new(reason, "code", json_string(code));
     json_object_set_new(reason, "text", json_string(text));

@@ -35,8 +35,8 @@ static int print(void *data, const char *json, size_t len)
         moil_output_flush();
         return interrupted || is_closed();
     }
-    fwrite(json, 1, len, stdout);
-    putchar('\n');
+    (void)len;
+    moil_output_json_text(json, false);
     moil_output_flush();
     return (s->left > 0 && --s->left == 0) || interrupted || ferror(stdout);
 }

@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/complaint.h"
 #include "cli/connection.h"
 #include "cli/output.h"
 #include "cli/runtime.h"
 
-static void print_line(FILE *to, const char *text)
+static void print_line(FILE *to, char *text)
 {
     struct buffer clean;
+    moil_utf8_mend(text); /* it may have been cut */
     moil_buffer_init(&clean);
     moil_output_clean(&clean, text, strlen(text));
     fprintf(to, "%s\n", moil_buffer_cstr(&clean));
@@ -74,9 +76,7 @@ static void print_error(const char *outcome, const json_t *answer)
 static void print_result(const json_t *answer)
 {
     const json_t *result = json_object_get(answer, "result");
-    char *text = result ? json_dumps(result, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    printf("%s\n", text ? text : "null");
-    free(text);
+    moil_output_json(result ? result : json_null());
 }
 
 static enum exit_status tell(const char *text, bool json)

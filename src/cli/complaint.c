@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "api/moil.h"
+#include "base/line.h"
+#include "base/utf8.h"
 
 enum { LINE_MAX_BYTES = 2048 };
 
@@ -15,11 +17,8 @@ static void complain(const char *fmt, va_list args)
 {
     char line[LINE_MAX_BYTES];
     vsnprintf(line, sizeof line, fmt, args);
-    for (char *p = line; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-            *p = ' ';
-        }
-    }
+    moil_line_clean(line);
+    moil_utf8_mend(line); /* it may have been cut */
     fprintf(stderr, "moil: %s\n", line);
 }
 

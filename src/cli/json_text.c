@@ -126,6 +126,25 @@ void moil_json_add_clean(struct buffer *out, struct slice value)
     }
 }
 
+/* A string as it is but for DEL and U+0080 … U+009F, which terminals obey: they are written as
+ * escapes. The other control characters stand as escapes in JSON anyway. */
+static void add_string(struct buffer *out, const char *p, const char *end)
+{
+    const char *start = p;
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        unsigned char next = p + 1 < end ? (unsigned char)p[1] : 0;
+        bool is_c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;
+        if (c == 0x7f || is_c1) {
+            moil_buffer_add(out, start, (size_t)(p - start));
+            moil_buffer_addf(out, "\\u%04x", is_c1 ? next : c);
+            p += is_c1;
+            start = p + 1;
+        }
+    }
+    moil_buffer_add(out, start, (size_t)(end - start));
+}
+
 void moil_json_add_compact(struct buffer *out, struct slice text)
 {
     const char *p = text.p, *end = text.p + text.n;
@@ -133,12 +152,13 @@ void moil_json_add_compact(struct buffer *out, struct slice text)
         const char *start = p;
         if (*p == '"') {
             p = skip_string(p, end);
+            add_string(out, start, p);
         } else {
             while (p < end && *p != '"' && !is_space(*p)) {
                 p++;
             }
+            moil_buffer_add(out, start, (size_t)(p - start));
         }
-        moil_buffer_add(out, start, (size_t)(p - start));
         p = skip_spaces(p, end);
     }
 }

@@ -27,7 +27,8 @@ struct slice moil_json_member(struct slice object, const char *key);
 /* A JSON string decoded, as by moil_output_clean; other JSON as it is. */
 void moil_json_add_clean(struct buffer *out, struct slice value);
 
-/* Appends the text without the white space between its tokens: one line. */
+/* Appends the text without the white space between its tokens, and with escapes for the characters
+ * that terminals obey: one line that means the same. */
 void moil_json_add_compact(struct buffer *out, struct slice text);
 
 #endif

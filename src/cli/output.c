@@ -42,20 +42,21 @@ bool moil_output_has_colours(void)
     return isatty(STDOUT_FILENO) && !(off && off[0]) && term && strcmp(term, "dumb") != 0;
 }
 
-void moil_output_json(const json_t *value)
-{
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
-    putchar('\n');
-}
-
 static void print_compact(struct slice text)
 {
     struct buffer line;
     moil_buffer_init(&line);
     moil_json_add_compact(&line, text);
-    fwrite(line.data, 1, line.len, stdout);
+    fwrite(moil_buffer_cstr(&line), 1, line.len, stdout);
     putchar('\n');
     moil_buffer_fini(&line);
+}
+
+void moil_output_json(const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    print_compact(slice_str(text ? text : "null"));
+    free(text);
 }
 
 void moil_output_json_text(const char *text, bool each)

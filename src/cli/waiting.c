@@ -229,8 +229,7 @@ enum exit_status moil_waiting_print(const struct waiting *w, const moil_result *
     if (w->json) {
         print_json(w, result);
     } else if (status == STATUS_DONE && !w->show_state) {
-        fwrite(result->value, 1, result->value_len, stdout);
-        putchar('\n');
+        moil_output_json_text(result->value, false);
     } else {
         moil_job_text_print_state(state, slice_of(result->value, result->value_len));
     }

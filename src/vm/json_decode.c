@@ -12,7 +12,7 @@
 #include <lauxlib.h>
 
 #include "base/error.h"
-#include "vm/utf8.h"
+#include "base/utf8.h"
 
 struct decoder {
     lua_State *L;

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/line.h"
-#include "vm/utf8.h"
+#include "base/utf8.h"
 
 static const char null_key;
 static const char object_key;

@@ -1,5 +1,5 @@
-/* Checking and writing UTF-8. Pure; called by the JSON reader and writer. */
-#include "vm/utf8.h"
+/* utf8.c: see utf8.h. Pure. */
+#include "base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -54,6 +54,20 @@ bool moil_utf8_is_valid(const char *text, size_t n)
         }
     }
     return true;
+}
+
+void moil_utf8_mend(char *text)
+{
+    char *to = text;
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n;) {
+        const unsigned char *p = (const unsigned char *)text + i;
+        size_t len = *p < 0x80 ? 1 : sequence_len(p, n - i);
+        memmove(to, p, len);
+        to += len;
+        i += len ? len : 1;
+    }
+    *to = '\0';
 }
 
 size_t moil_utf8_put(char *to, unsigned long c)
