@@ -110,9 +110,9 @@ void moil_agent_stop(struct agent *a);
 
 /* --- its parts -------------------------------------------------------------------------------- */
 
-void moil_heartbeat_start(struct agent *a);                      /* also after each reconnect */
-void moil_heartbeat_report(struct agent *a, struct buffer *out); /* how the node does, as JSON */
-int moil_control_init(struct agent *a);                          /* 0 or MOIL_ENOMEM */
+void moil_heartbeat_start(struct agent *a);                       /* also after each reconnect */
+void moil_heartbeat_report(struct agent *a, struct buffer *text); /* how the node does, as JSON */
+int moil_control_init(struct agent *a);                           /* 0 or MOIL_ENOMEM */
 void moil_control_fini(struct agent *a);
 void moil_control_start(struct agent *a);
 /* A message of the list of `control`. */
