@@ -24,7 +24,7 @@ see(info.task, info.when, info.source, info.runs, info.paused, info.next_at % 86
 see(moil.beat.next(noon, { n = 2, from = 1893456000 })[2])
 see(moil.beat.pause(noon), moil.beat.pause(noon), moil.beat.get(noon).next_at)
 see(moil.beat.resume(noon), moil.beat.resume(noon))
-see(moil.beat.change(noon, { every = 0.5 }), moil.beat.change(noon, { every = 0.5 }))
+see(moil.beat.change(noon, { every = 86400000.5 }), moil.beat.change(noon, { every = 86400000.5 }))
 see(moil.beat.get(noon).when, #moil.beat.list() >= 1, #moil.beat.history(noon))
 see(moil.reschedule(noon, "2040-01-01T00:00:00Z"), moil.beat.get(noon).next_at)
 local e = add:schedule(3600, { 1, 1 }, { repeats = 3, interval = 10 })
@@ -53,7 +53,7 @@ local EXPECTED <const> = {
   "true", "false", "nil",
   "true", "false",
   "true", "false",
-  "every 0.5 s", "true", "0",
+  "every 86400000.5 s", "true", "0",
   "true", "2208988800.0",
   "every 10 s", "3", "true", "false",
   "true", "2082758400.0", "true",
