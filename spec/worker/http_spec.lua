@@ -1,5 +1,5 @@
--- What a node answers over HTTP: src/http/, src/worker/endpoint.c. The counts themselves are in
--- metrics_spec.lua.
+-- What a node answers over HTTP: src/worker/endpoint.c. The counts themselves are in
+-- metrics_spec.lua, the server's own bounds in http/server_spec.lua.
 
 local http = require "spec.support.http"
 local site = require "spec.support.site"
@@ -61,35 +61,6 @@ describe("a node with --http", function()
   it("answers HEAD as GET, without the body", function()
     local status, body, headers = http.request(port, "HEAD", "/healthz")
     assert.same({ 200, "", "3" }, { status, body, headers["content-length"] })
-  end)
-
-  it("refuses a request that is too long, or none at all", function()
-    local long = ("GET /healthz HTTP/1.1\r\nHost: h\r\nX-Long: %s\r\n\r\n"):format(("x"):rep(40000))
-    local answer = http.send(port, long)
-    assert.is_true(answer == "" or answer:find("^HTTP/1%.1 4%d%d ") ~= nil, answer)
-    answer = http.send(port, "GET /" .. ("y"):rep(40000) .. " HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert.is_true(answer == "" or answer:find("^HTTP/1%.1 4%d%d ") ~= nil, answer)
-    answer = http.send(port, "\0\1\2 nonsense\r\n\r\n\r\n")
-    assert.is_true(answer == "" or answer:find("^HTTP/1%.%d 4%d%d ") ~= nil, answer)
-    assert.equal(200, (http.get(port, "/healthz")))
-  end)
-
-  it("ends connections that are slow, and serves others beside them", function()
-    local began, slow = support.now(), {}
-    for i = 1, 63 do -- one less than there is room for
-      slow[i] = assert(support.native.connect(port))
-      assert(support.native.write(slow[i], "GET /healthz HTTP/1.1\r\nX-Slow: "))
-    end
-    assert.equal(200, (http.get(port, "/healthz")))
-    for i = 1, 63 do assert.is_string(http.read(slow[i], BY)) end
-    assert.is_true(support.now() - began >= 8)
-  end)
-
-  it("serves those who wait for room when others had their time", function()
-    local held = {}
-    for i = 1, 70 do held[i] = assert(support.native.connect(port)) end
-    assert.equal(200, (http.get(port, "/healthz"))) -- in the listener's queue until then
-    for i = 1, 70 do http.read(held[i], BY) end
   end)
 
   it("tells no secret", function()
