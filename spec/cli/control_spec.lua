@@ -114,12 +114,39 @@ describe("moil control", function()
       assert.equal("4 workers, 1 before", ask("grow", "3", "--node", "two").two.message)
       assert.equal("3 workers, 4 before", ask("shrink", "--node", "two").two.message)
       local answers, code = ask("shrink", "99", "--node", "two")
-      assert.same({ 1, "1 worker, 3 before: the last one stays" }, { code, answers.two.message })
+      assert.same({ 1, "nothing is done: of 3 workers 2 can go, as the last one stays" },
+        { code, answers.two.message })
+      answers, code = ask("grow", "254", "--node", "two")
+      assert.same({ 1, "nothing is done: 253 more are possible, as a node has 256 at most" },
+        { code, answers.two.message })
+      assert.equal("1 worker, 3 before", ask("shrink", "2", "--node", "two").two.message)
       for _, n in ipairs { "0", "-1", "1000000", "300" } do
         answers, code = ask("grow", n, "--node", "two")
         assert.same({ 1, "the number of workers to add or take is 1 to 256" },
           { code, answers.two.message })
       end
+    end)
+
+    it("does nothing where the arguments are wrong", function()
+      local before = ask("stats", "--node", "one").one.value.workers
+      for _, args in ipairs {
+        { "grow", "abc" }, { "grow", "1.9" }, { "grow", "1", "5" }, { "shrink", "foo" },
+        { "shrink", '"1"' }, { "shrink", "[1]" }, { "shrink", "null" }, { "grow", "--", "1e3" },
+      } do
+        local answers, code = ask("--node", "one", table.unpack(args))
+        assert.same({ 1, args[1] .. " takes the number of workers, one whole number (or nothing: 1)" },
+          { code, answers.one.message })
+      end
+      for _, args in ipairs {
+        { "quiet", "a", "b" }, { "reload", "7" }, { "ping", "x" }, { "stats", "x" },
+        { "resume", "{}" }, { "stop", "now" }, { "kill", "9" },
+      } do
+        local answers, code = ask("--node", "one", table.unpack(args))
+        assert.same({ 1, args[1] .. " takes no arguments" }, { code, answers.one.message })
+      end
+      local now = ask("stats", "--node", "one").one.value
+      assert.same({ 1, #before }, { now.generation, #now.workers })
+      for i, worker in ipairs(now.workers) do assert.equal(before[i].pid, worker.pid) end
     end)
 
     it("ends no node that was not named", function()

@@ -271,10 +271,13 @@ static int read_limits(struct moil_client *c, const json_t *args, struct limit *
 {
     const char *task = json_string_value(json_array_get(args, 0));
     const json_t *options = json_array_get(args, 1);
-    if (!task || !moil_name_is_valid(slice_str(task)) || !json_is_object(options))
+    size_t known = (json_object_get(options, "time_limit") != NULL) +
+                   (json_object_get(options, "soft_time_limit") != NULL);
+    if (!task || !moil_name_is_valid(slice_str(task)) || !json_is_object(options) ||
+        json_array_size(args) != 2 || json_object_size(options) != known)
         return moil_client_fail(c, MOIL_STATUS_INVALID,
-                                "time-limit takes a task, and an object with time_limit and "
-                                "soft_time_limit");
+                                "time-limit takes a task, and an object with time_limit, "
+                                "soft_time_limit or both");
     snprintf(l->task, sizeof l->task, "%s", task);
     if (!read_limit(options, "time_limit", l->hard, sizeof l->hard) ||
         !read_limit(options, "soft_time_limit", l->soft, sizeof l->soft))

@@ -33,30 +33,38 @@ static int count_workers(struct super *s)
     return g ? moil_generation_count(s, g->number) : 0;
 }
 
+/* Why so many workers cannot come or go; "": they can. All or nothing, so that refused means that
+ * nothing was done. */
+static void judge_resize(struct super *s, enum event event, int by, char *out, size_t size)
+{
+    int now = count_workers(s);
+    out[0] = '\0';
+    if (s->options->alone)
+        snprintf(out, size, "this node runs the schedule alone: it has no workers");
+    else if (by < 1 || by > SUPER_WORKERS_MAX)
+        snprintf(out, size, "the number of workers to add or take is 1 to %d", SUPER_WORKERS_MAX);
+    else if (event == EVENT_LESS && by >= now)
+        snprintf(out, size, "nothing is done: of %d worker%s %d can go, as the last one stays", now,
+                 now == 1 ? "" : "s", now - 1);
+    else if (event == EVENT_MORE && by > SUPER_WORKERS_MAX - now)
+        snprintf(out, size, "nothing is done: %d more are possible, as a node has %d at most",
+                 SUPER_WORKERS_MAX - now, SUPER_WORKERS_MAX);
+}
+
 static void resize(struct super *s, const char *request, enum event event, int by)
 {
-    int before = count_workers(s), after = before;
+    int before = count_workers(s), after;
     char text[160];
-    if (by < 1 || by > SUPER_WORKERS_MAX) {
-        snprintf(text, sizeof text, "the number of workers to add or take is 1 to %d",
-                 SUPER_WORKERS_MAX);
+    judge_resize(s, event, by, text, sizeof text);
+    if (text[0]) {
         answer(s, request, false, text);
         return;
     }
-    for (int i = 0; i < by; i++) {
-        int last = after;
+    for (int i = 0; i < by; i++)
         moil_phase_event(s, event);
-        after = count_workers(s);
-        if (after == last)
-            break;
-    }
-    bool is_done = abs(after - before) == by;
-    snprintf(text, sizeof text, "%d worker%s, %d before%s", after, after == 1 ? "" : "s", before,
-             is_done               ? ""
-             : s->options->alone   ? ": this node runs the schedule alone"
-             : event == EVENT_MORE ? ": no more are possible"
-                                   : ": the last one stays");
-    answer(s, request, is_done, text);
+    after = count_workers(s);
+    snprintf(text, sizeof text, "%d worker%s, %d before", after, after == 1 ? "" : "s", before);
+    answer(s, request, after - before == (event == EVENT_MORE ? by : -by), text);
 }
 
 /* --- reload ----------------------------------------------------------------------------------- */

@@ -89,17 +89,43 @@ static void answer_stats(struct agent *a, const char *request)
 
 /* --- the supervisor's ------------------------------------------------------------------------- */
 
-static void order(const struct command *c)
+/* What the node itself carries out, and whether it takes the number of workers. */
+static const struct known {
+    const char *name;
+    bool is_order, takes_number;
+} known[] = {
+    {"ping", false, false},  {"stats", false, false}, {"quiet", true, false},
+    {"resume", true, false}, {"reload", true, false}, {"grow", true, true},
+    {"shrink", true, true},  {"stop", true, false},   {"kill", true, false},
+};
+
+/* NULL: it is one of the tasks' own. */
+static const struct known *find_known(const char *name)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i].name, name) == 0)
+            return &known[i];
+    return NULL;
+}
+
+/* Its arguments as a number; what is out of bounds is 0, which the supervisor refuses. False:
+ * they are not what it takes. */
+static bool read_number(const struct command *c, const struct known *k, int *number)
+{
+    json_t *args = json_loadb(c->args.p, c->args.n, 0, NULL);
+    const json_t *first = json_array_get(args, 0);
+    json_int_t n = first ? json_integer_value(first) : 1;
+    bool is_sound =
+        json_array_size(args) <= (k->takes_number ? 1 : 0) && (!first || json_is_integer(first));
+    *number = n < 1 || n > 100000 ? 0 : (int)n;
+    json_decref(args);
+    return is_sound;
+}
+
+static void order(const struct command *c, int number)
 {
     char line[128];
     struct agent *a = c->agent;
-    int number = 1;
-    json_t *args = json_loadb(c->args.p, c->args.n, 0, NULL);
-    if (json_is_integer(json_array_get(args, 0))) {
-        json_int_t n = json_integer_value(json_array_get(args, 0));
-        number = n < 1 || n > 100000 ? 0 : (int)n;
-    }
-    json_decref(args);
     snprintf(line, sizeof line, "%s %s %d\n", c->request, c->name, number);
     MOIL_CRASH_POINT("agent.ordering");
     if (!a->options.order)
@@ -220,14 +246,23 @@ static void hand_out(const struct command *c)
 
 /* --- taking ----------------------------------------------------------------------------------- */
 
-static const char *const orders[] = {"quiet", "resume", "reload", "grow", "shrink", "stop", "kill"};
-
-static bool is_order(const char *name)
+static void carry_out(const struct command *c, const struct known *k)
 {
-    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
-        if (strcmp(orders[i], name) == 0)
-            return true;
-    return false;
+    int number;
+    char text[128];
+    struct agent *a = c->agent;
+    if (!read_number(c, k, &number)) {
+        snprintf(text, sizeof text, "%s takes %s", k->name,
+                 k->takes_number ? "the number of workers, one whole number (or nothing: 1)"
+                                 : "no arguments");
+        moil_control_answer(a, c->request, false, text);
+    } else if (k->is_order) {
+        order(c, number);
+    } else if (strcmp(k->name, "stats") == 0) {
+        answer_stats(a, c->request);
+    } else {
+        moil_control_answer(a, c->request, true, "pong");
+    }
 }
 
 static void claimed(void *data, bool is_ours)
@@ -244,12 +279,9 @@ static void claimed(void *data, bool is_ours)
         await_limits(c);
         return;
     }
-    if (strcmp(c->name, "ping") == 0)
-        moil_control_answer(a, c->request, true, "pong");
-    else if (strcmp(c->name, "stats") == 0)
-        answer_stats(a, c->request);
-    else if (is_order(c->name))
-        order(c);
+    const struct known *k = find_known(c->name);
+    if (k)
+        carry_out(c, k);
     else
         hand_out(c);
     moil_mem_free(c);
