@@ -11,7 +11,8 @@
 --           "half" (all run half a second)
 -- scene     "node" (a node with work), "evict" (another node vanished before), "fence" (its worker
 --           is declared dead while it lives), "late" (the same, and it goes on when another node
---           has run its jobs), "beat" (a node with a schedule), "client"
+--           has run its jobs), "beat" (a node with a schedule), "client",
+--           "control" (a node that is told something)
 -- waits     the client's job depends on another
 -- ordered   jobs must first run in the order of their enqueueing
 -- charged   one job was on the CPU, and is charged with a crash
@@ -54,6 +55,9 @@ add("agent.told agent.condemned agent.recovering agent.recovered", { load = "die
 add("agent.seized agent.relieved", { load = "stuck" })
 add("agent.evicting agent.evicted", { scene = "evict", load = "long" })
 add("agent.stopping agent.leaving agent.left", { signal = "TERM" })
+
+-- A command is carried out once or not at all; the next agent takes the one after.
+add("agent.claimed agent.ordering agent.ordered", { scene = "control" })
 
 -- A tick: the same entry's next scheduler goes on.
 add("beat.ticking beat.written beat.fired", { scene = "beat", load = "none", count = 5 })

@@ -392,6 +392,22 @@ function scenes.client(self)
   self:leave(node)
 end
 
+function scenes.control(self)
+  local node = self:node(true)
+  local function tell(command)
+    local child = support.start_moil { "control", command, redis = self.url }
+    await("an answer, or its end", has_ended(child))
+    return child.code == 0
+  end
+  await("its worker", function() return self:call("HLEN", "workers") == 1 end)
+  tell("resume")
+  self:await_death()
+  await("an answer of the next agent", function() return tell("ping") end)
+  self:enqueue(self.point.load)
+  self:await_ends()
+  self:leave(node)
+end
+
 -- The ticks of an entry go on where the scheduler died: each due time once, none left out.
 function scenes.beat(self)
   local armed = self:node(true)
