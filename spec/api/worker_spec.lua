@@ -121,10 +121,10 @@ describe("moil_worker_open", function()
 end)
 
 describe("the host's process", function()
-  it("keeps its signals, its children and its loop", function()
+  it("keeps its signals, its children, its loop and its random numbers", function()
     new_host()
     local caught, ignored = h:signals()
-    h:open("a", here.tasks)
+    h:open("a", here.tasks, { queues = "default:2,aside:1" })
     assert.equal(3, call("add", 1, 2))
     assert.equal("TimeLimitExceeded", here:failure("spin", {}, { time_limit = 0.2 }).code)
     assert.equal("hello\n", call("shell", "echo", "hello"))
@@ -351,6 +351,21 @@ describe("the agent's duties", function()
       local list = support.moil { "beat", "history", "e", "--json", redis = here.url }
       return list.stdout:find("fired", 1, true)
     end, 20, "a tick")
+  end)
+end)
+
+describe("moil_worker_close", function()
+  it("leaves nothing on the loop, whatever is under way", function()
+    new_host("checked")
+    for turns = 0, 40 do
+      h:ask "open a none -" -- not waited for: its first calls are out
+      for _ = 1, turns % 14 do h:ask "beat" end
+      h:ask "close a"
+    end
+    h:open("a", here.tasks)
+    assert.equal(3, call("add", 1, 2))
+    h:stop("a")
+    assert.equal(0, h:finish())
   end)
 end)
 

@@ -6,14 +6,10 @@
 
 static struct input lots;
 
-static double lot(void)
-{
-    return fuzz_byte(&lots) / 256.0;
-}
-
 static void check_order(const struct queue_set *set)
 {
     struct slice order[MOIL_QUEUES_MAX];
+    unsigned short lot[3] = {fuzz_byte(&lots), fuzz_byte(&lots), fuzz_byte(&lots)};
     FUZZ_CHECK(set->count > 0 && set->count <= MOIL_QUEUES_MAX);
     moil_queues_order(set, lot, order);
     for (size_t i = 0; i < set->count; i++) {

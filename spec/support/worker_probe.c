@@ -14,6 +14,7 @@
 #include <ev.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 
 #include "api/moil.h"
 
-enum { WORKERS = 8, WORDS = 16 };
+enum { WORKERS = 8, WORDS = 16, SEED = 7 };
 
 static struct ev_loop *loop;
 static const char *url;
@@ -456,6 +457,7 @@ int main(int argc, char **argv)
         return run_all(argv[3], argv[4]);
     if (strcmp(argv[2], "checked") == 0)
         moil_set_allocator(allocate, NULL);
+    srand48(SEED);
     loop = strcmp(argv[2], "default") == 0 ? ev_default_loop(0) : ev_loop_new(0);
     make_tasks();
     ev_io_init(&input, input_cb, 0, EV_READ);
@@ -472,6 +474,10 @@ int main(int argc, char **argv)
     ev_loop_destroy(loop);
     if (blocks != 0)
         fprintf(stderr, "%ld blocks are left\n", blocks);
+    unsigned short lot[3] = {0x330e, SEED, 0};
+    bool drew = erand48(lot) != drand48();
+    if (drew)
+        fputs("somebody drew of the program's random numbers\n", stderr);
     say("bye", "");
-    return blocks != 0;
+    return blocks != 0 || drew;
 }

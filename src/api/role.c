@@ -1,13 +1,11 @@
 /* role.c: what the worker's and the agent's process share: how such a process begins, learns of
  * signals and says that it is ready (roles.h). */
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "api/locate.h"
 #include "api/roles.h"
-#include "base/clock.h"
 #include "base/log.h"
 
 int moil_role_begin(const struct runtime *r, const char *title, struct url *url)
@@ -21,7 +19,6 @@ int moil_role_begin(const struct runtime *r, const char *title, struct url *url)
     }
     prctl(PR_SET_NAME, title); /* what ps and top show */
     signal(SIGPIPE, SIG_IGN);
-    srand48(moil_clock_wall_us() ^ getpid());
     return 0;
 }
 

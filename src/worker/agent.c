@@ -97,21 +97,33 @@ int moil_agent_init(struct agent *a, struct ev_loop *loop, const struct agent_op
     return err ? err : moil_scheduler_init(a);
 }
 
+/* The calls under way end first, with an error: what their callbacks arm, and touch, is ended after
+ * that. */
+static void end_calls(struct agent *a)
+{
+    a->stopping = true;
+    if (a->link)
+        moil_link_stop(a->link);
+    if (a->waiting)
+        moil_link_stop(a->waiting);
+}
+
 void moil_agent_fini(struct agent *a)
 {
+    moil_endpoint_close(a);
+    end_calls(a);
     ev_timer_stop(a->loop, &a->heartbeat);
     ev_timer_stop(a->loop, &a->promote);
     ev_timer_stop(a->loop, &a->sweep);
     ev_timer_stop(a->loop, &a->pulse);
     ev_timer_stop(a->loop, &a->watchdog);
     moil_recoverer_fini(a);
-    moil_endpoint_close(a);
-    moil_link_free(a->link);
-    moil_link_free(a->waiting);
     moil_endpoint_free(a);
-    moil_reliever_fini(a); /* its calls ended with the link */
+    moil_reliever_fini(a);
     moil_scheduler_fini(a);
     moil_control_fini(a);
+    moil_link_free(a->link);
+    moil_link_free(a->waiting);
     moil_broker_fini(&a->broker);
     moil_buffer_fini(&a->text);
 }

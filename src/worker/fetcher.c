@@ -2,6 +2,8 @@
 #include "worker/fetcher.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include <utlist.h>
 
 #include "base/clock.h"
@@ -29,8 +31,16 @@ static void pause_over(struct ev_loop *loop, ev_timer *timer, int events)
 void moil_fetcher_init(struct fetcher *f, struct worker *w)
 {
     *f = (struct fetcher){.worker = w};
+    uint64_t seed = (uint64_t)moil_clock_monotonic_us() ^ (uintptr_t)f ^ (uint64_t)getpid() << 24;
+    memcpy(f->lot, &seed, sizeof f->lot);
     ev_timer_init(&f->pause, pause_over, 0, 0);
     ev_timer_init(&f->stall, pause_over, STALL_MS / 1000.0, 0);
+}
+
+void moil_fetcher_fini(struct fetcher *f)
+{
+    ev_timer_stop(f->worker->loop, &f->pause);
+    ev_timer_stop(f->worker->loop, &f->stall);
 }
 
 void moil_fetcher_stall(struct fetcher *f)
@@ -163,7 +173,7 @@ unsigned moil_fetcher_make_room(struct fetcher *f, unsigned most, struct slice *
     if (want > most)
         want = most;
     if (want > 0)
-        moil_queues_order(&w->queues, drand48, order);
+        moil_queues_order(&w->queues, f->lot, order);
     f->asked += want;
     return want;
 }
@@ -188,7 +198,7 @@ static void ask(struct fetcher *f, unsigned want)
     if (!call)
         return;
     struct slice order[MOIL_QUEUES_MAX];
-    moil_queues_order(&w->queues, drand48, order);
+    moil_queues_order(&w->queues, f->lot, order);
     *call = (struct fetch){.fetcher = f, .want = want, .wakes = f->wakes};
     memcpy(call->incarnation, w->incarnation, sizeof call->incarnation);
     if (moil_broker_fetch(&w->broker, slice_str(w->incarnation), want, order, w->queues.count,

@@ -49,10 +49,12 @@ struct fetcher {
     bool answered;                   /* … and one has come, a good one, since the last turn */
     bool deaf;   /* the last BLPOP was never answered: that others come back empty proves nothing */
     bool nudged; /* a message was sent to our own inbox to end it early */
-    ev_timer stall; /* while it runs nothing is asked for */
+    ev_timer stall;        /* while it runs nothing is asked for */
+    unsigned short lot[3]; /* random numbers of its own: the program's are left alone */
 };
 
 void moil_fetcher_init(struct fetcher *f, struct worker *w);
+void moil_fetcher_fini(struct fetcher *f); /* after its links */
 
 /* Once per turn of the loop: asks for jobs, or waits for them, as the worker's state has it. */
 void moil_fetcher_turn(struct fetcher *f);

@@ -80,7 +80,7 @@ void moil_queues_fini(struct queue_set *set)
     *set = (struct queue_set){0};
 }
 
-void moil_queues_order(const struct queue_set *set, double (*lot)(void), struct slice *out)
+void moil_queues_order(const struct queue_set *set, unsigned short lot[3], struct slice *out)
 {
     memcpy(out, set->names, set->count * sizeof *out);
     if (!set->weighted)
@@ -90,7 +90,7 @@ void moil_queues_order(const struct queue_set *set, double (*lot)(void), struct 
     for (size_t i = 0; i < set->count; i++)
         total += weights[i] = set->weights[i];
     for (size_t i = 0; i + 1 < set->count; i++) {
-        double at = lot() * total;
+        double at = erand48(lot) * total;
         size_t k = i;
         while (k + 1 < set->count && at >= weights[k])
             at -= weights[k++];

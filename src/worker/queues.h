@@ -24,8 +24,8 @@ int moil_queues_parse(struct queue_set *set, const char *spec, char *errstr, siz
 void moil_queues_fini(struct queue_set *set);
 
 /* The names in the order for one fetch: strict as they stand, weighted a random permutation in
- * which each place is drawn with the weights of those left. `lot` returns a number in [0, 1). `out`
- * has room for set->count. */
-void moil_queues_order(const struct queue_set *set, double (*lot)(void), struct slice *out);
+ * which each place is drawn with the weights of those left. `lot` is erand48's state. `out` has
+ * room for set->count. */
+void moil_queues_order(const struct queue_set *set, unsigned short lot[3], struct slice *out);
 
 #endif

@@ -425,6 +425,7 @@ void moil_worker_fini(struct worker *w)
     ev_timer_stop(w->loop, &w->refresh);
     ev_timer_stop(w->loop, &w->notes);
     ev_timer_stop(w->loop, &w->retry);
+    moil_fetcher_fini(&w->fetcher);
     moil_settler_fini(&w->settler);
     moil_orders_fini(&w->orders);
     moil_lifetime_fini(&w->lifetime);
