@@ -226,6 +226,7 @@ describe("a producer behind a broken link", function()
     net:order("mute", "EVALSHA")
     local out = start_cli("--id", "again", "--json")
     wait_record "again"
+    assert.is_true(out:alive(), "its answer is held")
     net:order("reset")
     net:order("forward")
     assert.equal(0, out:wait(10), out:stderr())

@@ -31,7 +31,7 @@
 
 #include "base/clock.h"
 
-enum { CONNS_MAX = 250, CONTROLS_MAX = 4, HALF_BYTES = 1 << 16, LAST_BYTES = 4096, WORDS_MAX = 3 };
+enum { CONNS_MAX = 250, CONTROLS_MAX = 4, HALF_BYTES = 1 << 16, WORDS_MAX = 3 };
 
 /* One direction: what was read and is not written yet. */
 struct half {
@@ -45,7 +45,7 @@ struct conn {
     int client, server; /* -1: closed */
     bool dropped, muted;
     struct half up, down;
-    char last[LAST_BYTES]; /* the last request read */
+    char last[HALF_BYTES]; /* the last request read, with a script's text before it */
     size_t last_len;
 };
 
@@ -151,7 +151,7 @@ static void take_in(struct conn *c, struct half *h, int fd)
     if (h->len == 0)
         h->due_us = moil_clock_monotonic_us() + proxy.delay_us;
     if (h == &c->up) {
-        c->last_len = (size_t)n < LAST_BYTES ? (size_t)n : LAST_BYTES;
+        c->last_len = (size_t)n;
         memcpy(c->last, h->bytes + h->len, c->last_len);
         if (proxy.mute[0] && memmem(c->last, c->last_len, proxy.mute, strlen(proxy.mute)))
             c->muted = true;
