@@ -192,13 +192,14 @@ local function due_of(text, now)
   end
 end
 
--- Hands `take` these jobs with their records (false: it has none), ten at a time as nobody knows
--- how large they are, until it returns true or they were more than so many bytes. Returns how many
--- it took, and how many bytes those have.
+-- Hands `take` these jobs with their records (false: it has none), until it returns true or they
+-- were as many bytes. Returns how many it took, and how many bytes those have. Nobody knows how
+-- large they are: one first, then as many as are expected to fit, but no more than 20.
 local function read_records(ids, bytes, take)
   local count, size = 0, 0
   while count < #ids and (size < bytes or count == 0) do
-    local last = math.min(count + 10, #ids)
+    local fit = count == 0 and 1 or size == 0 and 20 or math.ceil((bytes - size) * count / size)
+    local last = math.min(count + math.min(fit, 20), #ids)
     for _, record in ipairs(call("HMGET", jobs, unpack(ids, count + 1, last))) do
       count = count + 1
       size = size + (record and #record or 0)

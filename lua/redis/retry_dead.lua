@@ -1,10 +1,11 @@
 -- retry_dead: dead -> pending, with all its counts at zero again.
 -- ARGV: id... (at most 250)
--- Returns how many were moved. An id that is not in the dead set, or whose record holds no job of
--- ours, is left alone.
+-- Returns how many were moved, and how many ids it has looked at: no more than have 1 MB of
+-- records, but one. An id that is not in the dead set, or whose record holds no job of ours, is
+-- left alone.
+-- Begins with a removal, so that Redis lets it through over maxmemory.
 local moved = 0
-for _, id in ipairs(ARGV) do
-  local record = call("HGET", jobs, id)
+local looked = read_records(ARGV, 1048576, function(id, record)
   local size = record and call("ZSCORE", ns .. "dead", id)
     and tonumber(record:match("^R1 [^\n]* (%d+)\n") or 0)
   if size and size > 0 then
@@ -22,6 +23,6 @@ for _, id in ipairs(ARGV) do
       end
     end
   end
-end
+end)
 write_tallies()
-return moved
+return { moved, looked }

@@ -235,3 +235,23 @@ describe("a table", function()
     assert.is_nil(screen:line(1):find("WORKERS", 1, true))
   end)
 end)
+
+it("large jobs are listed, replayed and purged, a few at a time", function()
+  local all = { "big1", "big2", "big3", "big4", "big5", "big6", "big7" }
+  local args = ('["%s"]'):format(("x"):rep(400000))
+  local body = ("J1 fat 5 0 0 0 1000000 other.fail %d 2 2\n%s{}{}"):format(#args, args)
+  done { "dead", "delete", "--all" }
+  for i, id in ipairs(all) do
+    redis:call("HSET", "{moil}:jobs", id, ("R1 FAILURE fat 5 0 1 1000000 2000000 3000000 0 w "
+      .. "other.fail 2 %d\n{}%s"):format(#body, body))
+    redis:call("ZADD", "{moil}:dead", i, id)
+  end
+  redis:call("HINCRBY", "{moil}:counters:fat", "dead", #all)
+  assert.same(all, ids { "dead", "list", "--queue", "fat" })
+  assert.equal("retried 7 jobs", done { "dead", "retry", "--task", "other.fail" })
+  assert.same(all, ids { "inspect", "pending", "--queue", "fat" })
+  assert.equal(5, #rows { "inspect", "pending", "--queue", "fat", "--limit", "5" })
+  assert.equal(1, #rows { "inspect", "pending", "--queue", "fat", "--offset", "6" })
+  assert.same({}, rows { "inspect", "pending", "--queue", "fat", "--task", "no" })
+  assert.equal("purged 7 jobs from fat", done { "purge", "fat" })
+end)

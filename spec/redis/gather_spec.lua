@@ -97,7 +97,7 @@ describe("gather", function()
     for _, what in ipairs { "s", "t" } do
       for _, from in ipairs { 0, 25, 40 } do
         local reply = w:eval("gather", "g", from, 250, what)
-        assert.equal(10, (#reply - 2) // 3)
+        assert.equal(6, (#reply - 2) // 3)
         assert.equal("m" .. from + 1, reply[3])
       end
     end

@@ -15,7 +15,7 @@ describe("retry_dead", function()
       task = "x.y",
       args = '["J1 a 5 1 2 3 "]', kwargs = '{"k":1}', extra = '{"e":2}' }
     w:bury("a", f)
-    assert.equal(1, w:eval("retry_dead", "a"))
+    assert.same({ 1, 1 }, w:eval("retry_dead", "a"))
     f.retries, f.crashes, f.losses = 0, 0, 0
     assert.equal(world.record(f), w:key("HGET", "jobs", "a"))
     assert.equal("pending q:7", w:place("a"))
@@ -28,7 +28,7 @@ describe("retry_dead", function()
     w:fetch(2)
     w:settle { ended = { { minute = 0, { "ended", world.outcome { body = world.record {} } } } } }
     w:bury("dead", { queue = "q" })
-    assert.equal(1, w:eval("retry_dead", "ended", "runs", "waits", "none", "dead", "dead"))
+    assert.same({ 1, 6 }, w:eval("retry_dead", "ended", "runs", "waits", "none", "dead", "dead"))
     assert.equal("ended", w:place("ended"))
     assert.equal("pending q:5", w:place("dead"))
   end)
@@ -38,11 +38,11 @@ describe("retry_dead", function()
       w:enqueue("default", 5, { id })
       w:fetch(1)
       w:settle { dead = { { id, world.outcome { state = "FAILURE", body = body } } } }
-      assert.equal(0, w:eval("retry_dead", id))
+      assert.same({ 0, 1 }, w:eval("retry_dead", id))
       assert.equal("dead", w:place(id))
     end
     w:damage("damaged", "R1 what")
-    assert.equal(0, w:eval("retry_dead", "damaged"))
+    assert.same({ 0, 1 }, w:eval("retry_dead", "damaged"))
   end)
 
   it("moves 250, in order", function()
@@ -54,8 +54,15 @@ describe("retry_dead", function()
     w:enqueue("default", 5, ids)
     w:fetch(250)
     w:settle { dead = dead }
-    assert.equal(250, w:eval("retry_dead", table.unpack(ids)))
+    assert.same({ 250, 250 }, w:eval("retry_dead", table.unpack(ids)))
     assert.same(ids, w:fetch(250))
+  end)
+
+  it("moves no more than 1 MB of records at a time, but one", function()
+    local big = ("[%q]"):format(("x"):rep(400000))
+    for i = 1, 4 do w:bury("j" .. i, { args = big }) end
+    assert.same({ 3, 3 }, w:eval("retry_dead", "j1", "j2", "j3", "j4"))
+    assert.same({ 1, 1 }, w:eval("retry_dead", "j4"))
   end)
 
   it("passes over maxmemory", function()
@@ -63,6 +70,6 @@ describe("retry_dead", function()
     w:fill_memory()
     local reply, why = w:try("retry_dead", "a")
     w:free_memory()
-    assert.equal(1, reply or why)
+    assert.same({ 1, 1 }, reply or why)
   end)
 end)

@@ -276,7 +276,7 @@ function steps.retry_dead(w, m)
       moved = moved + 1
     end
   end
-  assert.equal(moved, w:eval("retry_dead", table.unpack(ids)))
+  assert.equal(moved, w:eval("retry_dead", table.unpack(ids))[1])
 end
 
 function steps.purge(w, m)

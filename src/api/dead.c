@@ -1,5 +1,6 @@
 /* dead.c: moving and removing what is in the dead set. A part of the client (client.h). */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/client.h"
@@ -12,27 +13,30 @@ struct dead {
     const char *scope; /* forget.lua's; NULL: another script */
     struct buffer ids;
     size_t count;
-    size_t offset, found; /* paging */
-    size_t at, batch;     /* moving: where in ids, how many next */
+    int64_t offset;   /* of the next page; -1: that was all */
+    size_t at, batch; /* moving: where in ids, how many next, or looked at */
     size_t moved;
 };
 
 static void fill_page(struct args *a, void *data)
 {
     const struct dead *d = data;
-    moil_args_int(a, (int64_t)d->offset);
+    moil_args_int(a, d->offset);
     moil_args_int(a, MOIL_BATCH_MAX);
+    moil_args_str(a, "heads");
 }
 
 static int take_page(void *data, const struct reply *reply)
 {
     struct dead *d = data;
-    d->found = moil_reply_count(reply) / 3;
-    for (size_t i = 0; i < d->found; i++) {
+    size_t found = moil_reply_count(reply) / 3;
+    struct slice next = moil_reply_slice(moil_reply_at(reply, 3 * found));
+    d->offset = next.n > 0 ? strtoll(next.p, NULL, 10) : -1;
+    for (size_t i = 0; i < found; i++) {
         struct outcome_record o;
         struct slice id = moil_reply_slice(moil_reply_at(reply, 3 * i));
-        bool known =
-            moil_outcome_decode(moil_reply_slice(moil_reply_at(reply, 3 * i + 1)), &o) == 0;
+        struct slice head = moil_reply_slice(moil_reply_at(reply, 3 * i + 1));
+        bool known = moil_outcome_decode_header(head, &o) == 0;
         if (d->task && (!known || !slice_is(o.task, d->task)))
             continue;
         moil_buffer_add_slice(&d->ids, id);
@@ -49,8 +53,7 @@ static int collect(struct moil_client *c, struct dead *d)
         int status = moil_client_call(c, SCRIPT_DEAD, fill_page, take_page, d);
         if (status)
             return status;
-        d->offset += d->found;
-    } while (d->found == MOIL_BATCH_MAX);
+    } while (d->offset >= 0);
     return d->ids.failed ? moil_client_fail(c, MOIL_STATUS_NOMEM, "out of memory") : 0;
 }
 
@@ -87,7 +90,11 @@ static int take_place(void *data, const struct reply *reply)
 static int take_moved(void *data, const struct reply *reply)
 {
     struct dead *d = data;
-    d->moved += (size_t)moil_reply_integer(reply);
+    bool is_part = moil_reply_count(reply) == 2; /* how many were moved, and looked at */
+    d->moved += (size_t)moil_reply_integer(is_part ? moil_reply_at(reply, 0) : reply);
+    int64_t looked = is_part ? moil_reply_integer(moil_reply_at(reply, 1)) : 0;
+    if (looked > 0 && (size_t)looked < d->batch)
+        d->batch = (size_t)looked;
     return 0;
 }
 

@@ -12,7 +12,7 @@
 
 enum {
     LIMIT_DEFAULT = 1000,
-    PAGES_MAX = 4000, /* 1,000,000 jobs are looked at, however few of them are wanted */
+    LOOKED_MAX = 1000000, /* so many jobs are looked at, however few of them are wanted */
 };
 
 typedef char name_text[MOIL_NAME_MAX + 1];
@@ -24,8 +24,8 @@ struct look {
     name_text subject; /* the job's id, or the queue; "": none */
     name_text task, queue, state;
     struct listing_choice choice; /* of these */
-    size_t offset;                /* of the next page */
-    int pages;
+    char position[48];            /* of the next page, as the script says it */
+    size_t looked;                /* at how many jobs */
     bool filters;
     bool reads_nodes; /* this is what the question under way is for */
     int served;
@@ -68,21 +68,24 @@ static void fill_page(const struct look *look, struct args *a)
         moil_args_str(a, places[kind]);
         moil_args_slice(a, kind == LISTING_PENDING ? look->choice.queue : slice_str(""));
     }
-    moil_args_int(a, (int64_t)look->offset);
+    moil_args_str(a, look->position);
     moil_args_int(a, look->filters || look->choice.limit > MOIL_BATCH_MAX
                          ? MOIL_BATCH_MAX
                          : (int64_t)look->choice.limit);
 }
 
-/* A page after the other, until there are enough, or it has looked at PAGES_MAX. */
+/* A page after the other, until there are enough, or it has looked at LOOKED_MAX. */
 static int take_page(struct look *look, const struct reply *reply)
 {
-    if (look->pages++ == 0)
+    if (look->text.len == 0)
         moil_buffer_add_char(&look->text, '[');
     size_t found = moil_describe_list(look->sight->kind, reply, &look->choice, &look->text);
-    look->offset += found;
-    if (found == MOIL_BATCH_MAX && look->choice.limit > 0 && look->pages < PAGES_MAX)
+    struct slice next = moil_reply_slice(moil_reply_at(reply, 3 * found));
+    look->looked += found;
+    if (next.n > 0 && look->choice.limit > 0 && look->looked < LOOKED_MAX && !look->text.failed) {
+        snprintf(look->position, sizeof look->position, "%.*s", (int)next.n, next.p);
         return REQUEST_MORE;
+    }
     moil_buffer_add_char(&look->text, ']');
     return 0;
 }
@@ -263,7 +266,7 @@ static struct look *make_view(struct moil_client *c, moil_view view, const moil_
         .skip = look->filters ? offset : 0,
         .limit = limit ? limit : LIMIT_DEFAULT,
     };
-    look->offset = look->filters ? 0 : offset;
+    snprintf(look->position, sizeof look->position, "%zu", look->filters ? 0 : offset);
     return look;
 }
 

@@ -23,7 +23,7 @@ struct listing_choice {
 
 /* The chosen jobs (choice NULL: all) of one page of list.lua or dead.lua, as objects with commas
  * between them and after what is there but a '[', without the brackets; returns how many jobs the
- * page had. */
+ * page had. Behind those it has the position of the next one, if there may be one. */
 enum listing { LISTING_INFLIGHT, LISTING_DELAYED, LISTING_DEAD, LISTING_PENDING, LISTING_DEFERRED };
 size_t moil_describe_list(enum listing kind, const struct reply *page,
                           struct listing_choice *choice, struct buffer *out);

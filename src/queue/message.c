@@ -192,25 +192,47 @@ void moil_outcome_encode(const struct outcome_record *o, struct buffer *out)
     moil_buffer_add_slice(out, o->body);
 }
 
+/* The header line of an R record, and how long what follows is. */
+static void next_outcome(struct cursor *c, struct outcome_record *o, int64_t *value, int64_t *body)
+{
+    o->state = next_field(c);
+    o->queue = not_dash(next_field(c));
+    o->priority = (int)next_int(c, MOIL_PRIORITIES - 1);
+    o->retries = (uint32_t)next_int(c, UINT32_MAX);
+    o->deliveries = (uint32_t)next_int(c, UINT32_MAX);
+    o->enqueued_us = next_int(c, INT64_MAX);
+    o->started_us = next_int(c, INT64_MAX);
+    o->finished_us = next_int(c, INT64_MAX);
+    o->expires_min = next_int(c, EXPIRES_MIN_MAX);
+    o->worker = not_dash(next_field(c));
+    o->task = not_dash(next_field(c));
+    *value = next_int(c, INT32_MAX);
+    *body = next_int(c, INT32_MAX);
+    end_header(c);
+}
+
+int moil_outcome_decode_header(struct slice record, struct outcome_record *out)
+{
+    struct cursor c;
+    struct outcome_record o = {.value = {NULL, 0}};
+    if (!begin(&c, record, "R1 "))
+        return MOIL_EBADMSG;
+    int64_t value, body;
+    next_outcome(&c, &o, &value, &body);
+    if (c.bad)
+        return MOIL_EBADMSG;
+    *out = o;
+    return 0;
+}
+
 int moil_outcome_decode(struct slice record, struct outcome_record *out)
 {
     struct cursor c;
     struct outcome_record o;
     if (!begin(&c, record, "R1 "))
         return MOIL_EBADMSG;
-    o.state = next_field(&c);
-    o.queue = not_dash(next_field(&c));
-    o.priority = (int)next_int(&c, MOIL_PRIORITIES - 1);
-    o.retries = (uint32_t)next_int(&c, UINT32_MAX);
-    o.deliveries = (uint32_t)next_int(&c, UINT32_MAX);
-    o.enqueued_us = next_int(&c, INT64_MAX);
-    o.started_us = next_int(&c, INT64_MAX);
-    o.finished_us = next_int(&c, INT64_MAX);
-    o.expires_min = next_int(&c, EXPIRES_MIN_MAX);
-    o.worker = not_dash(next_field(&c));
-    o.task = not_dash(next_field(&c));
-    int64_t value = next_int(&c, INT32_MAX), body = next_int(&c, INT32_MAX);
-    end_header(&c);
+    int64_t value, body;
+    next_outcome(&c, &o, &value, &body);
     o.value = next_bytes(&c, value);
     o.body = next_bytes(&c, body);
     if (c.bad || c.p != c.end)
