@@ -38,8 +38,8 @@ describe("moil control", function()
 
   local function open()
     here = site.open { tasks = TASKS, idle = true }
-    one = here:worker { "-w", "2", "--name", "one" }
-    two = here:worker { "-w", "1", "--name", "two" }
+    one = here:worker { "-w", "2", "--name", "one", "--lease", "200" }
+    two = here:worker { "-w", "1", "--name", "two", "--lease", "200" }
   end
 
   local function run(...)
@@ -73,6 +73,15 @@ describe("moil control", function()
     return list
   end
 
+  -- Well before a heartbeat that is due anyway: they come once a minute (see open).
+  local function await_nodes(what, is_so)
+    support.wait_until(function()
+      local nodes = {}
+      for _, node in ipairs(here:nodes()) do nodes[node.node] = node end
+      return nodes.one and nodes.two and is_so(nodes)
+    end, BY, what)
+  end
+
   setup(open)
 
   describe("of what a node knows", function()
@@ -103,11 +112,30 @@ describe("moil control", function()
       assert.same({ one = "takes no new jobs", two = "takes no new jobs" }, messages(ask "quiet"))
       local job = here.moil.send("name")
       assert.equal("PENDING", job:info().state)
+      await_nodes("both are quiet", function(nodes)
+        return nodes.one.quiet == true and nodes.two.quiet == true
+      end)
+      assert.matches("QUIET.-yes", support.moil({ "inspect", "nodes", redis = here.url }).stdout)
+      assert.matches("all nodes that serve the queue \"default\" are quiet",
+        support.moil({ "why", job.id, redis = here.url }).stdout)
       local answers = ask("kept") -- a quiet worker still hears
       assert.same({ one = { true, true }, two = { true } },
         values(answers, function(a) return a.ok end))
       assert.equal(0, select(2, ask "resume"))
       assert.equal("one", job:get { timeout = BY })
+      await_nodes("neither is quiet", function(nodes)
+        return nodes.one.quiet == nil and nodes.two.quiet == nil
+      end)
+      for _, node in ipairs { one, two } do node:kill "TSTP" end
+      await_nodes("both are quiet", function(nodes)
+        return nodes.one.quiet and nodes.two.quiet
+      end)
+      assert(support.native.kill(site.pids(one).agent, 9)) -- the next one knows
+      await_nodes("a new agent", function(nodes) return nodes.one.quiet end)
+      for _, node in ipairs { one, two } do node:kill "CONT" end
+      await_nodes("neither is quiet", function(nodes)
+        return not nodes.one.quiet and not nodes.two.quiet
+      end)
     end)
 
     it("grows and shrinks, within bounds", function()
@@ -116,6 +144,7 @@ describe("moil control", function()
       local answers, code = ask("shrink", "99", "--node", "two")
       assert.same({ 1, "nothing is done: of 3 workers 2 can go, as the last one stays" },
         { code, answers.two.message })
+      await_nodes("the number in the report", function(nodes) return #nodes.two.workers == 3 end)
       answers, code = ask("grow", "254", "--node", "two")
       assert.same({ 1, "nothing is done: 253 more are possible, as a node has 256 at most" },
         { code, answers.two.message })

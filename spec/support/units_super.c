@@ -30,6 +30,10 @@ static int unit_word(lua_State *L)
         lua_pushstring(L, w.text);
         return 3;
     }
+    if (w.kind == WORD_REPORT) {
+        lua_pushstring(L, "report");
+        return 1;
+    }
     if (w.generation) {
         lua_pushinteger(L, w.generation);
         return 1;

@@ -18,6 +18,11 @@ describe("the supervisor's word", function()
     assert.same({ 12 }, { word "generation 12" })
   end)
 
+  it("of a change", function()
+    assert.same({ "report" }, { word "report" })
+    assert.same({}, { word "report 1" })
+  end)
+
   it("on an order", function()
     assert.same({ INCARNATION, true, "3 workers" },
       { word(("answer %s ok 3 workers"):format(INCARNATION)) })

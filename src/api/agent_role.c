@@ -116,6 +116,12 @@ static bool order(void *data, const char *line)
     return write(p->context->order_fd, line, n) == (ssize_t)n;
 }
 
+static bool is_quiet(void *data)
+{
+    const struct process *p = data;
+    return atomic_load(&p->context->pulse->quiet) != 0;
+}
+
 static int generation(void *data)
 {
     struct process *p = data;
@@ -159,6 +165,7 @@ int moil_agent_role(struct child_context *context)
         .pulse = context->pulse,
         .word_fd = context->word_fd,
         .order = order,
+        .is_quiet = is_quiet,
         .alone = r->options.beat_only != 0,
         .tally = r->tally,
         .http_fd = r->http_fd,

@@ -172,6 +172,12 @@ static int slots(void *data)
     return GENERATIONS_MAX;
 }
 
+static bool is_quiet(void *data)
+{
+    const moil_worker *h = data;
+    return h->quiet;
+}
+
 static int agent_init(moil_worker *h)
 {
     struct agent_options options = {
@@ -182,6 +188,7 @@ static int agent_init(moil_worker *h)
         .report = report,
         .page_at = page_at,
         .slots = slots,
+        .is_quiet = is_quiet,
         .word_fd = -1,
         .heartbeat_only = h->options.agentless != 0,
         .on_gone = agent_gone,
@@ -277,6 +284,7 @@ void moil_worker_quiet(moil_worker *h, int quiet)
     for (int i = 0; i < GENERATIONS_MAX; i++)
         if (h->generations[i])
             moil_worker_set_quiet(&h->generations[i]->worker, h->quiet);
+    moil_heartbeat_renew(&h->agent);
 }
 
 void moil_worker_stop(moil_worker *h, int cold, void (*on_stopped)(void *data), void *data)

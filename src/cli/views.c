@@ -55,6 +55,7 @@ static const struct view views[] = {
                         "no dead jobs"},
     [MOIL_VIEW_NODES] = {{{"NODE", "node", CELL_TEXT},
                           {"ALIVE", "alive", CELL_ALIVE},
+                          {"QUIET", "quiet", CELL_PAUSED},
                           {"SEEN", "age", CELL_SECONDS},
                           {"HOST", "host", CELL_TEXT},
                           {"PID", "pid", CELL_NUMBER},

@@ -177,6 +177,8 @@ static void bury(struct super *s, pid_t pid, int wait_status)
         moil_child_tell_death(&s->children, child, wait_status);
     MOIL_CRASH_POINT_IF(!left_cleanly(wait_status), "super.death_told");
     moil_child_bury(&s->children, child);
+    if (child->role == ROLE_WORKER && s->phase == PHASE_RUNNING)
+        moil_children_say(&s->children, "report\n"); /* it has one worker less */
     if (child->role == ROLE_CHECK)
         check_died(s, child, pid, wait_status);
     else

@@ -53,7 +53,11 @@ static void announce(struct super *s)
 
 static void set_quiet(struct super *s, bool is_quiet)
 {
+    bool is_news = s->quiet != is_quiet;
     s->quiet = is_quiet;
+    atomic_store(&s->pulse.pulse->quiet, is_quiet);
+    if (is_news)
+        moil_children_say(&s->children, "report\n");
     for (int i = CHILD_WORKERS; i < moil_children_count(&s->children); i++)
         moil_child_set_quiet(&s->children.all[i], is_quiet);
 }
@@ -151,6 +155,8 @@ void moil_phase_ready(struct super *s, struct child *child)
 {
     if (s->phase == PHASE_AGENT && child->role == ROLE_AGENT)
         moil_child_stop(child, SIGTERM, s->now_ms + AGENT_MS);
+    if (s->phase == PHASE_RUNNING && child->role == ROLE_WORKER)
+        moil_children_say(&s->children, "report\n"); /* it has one worker more */
 }
 
 static void stop_server(struct super *s)

@@ -43,7 +43,8 @@ struct agent_options {
     /* Asks the supervisor for something, one line (super/order.h); what comes of it is a word.
      * False: it could not be said. NULL: there is no supervisor. */
     bool (*order)(void *data, const char *line);
-    bool alone; /* the node has no workers, ever */
+    bool (*is_quiet)(void *data); /* the node takes nothing new; NULL: that is never so */
+    bool alone;                   /* the node has no workers, ever */
     bool heartbeat_only;
     struct tally *tally; /* what the node has counted; NULL: nobody counts, and nothing is served */
     int http_fd;         /* listens; only with a tally */
@@ -110,7 +111,8 @@ void moil_agent_stop(struct agent *a);
 
 /* --- its parts -------------------------------------------------------------------------------- */
 
-void moil_heartbeat_start(struct agent *a);                       /* also after each reconnect */
+void moil_heartbeat_start(struct agent *a); /* also after each reconnect */
+void moil_heartbeat_renew(struct agent *a); /* the node has changed: its report is told soon */
 void moil_heartbeat_report(struct agent *a, struct buffer *text); /* how the node does, as JSON */
 int moil_control_init(struct agent *a);                           /* 0 or MOIL_ENOMEM */
 void moil_control_fini(struct agent *a);

@@ -11,6 +11,7 @@
 #include "worker/agent.h"
 
 enum { TIMEOUT_MIN_MS = 1000 };
+static const double RENEW_S = 0.02; /* so long after a change: several often come together */
 
 static void beat(struct agent *a);
 
@@ -90,6 +91,8 @@ void moil_heartbeat_report(struct agent *a, struct buffer *text)
     moil_buffer_addf(text, "],\"clock\":%.3f,\"files\":%llu,\"health\":\"%s\"",
                      (double)moil_clock_wall_us() / 1e6, files_limit(),
                      moil_health_name(worst.health));
+    if (a->options.is_quiet && a->options.is_quiet(a->options.data))
+        moil_buffer_add_str(text, ",\"quiet\":true");
     if (worst.health != HEALTH_OK)
         moil_buffer_addf(text, ",\"trouble\":\"%s\"", worst.why);
     moil_buffer_add_char(text, '}');
@@ -143,4 +146,12 @@ void moil_heartbeat_start(struct agent *a)
     ev_timer_init(&a->heartbeat, heartbeat_cb, 0, a->options.lease_s / MOIL_LEASE_BEATS);
     a->heartbeat.data = a;
     heartbeat_cb(a->loop, &a->heartbeat, 0);
+}
+
+void moil_heartbeat_renew(struct agent *a)
+{
+    if (!ev_is_active(&a->heartbeat) || ev_timer_remaining(a->loop, &a->heartbeat) <= RENEW_S)
+        return;
+    a->heartbeat.repeat = RENEW_S;
+    ev_timer_again(a->loop, &a->heartbeat);
 }

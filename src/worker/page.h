@@ -49,9 +49,10 @@ struct page {
     struct claims claims; /* last: what is in front of it is little, and cleared for each worker */
 };
 
-/* The agent's: so that its supervisor sees when its loop stands still. */
+/* Between the agent and its supervisor, who sees by it when the agent's loop stands still. */
 struct pulse {
-    _Atomic int64_t heartbeat_us; /* monotonic; written once per turn of the loop */
+    _Atomic int64_t heartbeat_us; /* monotonic; the agent writes it once per turn of the loop */
+    _Atomic uint32_t quiet;       /* 1: the node takes nothing new; the supervisor writes it */
 };
 
 #endif

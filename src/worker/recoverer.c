@@ -186,6 +186,9 @@ static void take_word(struct agent *a, const char *line)
     case WORD_ANSWER:
         moil_control_answer(a, word.request, word.is_ok, word.text);
         return;
+    case WORD_REPORT:
+        moil_heartbeat_renew(a);
+        return;
     case WORD_DEAD:
         break;
     }

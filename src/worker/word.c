@@ -33,6 +33,11 @@ int moil_word_parse(const char *line, struct word *out)
     struct word w = {.kind = WORD_GENERATION, .text = ""};
     if (strncmp(line, "answer ", 7) == 0)
         return parse_answer(line, out);
+    if (strcmp(line, "report") == 0) {
+        w.kind = WORD_REPORT;
+        *out = w;
+        return 0;
+    }
     char rest;
     if (sscanf(line, "generation %9d%c", &w.generation, &rest) == 1 && w.generation > 0) {
         *out = w;

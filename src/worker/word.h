@@ -1,5 +1,6 @@
 /* What the supervisor says to the agent, one line each (super/child.h writes it): of a worker that
- * died, of a generation that serves, and what came of an order. Pure; used by recoverer.c. */
+ * died, of a generation that serves, and what came of an order, and that the
+ * node has changed. Pure; used by recoverer.c. */
 #ifndef MOIL_WORKER_WORD_H
 #define MOIL_WORKER_WORD_H
 
@@ -8,7 +9,7 @@
 #include "base/id.h"
 #include "base/job.h"
 
-enum word_kind { WORD_DEAD, WORD_GENERATION, WORD_ANSWER };
+enum word_kind { WORD_DEAD, WORD_GENERATION, WORD_ANSWER, WORD_REPORT };
 
 struct word {
     enum word_kind kind;
@@ -26,9 +27,9 @@ struct word {
     char on_cpu[MOIL_NAME_MAX + 1];
 };
 
-/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER DELIVERIES ID", "generation NUMBER" or
- * "answer REQUEST ok|refused TEXT", without its newline. 0, or MOIL_EBADMSG (then *out is
- * untouched). */
+/* "dead SLOT INCARNATION signal|exit|limit|stop NUMBER DELIVERIES ID", "generation NUMBER",
+ * "answer REQUEST ok|refused TEXT" or "report" (the node's is to be renewed), without its newline.
+ * 0, or MOIL_EBADMSG (then *out is untouched). */
 int moil_word_parse(const char *line, struct word *out);
 
 #endif
