@@ -64,6 +64,16 @@ describe("--follow on a terminal", function()
     assert.matches('SUCCESS "done"\r\n$', other:stdout())
   end)
 
+  it("leaves a clean line when it is interrupted", function()
+    local child = start { "call", "steps", '{"percent":50}', "--follow", terminal = {} }
+    child:read_until("50%%  [%d.]+s  PROGRESS", PATIENCE)
+    child:write "\3"
+    local _, killed = child:wait(PATIENCE)
+    assert.equal(support.native.signals.INT, killed)
+    assert.matches("\r\27%[K$", child:stdout())
+    go()
+  end)
+
   it("writes lines where stderr is no terminal, or a dumb one", function()
     local child = start { "call", "steps", '{"percent":50}', "--follow", terminal = {},
       term = "dumb" }

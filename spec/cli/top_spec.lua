@@ -142,6 +142,28 @@ describe("moil top", function()
     t:close()
   end)
 
+  it("keeps to the queue that was selected when others come and go", function()
+    local t = open(24, 80)
+    t:shows "\nidle"
+    t:press "j"
+    done { "call", "add", "1", "2", "--queue", "aaa", "--id", "above" }
+    t:shows "\naaa"
+    t:press "p"
+    t:shows "\npaused idle"
+    redis:call("DEL", "{moil}:queue:aaa:4")
+    redis:call("HDEL", "{moil}:queues", "aaa")
+    t:hides "\naaa"
+    t:press "p"
+    t:shows "\nresumed idle"
+    t:press "k"
+    t:press "p"
+    t:shows "\npaused default"
+    t:press "p"
+    t:shows "\nresumed default"
+    t:close()
+    done { "revoke", "above" }
+  end)
+
   it("revokes a job after a question, and ends it where that is wanted", function()
     done { "call", "sleep", "3000", "--id", "victim" }
     local t = open(24, 80)
@@ -227,13 +249,13 @@ describe("moil top", function()
 end)
 
 describe("the terminal", function()
-  it("is given back at ^C, TERM, HUP and QUIT", function()
+  it("is given back at ^C and whatever else ends it", function()
     local t = open(24, 80)
     t:shows "napper"
     t:press "\3"
     assert.equal(0, t.child:wait(PATIENCE))
     assert.is_true(t:is_given_back())
-    for _, signal in ipairs { "TERM", "HUP", "QUIT" } do
+    for _, signal in ipairs { "TERM", "HUP", "QUIT", "USR1", "ALRM", "ABRT" } do
       t = open(24, 80)
       t:shows "napper"
       t.child:kill(signal)

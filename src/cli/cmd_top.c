@@ -28,18 +28,20 @@ static void say(struct top *t, const char *fmt, ...)
 /* --- deeds ------------------------------------------------------------------------------------ */
 
 /* A member of the selected row of a pane, "" where there is none. */
-static void selected(const struct top *t, enum top_pane pane, const char *key, char out[201])
+static void selected(struct top *t, enum top_pane pane, const char *key, char out[201])
 {
     json_t *rows = moil_top_rows(t, pane);
+    moil_top_follow(t, pane, rows);
     const json_t *row = json_array_get(rows, t->selected[pane]);
     const char *s = json_string_value(json_object_get(row, key));
     snprintf(out, 201, "%s", s ? s : "");
     json_decref(rows);
 }
 
-static bool is_paused(const struct top *t)
+static bool is_paused(struct top *t)
 {
     json_t *rows = moil_top_rows(t, PANE_QUEUES);
+    moil_top_follow(t, PANE_QUEUES, rows);
     const json_t *row = json_array_get(rows, t->selected[PANE_QUEUES]);
     bool paused = json_is_true(json_object_get(row, "paused"));
     json_decref(rows);
@@ -93,10 +95,10 @@ static void revoke(struct top *t, bool terminate)
 static void move(struct top *t, long by)
 {
     json_t *rows = moil_top_rows(t, t->pane);
-    long count = (long)json_array_size(rows), to = (long)t->selected[t->pane] + by;
+    moil_top_follow(t, t->pane, rows);
+    long to = (long)t->selected[t->pane] + by;
+    moil_top_select(t, t->pane, rows, to > 0 ? (size_t)to : 0);
     json_decref(rows);
-    to = to >= count ? count - 1 : to;
-    t->selected[t->pane] = to > 0 ? (size_t)to : 0;
 }
 
 static void type_filter(struct top *t, int key)

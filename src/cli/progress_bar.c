@@ -1,6 +1,7 @@
 /* progress_bar.c: see progress_bar.h. */
 #include "cli/progress_bar.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,29 @@ void moil_progress_bar_init(struct progress_bar *bar, bool wanted)
     bool obeys = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
     *bar =
         (struct progress_bar){.wanted = wanted && obeys, .started_us = moil_clock_monotonic_us()};
+}
+
+/* What ends a program that a person waits for: the bar goes first, for the prompt that follows. */
+static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+static void on_end(int sig)
+{
+    static const char clear[] = "\r\033[K";
+    ssize_t n = write(STDERR_FILENO, clear, sizeof clear - 1);
+    (void)n;
+    signal(sig, SIG_DFL);
+    raise(sig); /* comes when this returns */
+}
+
+/* A signal that the command handles itself, or that is ignored, stays so. */
+static void swap_handlers(void (*from)(int), void (*to)(int))
+{
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct sigaction is, shall = {.sa_handler = to, .sa_flags = SA_RESTART};
+        if (sigaction(ends[i], NULL, &is) == 0 && is.sa_handler == from) {
+            sigaction(ends[i], &shall, NULL);
+        }
+    }
 }
 
 static size_t columns(void)
@@ -59,6 +83,7 @@ void moil_progress_bar_draw(struct progress_bar *bar, double done, double total,
         (bar->is_shown && now_us - bar->written_us < EVERY_US)) {
         return;
     }
+    swap_handlers(SIG_DFL, on_end);
     moil_buffer_init(&line);
     add_mark(&line, bar, done, total);
     moil_buffer_add_str(&line, "  ");
@@ -79,5 +104,6 @@ void moil_progress_bar_clear(struct progress_bar *bar)
         fputs("\r\033[K", stderr);
         fflush(stderr);
         bar->is_shown = false;
+        swap_handlers(on_end, SIG_DFL);
     }
 }

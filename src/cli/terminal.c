@@ -32,7 +32,8 @@ static struct {
 
 static volatile sig_atomic_t ended, stopped, resized;
 
-static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+static const int ends[] = {SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGUSR1, SIGUSR2,
+                           SIGALRM, SIGABRT, SIGVTALRM, SIGPROF, SIGXCPU};
 
 static void on_end(int sig)
 {

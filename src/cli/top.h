@@ -23,7 +23,7 @@ enum top_mode {
     MODE_HELP,
 };
 
-enum { TOP_FILTER_MAX = 60 };
+enum { TOP_FILTER_MAX = 60, TOP_NAME_LEN = 240 };
 
 struct top {
     moil_client *client;
@@ -39,6 +39,7 @@ struct top {
     enum top_mode mode;
     enum top_pane pane;
     size_t selected[PANES], first[PANES]; /* rows of those that the filter leaves */
+    char chosen[PANES][TOP_NAME_LEN];     /* whose row the selected one is; "": nobody's yet */
     char target[201];                     /* the job that MODE_CONFIRM is about */
 };
 
@@ -47,6 +48,12 @@ void moil_top_look(struct top *t);
 
 /* The rows that the filter leaves; the caller drops the reference. */
 json_t *moil_top_rows(const struct top *t, enum top_pane pane);
+
+/* Selects one of the rows that the filter leaves; past the last one: that. */
+void moil_top_select(struct top *t, enum top_pane pane, const json_t *rows, size_t row);
+
+/* Rows come and go: goes to where the queue, worker or job of the selected row stands now. */
+void moil_top_follow(struct top *t, enum top_pane pane, const json_t *rows);
 
 /* The whole screen, rows lines of at most so many columns. Keeps `selected` in bounds. */
 void moil_top_frame(struct top *t, size_t rows, size_t columns, struct buffer *out);

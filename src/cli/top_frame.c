@@ -110,9 +110,7 @@ static json_t *choose_rows(struct top *t, enum top_pane pane, json_t *rows, size
 {
     size_t count = json_array_size(rows), *selected = &t->selected[pane], *first = &t->first[pane];
     json_t *some = json_array();
-    if (*selected >= count) {
-        *selected = count > 0 ? count - 1 : 0;
-    }
+    moil_top_follow(t, pane, rows);
     if (*selected < *first) {
         *first = *selected;
     }

@@ -192,6 +192,42 @@ json_t *moil_top_rows(const struct top *t, enum top_pane pane)
     return rows;
 }
 
+/* Who a row is about. */
+static void name_row(const json_t *row, char out[TOP_NAME_LEN])
+{
+    const char *id = string(row, "id"), *queue = string(row, "queue");
+    if (id[0] || queue[0]) {
+        snprintf(out, TOP_NAME_LEN, "%s", id[0] ? id : queue);
+    } else {
+        snprintf(out, TOP_NAME_LEN, "%s %.0f", string(row, "node"), number(row, "pid"));
+    }
+}
+
+void moil_top_select(struct top *t, enum top_pane pane, const json_t *rows, size_t row)
+{
+    size_t count = json_array_size(rows);
+    t->selected[pane] = row < count ? row : count > 0 ? count - 1 : 0;
+    if (count > 0) {
+        name_row(json_array_get(rows, t->selected[pane]), t->chosen[pane]);
+    }
+}
+
+void moil_top_follow(struct top *t, enum top_pane pane, const json_t *rows)
+{
+    size_t i;
+    const json_t *row;
+    char name[TOP_NAME_LEN];
+    json_array_foreach(rows, i, row)
+    {
+        name_row(row, name);
+        if (strcmp(name, t->chosen[pane]) == 0) {
+            t->selected[pane] = i;
+            return;
+        }
+    }
+    moil_top_select(t, pane, rows, t->selected[pane]);
+}
+
 json_t *moil_top_json(const struct top *t)
 {
     json_t *frame = json_object();
