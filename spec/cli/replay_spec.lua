@@ -23,6 +23,17 @@ moil.task("later", { bind = true, retry = moil.retry.fixed { max = 1, delay = 7 
   error "not yet"
 end)
 moil.task("spins", { time_limit = 0.2 }, function() while true do end end)
+moil.task("loops", function(path, ...)
+  if BROKEN then error "no" end
+  local file = assert(io.open(path, "w"))
+  file:close()
+  if ... then moil.run { ..., "-c", "echo $$ >" .. path .. "; exec sleep 1000" } end
+  while true do end
+end)
+moil.task("program", { time_limit = 1 }, function()
+  if BROKEN then error "no" end
+  return moil.run({ "sleep", "1000" }).code
+end)
 moil.task("dies", function()
   if BROKEN then error "it would" end
   os.execute "kill -KILL $PPID"
@@ -111,6 +122,60 @@ describe("moil replay", function()
     out = replay(fail "dies")
     assert.equal(1, out.code)
     assert.matches("lost: WorkerLost: its process was ended by signal 9", out.stderr)
+  end)
+
+  it("shows where it was when its time was up", function()
+    local out = replay(fail "spins")
+    assert.matches("stack traceback:\n%s*tasks/t.lua:%d+: in ", out.stderr)
+  end)
+
+  it("ends a program that goes on past the job's limit", function()
+    local out = replay(fail "program")
+    assert.equal(1, out.code, out.stderr)
+    assert.matches("failure: TimeLimitExceeded", out.stderr)
+  end)
+
+  -- Whether a process of this id runs: not one that is over and nobody's.
+  local function lives(pid)
+    local out = support.sh(("cat /proc/%s/stat"):format(pid)).stdout
+    return out ~= "" and not out:find("%) [ZX] ")
+  end
+
+  -- Ends a replay that is busy by a signal, and waits until nothing of it is left.
+  local function end_busy(signal, shell)
+    local path = ("%s/%s-%s"):format(dir, signal, shell)
+    local id = fail("loops", { path, shell })
+    local process = support.start_moil { "replay", id, redis = here.redis, cwd = dir }
+    local pids = {}
+    support.wait_until(function()
+      local file = io.open(path)
+      if not file then return false end
+      pids[1] = file:read "l"
+      file:close()
+      if shell and not pids[1] then return false end
+      pids[#pids + 1] = support.read(("/proc/%d/task/%d/children")
+        :format(process.pid, process.pid)):match "%d+"
+      return true
+    end, 30, "the task runs")
+    assert.is_true(#pids >= 1)
+    process:kill(signal)
+    process:wait(30)
+    support.wait_until(function()
+      for _, pid in ipairs(pids) do
+        if lives(pid) then return false end
+      end
+      return true
+    end, 30, "all of it has ended")
+  end
+
+  it("leaves nothing when it is killed", function()
+    end_busy "TERM"
+    end_busy "KILL"
+  end)
+
+  it("leaves no program when it is killed", function()
+    end_busy("INT", "sh")
+    end_busy("KILL", "sh")
   end)
 
   it("says what it cannot do", function()

@@ -162,6 +162,21 @@ describe("time limits", function()
 end)
 
 describe("what was enqueued", function()
+  it("ends programs that go on past a limit", function()
+    load [[moil.task("slow", { time_limit = 0.2 }, function()
+      moil.run { "sleep", "1000", timeout = false }
+    end)
+    moil.task("soft", { soft_time_limit = 0.2 }, function()
+      local ok, err = pcall(moil.run, { "sleep", "1000" })
+      return { ok, err.code, moil.run({ "sleep", "1000", timeout = 0.1 }).timed_out }
+    end)]]
+    local from = world:now()
+    local _, err = moil.send("slow"):get { propagate = false }
+    assert.equal("TimeLimitExceeded", err.code)
+    assert.is_true(math.abs(world:now() - from - 0.2) < 0.01)
+    assert.same({ false, "SoftTimeLimitExceeded", true }, moil.send("soft"):get())
+  end)
+
   it("is recorded, whatever became of it", function()
     load [[
       moil.task("parent", function()

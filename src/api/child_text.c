@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,11 +51,15 @@ int moil_child_listen(void (*run)(void *data, int fd), void *data, double timeou
                       struct buffer *text, int *wait_status)
 {
     int fds[2];
+    pid_t parent = getpid();
     if (pipe(fds) != 0)
         return -1;
     pid_t pid = fork();
     if (pid == 0) {
         close(fds[0]);
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent) /* it was over before that */
+            _exit(1);
         run(data, fds[1]);
         _exit(0);
     }

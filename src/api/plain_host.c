@@ -1,12 +1,18 @@
 /* plain_host.c: see plain_host.h. */
 #include "api/plain_host.h"
 
+#include <signal.h>
+
 #include "base/error.h"
 #include "worker/beat_request.h"
 #include "worker/program.h"
 
+enum { ENDS_MAX = 4 };
+static const int ends[ENDS_MAX] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
 struct spawned {
     struct vm_call *call;
+    struct program *program;
     bool done;
 };
 
@@ -17,19 +23,57 @@ static void program_ended(void *data, const struct program_result *r)
     s->done = true;
 }
 
+/* False, with the call's failure, when it cannot be started. */
+static bool start(struct ev_loop **loop, struct spawned *s, const struct vm_spawn *spawn)
+{
+    char errstr[256] = "cannot make an event loop";
+    if (!*loop)
+        *loop = ev_default_loop(EVFLAG_AUTO);
+    if (*loop)
+        s->program = moil_program_start(*loop, spawn, program_ended, s, errstr, sizeof errstr);
+    if (!s->program)
+        moil_call_fail(s->call, "BadArgument", errstr);
+    return s->program != NULL;
+}
+
 enum vm_answer moil_plain_spawn(struct ev_loop **loop, struct vm_call *call,
                                 const struct vm_spawn *spawn)
 {
     struct spawned s = {.call = call};
-    char errstr[256];
-    if (!*loop)
-        *loop = ev_default_loop(EVFLAG_AUTO);
-    if (!*loop || !moil_program_start(*loop, spawn, program_ended, &s, errstr, sizeof errstr)) {
-        moil_call_fail(call, "BadArgument", *loop ? errstr : "cannot make an event loop");
+    if (start(loop, &s, spawn)) {
+        while (!s.done)
+            ev_run(*loop, EVRUN_ONCE);
+    }
+    return VM_READY;
+}
+
+static void end_cb(struct ev_loop *loop, ev_signal *w, int events)
+{
+    (void)events;
+    struct spawned *s = w->data;
+    int signum = w->signum;
+    if (!s->done)
+        moil_program_kill(s->program);
+    ev_signal_stop(loop, w); /* the default action is back */
+    raise(signum);
+}
+
+enum vm_answer moil_plain_spawn_ours(struct ev_loop **loop, struct vm_call *call,
+                                     const struct vm_spawn *spawn)
+{
+    struct spawned s = {.call = call};
+    ev_signal watchers[ENDS_MAX];
+    if (!start(loop, &s, spawn))
         return VM_READY;
+    for (int i = 0; i < ENDS_MAX; i++) {
+        ev_signal_init(&watchers[i], end_cb, ends[i]);
+        watchers[i].data = &s;
+        ev_signal_start(*loop, &watchers[i]);
     }
     while (!s.done)
         ev_run(*loop, EVRUN_ONCE);
+    for (int i = 0; i < ENDS_MAX; i++)
+        ev_signal_stop(*loop, &watchers[i]);
     return VM_READY;
 }
 

@@ -11,6 +11,11 @@
 enum vm_answer moil_plain_spawn(struct ev_loop **loop, struct vm_call *call,
                                 const struct vm_spawn *spawn);
 
+/* The same in a process that is ours, on a loop of its own: a signal that ends it ends the program
+ * first, which is no child of who sent it. */
+enum vm_answer moil_plain_spawn_ours(struct ev_loop **loop, struct vm_call *call,
+                                     const struct vm_spawn *spawn);
+
 /* VM_BEAT_NEXT. */
 enum vm_answer moil_plain_beat_next(struct vm_call *call, const struct vm_beat *ask);
 

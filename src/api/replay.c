@@ -29,7 +29,7 @@ struct replay {
 static enum vm_answer host_spawn(void *data, struct vm_call *call, const struct vm_spawn *spawn)
 {
     struct replay *r = data;
-    return moil_plain_spawn(&r->loop, call, spawn);
+    return moil_plain_spawn_ours(&r->loop, call, spawn);
 }
 
 static enum vm_answer host_beat(void *data, struct vm_call *call, const struct vm_beat *ask)

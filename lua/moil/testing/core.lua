@@ -299,9 +299,16 @@ local function add_own(c, world)
     world.q:tell(run.job)
   end
 
-  function c.spawn(...)
+  function c.spawn(argv, input, timeout, ...)
     check_running(world)
-    return world:spawn(...)
+    local left = world.running and runner.left(world, world.running)
+    if not left or (timeout >= 0 and timeout <= left) then -- -1: none
+      return world:spawn(argv, input, timeout, ...)
+    end
+    local answer = table.pack(world:spawn(argv, input, left, ...))
+    if not answer[5] then return table.unpack(answer, 1, answer.n) end
+    world.q.now_us = world.q.now_us + math.tointeger(math.ceil(left * 1e6))
+    return suspend(world, function() end) -- until the limit, which is now
   end
 
   function c.connect() end

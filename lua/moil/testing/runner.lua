@@ -115,6 +115,7 @@ local function guard(world, run, co)
     elseif run.hard_us then
       world.q.now_us = math.max(world.q.now_us, run.hard_us)
       run.overran, from = true, -math.huge
+      run.overran_at = run.overran_at or traceback_of(co)
       debug.sethook(co, look, "", 1000)
       error("the time limit has passed", 0)
     end
@@ -195,9 +196,23 @@ local function expire(world, run)
   end
 end
 
-local function watch(world, run)
+local function next_limit_us(run)
   local at = run.soft_us or run.hard_us
   if run.hard_us and at and run.hard_us < at then at = run.hard_us end
+  return at
+end
+
+---Seconds until a run reaches its next limit, at least a moment; nil: it has none.
+---@param world table
+---@param run table
+---@return number?
+function runner.left(world, run)
+  local at = next_limit_us(run)
+  return at and math.max(at - world.q.now_us, 1000) / 1e6
+end
+
+local function watch(world, run)
+  local at = next_limit_us(run)
   if at then
     run.limit = world.q:at(at, function()
       run.limit = nil
@@ -226,8 +241,8 @@ end
 
 -- --- from the thread's end to the outcome --------------------------------------------------------
 
-local function fail_with(world, run, code, message)
-  run.kind, run.value = "failure", error_text(world, code, message)
+local function fail_with(world, run, code, message, traceback)
+  run.kind, run.value = "failure", error_text(world, code, message, traceback)
 end
 
 local function take_result(world, run, value)
@@ -246,7 +261,8 @@ end
 function end_call(world, run, answer)
   if run.overran then
     run.timed_out = true
-    fail_with(world, run, "TimeLimitExceeded", "the time limit has passed")
+    fail_with(world, run, "TimeLimitExceeded", "the time limit has passed",
+      run.overran_at or traceback_of(run.co))
   elseif run.stopped then
     run.kind, run.value, run.delay = table.unpack(run.stopped, 1, 3)
   elseif answer[1] then
