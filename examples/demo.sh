@@ -1,10 +1,12 @@
 #!/bin/sh
 # What `make demo` runs: a private Redis and two workers in a temporary folder, real jobs from examples/demo.lua, and
-# everything gone afterwards. Exits 0 only when each result was right.
+# everything gone afterwards. Exits 0 only when each result was right. With MOIL=PROGRAM it is an installed moil's, and
+# Lua finds the library by itself.
 set -eu
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
 case $build in /*) ;; *) build=$PWD/$build ;; esac
+moil=${MOIL:-$build/moil}
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/moil-demo.XXXXXX")
 supervisor=
@@ -27,7 +29,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 : >"$dir/log"
-"$build/moil" worker tasks --workers 2 --concurrency 2 --redis "embedded:$dir/redis" >>"$dir/log" 2>&1 &
+"$moil" worker tasks --workers 2 --concurrency 2 --redis "embedded:$dir/redis" >>"$dir/log" 2>&1 &
 supervisor=$!
 echo "moil: two workers and a private Redis in $dir"
 until grep -q ' ready:' "$dir/log"; do
@@ -36,5 +38,5 @@ until grep -q ' ready:' "$dir/log"; do
 done
 
 export MOIL_REDIS="embedded:$dir/redis"
-export LUA_PATH="$PWD/lua/?.lua;$PWD/lua/?/init.lua;;" LUA_CPATH="$build/lua/?.so;;"
-"${LUA:-lua5.4}" examples/demo.lua "$build/moil" "$dir"
+[ -n "${MOIL:-}" ] || export LUA_PATH="$PWD/lua/?.lua;$PWD/lua/?/init.lua;;" LUA_CPATH="$build/lua/?.so;;"
+"${LUA:-lua5.4}" examples/demo.lua "$moil" "$dir"

@@ -77,6 +77,8 @@ describe("make install", function()
     assert.matches("\nExecStart=/opt/moil/bin/moil worker ", unit, 1, true)
     local example = support.read("examples/moil@.service")
     assert.equal(example:gsub("/usr/local/bin", "/opt/moil/bin"), unit)
+    local hardened = support.read(prefix .. "/share/doc/moil/examples/moil-hardened.service")
+    assert.matches("\nExecStart=/opt/moil/bin/moil worker ", hardened, 1, true)
   end)
 
   it("brings documents whose links lead somewhere", function()

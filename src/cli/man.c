@@ -179,13 +179,24 @@ static void command_page(const struct command_row *row, struct buffer *out)
     moil_buffer_add_str(out, row->command == CMD_BEAT ? ",\n\\fBbeat\\fR(5)\n" : "\n");
 }
 
+/* Gives the page away. */
+static void add_page(struct buffer *out, struct buffer *page)
+{
+    moil_roff_fold(out, moil_buffer_slice(page));
+    out->failed = out->failed || page->failed;
+    moil_buffer_fini(page);
+}
+
 void moil_man_command(const struct command_row *row, struct buffer *out)
 {
+    struct buffer page;
+    moil_buffer_init(&page);
     if (row) {
-        command_page(row, out);
+        command_page(row, &page);
     } else {
-        main_page(out);
+        main_page(&page);
     }
+    add_page(out, &page);
 }
 
 /* --- all of them -------------------------------------------------------------------------------
@@ -212,7 +223,7 @@ void moil_man_list(struct buffer *out)
     }
 }
 
-bool moil_man_page(const char *name, struct buffer *out)
+static bool print_page(const char *name, struct buffer *out)
 {
     char command[64];
     for (size_t i = 0; i < PAGES; i++) {
@@ -229,4 +240,13 @@ bool moil_man_page(const char *name, struct buffer *out)
         }
     }
     return false;
+}
+
+bool moil_man_page(const char *name, struct buffer *out)
+{
+    struct buffer page;
+    moil_buffer_init(&page);
+    bool known = print_page(name, &page);
+    add_page(out, &page);
+    return known;
 }

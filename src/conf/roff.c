@@ -161,3 +161,55 @@ void moil_roff_add_paragraphs(struct buffer *out, const char *text)
         text += strspn(text, "\n");
     }
 }
+
+/* --- lines ------------------------------------------------------------------------------------ */
+
+enum { LINE_MAX_BYTES = 80 };
+
+/* Where a line of n bytes is broken: the last blank that fits, else the first; n: nowhere. What
+ * follows must be no request. */
+static size_t break_at(const char *line, size_t n)
+{
+    size_t at = n;
+    for (size_t i = 1; i + 1 < n && (i <= LINE_MAX_BYTES || at == n); i++) {
+        if (line[i] == ' ' && line[i - 1] != ' ' && !strchr(" .'", line[i + 1]))
+            at = i;
+    }
+    return at;
+}
+
+static void add_folded(struct buffer *out, const char *line, size_t n)
+{
+    while (n > LINE_MAX_BYTES) {
+        size_t at = break_at(line, n);
+        if (at == n)
+            break;
+        moil_buffer_add(out, line, at);
+        moil_buffer_add_char(out, '\n');
+        line += at + 1;
+        n -= at + 1;
+    }
+    moil_buffer_add(out, line, n);
+    moil_buffer_add_char(out, '\n');
+}
+
+void moil_roff_fold(struct buffer *out, struct slice page)
+{
+    bool filled = true, tag = false;
+    for (size_t at = 0; at < page.n;) {
+        const char *line = page.p + at, *end = memchr(line, '\n', page.n - at);
+        size_t n = end ? (size_t)(end - line) : page.n - at;
+        if (n > 2 && memcmp(line, ".nf", 3) == 0)
+            filled = false;
+        else if (n > 2 && memcmp(line, ".fi", 3) == 0)
+            filled = true;
+        if (filled && !tag && line[0] != '.') {
+            add_folded(out, line, n);
+        } else {
+            moil_buffer_add(out, line, n);
+            moil_buffer_add_char(out, '\n');
+        }
+        tag = n > 2 && memcmp(line, ".TP", 3) == 0;
+        at += n + 1;
+    }
+}

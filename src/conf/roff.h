@@ -20,4 +20,8 @@ void moil_roff_add_italic(struct buffer *out, const char *s);
  * between them; what is indented by two blanks or more is an example, and stays as it is. */
 void moil_roff_add_paragraphs(struct buffer *out, const char *text);
 
+/* A finished page, its text in lines of at most 80 bytes where there is a blank to break them at;
+ * examples and the tags of lists stay as they are. */
+void moil_roff_fold(struct buffer *out, struct slice page);
+
 #endif
