@@ -13,9 +13,11 @@ if is_fenced(incarnation) then
 end
 local want, drops, found, taken = tonumber(ARGV[2]), 2000, {}, {}
 local states = call("HMGET", ns .. "queues", unpack(ARGV, 3))
-local there = call("EXISTS", ns .. "stale", ns .. "listeners", ns .. "listeners")
-local has_stale = there % 2 == 1
-events = there > 1 and teller()
+local there, has_stale = call("EXISTS", ns .. "stale", ns .. "listeners"), false
+if there > 0 then
+  has_stale = call("EXISTS", ns .. "stale") == 1
+  events = there > (has_stale and 1 or 0) and listens(true)
+end
 
 local function take(queue, level, list)
   local before = #taken

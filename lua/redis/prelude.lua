@@ -46,11 +46,18 @@ local function write_tallies()
   end
 end
 
--- The events of a script, where somebody listens (docs/protocol.md, "Events"): called once by a
--- script. Gathers what it does, a line of JSON each, and publishes all of it at the end. Where that
--- may not be, for want of rights or of memory, nobody hears of it, and the script does its work all
--- the same.
-local function teller()
+-- The events of a script, where somebody listens (docs/protocol.md, "Events"), else false; `there`:
+-- that somebody does is known. Gathers what the script does, a line of JSON each, and publishes all
+-- of it at the end. Where that may not be, for want of rights or of memory, nobody hears of it, and
+-- the script does its work all the same. One function, as Redis would make a second one at each
+-- call, for nobody.
+local function listens(there)
+  if events == nil and not there and call("EXISTS", ns .. "listeners") == 0 then
+    events = false
+  end
+  if events ~= nil then
+    return events
+  end
   local lines, by, self = {}, "", {}
   local types = { SUCCESS = "succeeded", FAILURE = "failed", REVOKED = "revoked" }
 
@@ -119,14 +126,8 @@ local function teller()
     end
   end
 
+  events = self
   return self
-end
-
-local function listens()
-  if events == nil then
-    events = call("EXISTS", ns .. "listeners") == 1 and teller()
-  end
-  return events
 end
 
 -- At most one token a queue: it wakes one idle worker, and a fetch that leaves a backlog puts it

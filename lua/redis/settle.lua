@@ -32,14 +32,13 @@ local inflight = ns .. "inflight:" .. incarnation
 local at, settled, now, delayed = 4, 0, nil, {}
 local notes, waiters, engine = false, false, false
 local extras = call("EXISTS", ns .. "running", ns .. "waiters", ns .. "links", ns .. "listeners")
-events = false
 if extras > 0 then
   local heard = ns .. "listeners"
   local which = call("EXISTS", ns .. "waiters", ns .. "links", ns .. "links", heard, heard, heard,
     heard)
   waiters = which % 2 == 1
   local are_links = which % 4 > 1
-  events = which > 3 and teller()
+  events = which > 3 and listens(true)
   engine = are_links and linker()
   notes = extras > (waiters and 1 or 0) + (are_links and 1 or 0) + (events and 1 or 0)
     and ns .. "running"
@@ -116,8 +115,8 @@ for _ = 1, next_count() do
     if engine then
       engine.ended(ids, state)
     end
-    for _, id in ipairs(events and ids or {}) do
-      events.job(state == "SUCCESS" and "succeeded" or state:lower(), id, false)
+    for i = 1, events and #ids or 0 do
+      events.job(state == "SUCCESS" and "succeeded" or state:lower(), ids[i], false)
     end
     call("HDEL", jobs, unpack(ids))
     tell(ids, "U")
