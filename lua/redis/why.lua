@@ -1,5 +1,6 @@
 -- why: what there is to know about why a job has not run yet. Reads only.
--- ARGV: id, cursor ("0": the beginning; of the search for what a deferred job waits for)
+-- ARGV: id, cursor ("0": the beginning; of the search for what a deferred job waits for): HSCAN's in
+-- `links`, and how many links in lists the page has behind it
 -- Returns nil when unknown, else: what `inspect` tells (record, place, detail, note), now (ms), and
 -- by place:
 --   "pending"   the queue's state; how many jobs are before it, and "1" where those are all or "0"
@@ -7,7 +8,8 @@
 --               have ended, ever
 --   "delayed"   the queue's state
 --   "deferred"  the next cursor ("0": that was all); a list: for each job that it waits for id,
---               state, task; at most 500 fields of `links` are looked at, and 100 jobs told
+--               state, task; at most 500 fields of `links` are looked at, and 5,000 links in
+--               lists, and 100 jobs told
 --   "inflight"  NODE MS of its worker ("": it is dead, and recovery gives the job back); a list:
 --               for each job that has run there for a while id, task, its note's first line; at
 --               most 20
@@ -54,25 +56,47 @@ local function leads_here(mode, target)
     and true
 end
 
--- The jobs that have a link to this one.
+-- Whether one of a job's links in its list is, of `budget` behind the first `skip`; and how many links
+-- the list has.
+local function look_at_list(from, skip, budget)
+  local list = ns .. "links:" .. from
+  local count, leads = call("LLEN", list), false
+  if budget > 0 and skip < count then
+    for _, link in ipairs(call("LRANGE", list, skip, skip + budget - 1)) do
+      leads = leads or leads_here(link:sub(1, 1), link:sub(3))
+    end
+  end
+  return leads, count
+end
+
+-- The jobs that have a link to this one. Lists are gone through one after the other, as one long one
+-- of which each call looks at the next part: HSCAN gives the same fields for the same cursor.
 local function find_links(found)
-  local next_cursor, fields = unpack(call("HSCAN", ns .. "links", cursor, "COUNT", 500))
+  local scan, skip = cursor:match("^(%d+) ?(%d*)$")
+  local next_cursor, fields = unpack(call("HSCAN", ns .. "links", scan, "COUNT", 500))
+  skip = tonumber(skip) or 0
+  local before, first, stop = 0, skip == 0, skip + 5000
   for i = 1, #fields, 2 do
-    local from, leads = fields[i], false
+    local from, leads, count = fields[i], false, 0
     for mode, target in fields[i + 1]:gmatch("(.).(%S*) ") do
-      leads = leads or leads_here(mode, target)
+      leads = leads or first and leads_here(mode, target)
     end
-    if not leads and fields[i + 1]:sub(-3) == "+- " then
-      for _, link in ipairs(call("LRANGE", ns .. "links:" .. from, 0, 999)) do
-        leads = leads or leads_here(link:sub(1, 1), link:sub(3))
-      end
+    if fields[i + 1]:sub(-3) == "+- " then
+      local at = math.max(skip - before, 0)
+      local in_list
+      in_list, count = look_at_list(from, at, stop - before - at)
+      leads = leads or in_list
     end
+    before = before + count
     if leads and #found < 300 then
       local text = call("HGET", jobs, from)
       for _, value in ipairs({ from, state_of(from, text), task_of(text) }) do
         found[#found + 1] = value
       end
     end
+  end
+  if before > stop then
+    return scan .. " " .. string.format("%.0f", stop)
   end
   return next_cursor
 end

@@ -121,6 +121,31 @@ describe("moil events", function()
     assert.is_true(lost.count >= 15)
   end)
 
+  it("tells no loss to a reader that is slow", function()
+    local fifo = here.dir .. "/out"
+    assert(os.execute("mkfifo " .. fifo))
+    local l = support.spawn({ "sh", "-c",
+      'exec "$0" events --type enqueued --limit 2000 --timeout 60 >out', support.binary },
+      { cwd = here.dir, env = { MOIL_REDIS = here.url } })
+    listeners[#listeners + 1] = l
+    local out <close> = assert(io.open(fifo, "r"))
+    support.wait_until(function()
+      return here.redis:call("PUBSUB", "NUMSUB", "{moil}:events")[2] == 1
+    end, BY, "it listens")
+    for _ = 1, 2000 do here.moil.send("other") end
+    local text = ""
+    -- It waits for its reader, and each time that it goes on a renewal is due.
+    for _ = 1, 3 do
+      local due = support.now() + 2.2
+      support.wait_until(function() return support.now() > due end, BY, "a renewal is due")
+      text = text .. out:read(20000)
+    end
+    text = text .. out:read "a"
+    assert.equal(2000, select(2, text:gsub('"enqueued"', "")))
+    assert.is_nil(text:find('"lost"', 1, true))
+    assert.equal(0, l:wait(BY))
+  end)
+
   it("goes on when Redis was restarted", function()
     local l = listen("--task", "add")
     here:call("add", 1, 1)

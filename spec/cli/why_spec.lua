@@ -107,6 +107,17 @@ describe("moil why, where nobody works,", function()
     for i = 1, 1500 do redis:call("HDEL", "{moil}:links", "many" .. i) end
   end)
 
+  it("finds what it waits for among many that wait for the same", function()
+    done { "call", "add", "1", "2", "--queue", "empty", "--id", "root" }
+    local ids = {}
+    for id in done({ "call", "add", "--stdin", "--depends-on", "root",
+      stdin = ("[1,2]\n"):rep(12000) }):gmatch "%S+" do ids[#ids + 1] = id end
+    for _, i in ipairs { 1, 4999, 5000, 5001, 12000 } do
+      assert.matches("\n%- it waits for root %(add%), which is PENDING$", why(ids[i]))
+    end
+    done { "revoke", "root" }
+  end)
+
   it("says what is gone, or never was", function()
     local out = moil { "why", "nobody" }
     assert.equal(5, out.code)

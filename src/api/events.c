@@ -1,8 +1,9 @@
 /* events.c: the stream of events. A part of the client (client.h).
  *
  * A connection of its own hears what scripts publish (docs/protocol.md, "Events"). While somebody
- * listens a key says so, which is renewed here; it counts the events, so that a listener that
- * missed some, as it was slow or cut off, is told how many. */
+ * listens a key says so, which is renewed here; it counts the events, and each message has the
+ * count, so that a listener that missed some, as it was cut off, is told how many. Who is slow
+ * hears the counts late, too. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,11 +26,9 @@ struct listening {
     struct link *link;
     struct buffer channel;
     ev_timer tick;
-    bool holds;     /* the subscription does */
-    bool stopped;   /* by fn */
-    int64_t known;  /* the number of the last event heard; -1: none yet */
-    int64_t before; /* what Redis said at the last renewal, of which all should be here by the next
-                     */
+    bool holds;    /* the subscription does */
+    bool stopped;  /* by fn */
+    int64_t known; /* the number of the last event heard; -1: none yet */
 };
 
 /* --- filters ---------------------------------------------------------------------------------- */
@@ -110,7 +109,7 @@ static void tell_lost(struct listening *l, int64_t count)
     tell(l, text, strlen(text));
 }
 
-/* "LAST COUNT\n" and a line each. */
+/* "LAST COUNT\n" and a line each; none where the key was renewed. */
 static void hear(struct listening *l, struct slice text)
 {
     const char *newline = memchr(text.p, '\n', text.n), *end = text.p + text.n;
@@ -160,17 +159,8 @@ static void up(void *data)
 static int take_count(void *data, const struct reply *reply)
 {
     struct listening *l = data;
-    int64_t count = moil_reply_integer(reply);
-    if (l->known >= 0 && count < l->known) {
-        tell_lost(l, -1);
-        l->known = count;
-    } else if (l->known >= 0 && l->before > l->known) {
-        tell_lost(l, l->before - l->known);
-        l->known = l->before;
-    } else if (l->known < 0) {
-        l->known = count;
-    }
-    l->before = count;
+    if (l->known < 0)
+        l->known = moil_reply_integer(reply);
     return 0;
 }
 
@@ -239,8 +229,7 @@ static bool is_filter(const moil_event_filter *f)
 int moil_events(moil_client *c, const moil_event_filter *filter, double timeout, moil_event_fn *fn,
                 void *data)
 {
-    struct listening l = {
-        .client = c, .filter = filter, .fn = fn, .data = data, .known = -1, .before = -1};
+    struct listening l = {.client = c, .filter = filter, .fn = fn, .data = data, .known = -1};
     struct link_hooks hooks = {.on_up = up, .data = &l};
     c->errstr[0] = '\0';
     if (!fn || !is_filter(filter))

@@ -12,7 +12,7 @@
 #include "queue/describe.h"
 
 enum {
-    PAGES_MAX = 400,    /* of the links of all jobs, 500 each */
+    PAGES_MAX = 400,    /* of the links of all jobs, 500 each, or 5,000 in lists */
     MEMBERS_MAX = 1000, /* of a group that are looked at */
     OTHERS_MAX = 100,   /* that are told */
 };
@@ -20,7 +20,7 @@ enum {
 struct ask {
     struct why *why;
     struct slice id;
-    char cursor[24];
+    char cursor[64];
 };
 
 static void fill(struct args *a, void *data)
