@@ -19,14 +19,36 @@ local pattern = ARGV[2]:gsub("%*+", "*")
 if select(2, pattern:gsub("%*", "")) > 4 then
   return "at most four * in the name of nodes"
 end
-pattern = "^" .. pattern:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".")
-  .. "$"
+
+-- What stands between the *: patterns that know one length each, so that none is tried twice.
+local pieces = {}
+for piece in (pattern .. "*"):gmatch("([^*]*)%*") do
+  local quoted = piece:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%?", ".")
+  pieces[#pieces + 1] = { pattern = quoted, length = #piece }
+end
+
+-- The first piece at the beginning, the last one at the end, each of the others where it comes
+-- first.
+local function is_meant(name)
+  local at, last = 1, pieces[#pieces]
+  for i = 1, #pieces - 1 do
+    local _, till = name:find((i == 1 and "^" or "") .. pieces[i].pattern, at)
+    if not till then
+      return false
+    end
+    at = till + 1
+  end
+  local from = #name - last.length + 1
+  return (from == at or (from > at and #pieces > 1))
+    and name:find("^" .. last.pattern, from) ~= nil
+end
+
 local reports = call("HGETALL", ns .. "nodes")
 for i = 1, #reports, 2 do
   local id, seen = reports[i], reports[i + 1]:match("^%d+") or 0
   local lease = tonumber(reports[i + 1]:match('"lease":([%d.e+-]+)')) or 15
   local name = id:match("^(.*)/[^/]*$") or id
-  if now - seen <= lease * 1000 and (id == ARGV[2] or name:find(pattern)) then
+  if now - seen <= lease * 1000 and (id == ARGV[2] or is_meant(name)) then
     nodes[#nodes + 1] = id
   end
 end

@@ -38,6 +38,23 @@ describe("control", function()
     assert.equal(3, #ask("r2", "******"))
   end)
 
+  it("takes each piece between * where it comes first, and the last one at the end", function()
+    w:eval("heartbeat", "aab-ab-aab/ee", '{"lease":15}')
+    for pattern, is_meant in pairs { ["a*b"] = true, ["*ab*ab"] = true, ["aab*aab"] = true,
+      ["aab-ab-aab"] = true, ["a?b-*?b"] = true, ["*-ab-*"] = true, ["aab-ab*b-aab"] = false,
+      ["*aab-ab"] = false, ["ab*"] = false, ["aab-ab-aab?"] = false, ["?*aab*ab-aab"] = false } do
+      assert.equal(is_meant and 1 or 0, #ask("r " .. pattern, pattern), pattern)
+    end
+  end)
+
+  it("looks at a long name in no time, whatever the pattern", function()
+    for i = 10, 39 do w:eval("heartbeat", ("a"):rep(190) .. i .. "/ff", '{"lease":15}') end
+    w.redis:call("CONFIG", "RESETSTAT")
+    assert.same({}, ask("r1", "*aa*aa*aa*ab"))
+    local spent = w.redis:call("INFO", "commandstats"):match("cmdstat_evalsha:calls=1,usec=(%d+)")
+    assert.is_true(tonumber(spent) < 3000000) -- it was over 10 seconds
+  end)
+
   it("passes over a node whose lease is over", function()
     w:eval("heartbeat", "old/dd", '{"lease":0.001}')
     support.wait_until(function() return #ask(tostring(support.now()), "old") == 0 end, 10, "gone")
