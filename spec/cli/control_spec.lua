@@ -234,6 +234,13 @@ describe("moil control", function()
         assert.equal("TimeLimitExceeded", err())
         assert.equal("TASK     TIME LIMIT  SOFT\nendless  0.3 s       none\n",
           run("time-limit").stdout)
+        local out = support.moil { "inspect", "registered", redis = here.url }.stdout
+        assert.matches("\nendless +0%.3 s +none +one, two\n", out)
+        assert.matches("\nname +one, two\n", out)
+        out = support.moil { "inspect", "registered", "--json", redis = here.url }.stdout
+        assert.same({ time_limit = 0.3, soft_time_limit = false },
+          { time_limit = tonumber(out:match '"task":"endless".-"time_limit":([%d.]+)'),
+            soft_time_limit = out:match '"task":"endless".-"soft_time_limit":false' and false })
         local three = here:worker { "-w", "1", "--name", "three" }
         ask("quiet", "--node", "one")
         ask("quiet", "--node", "two")

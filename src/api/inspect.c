@@ -109,6 +109,20 @@ static int give_nodes(struct look *look)
     return 0;
 }
 
+/* The time limits set at run time, as moil_nodes_list_tasks takes them. */
+static int take_limits(struct look *look, const struct reply *reply)
+{
+    moil_buffer_add_char(&look->text, '{');
+    for (size_t i = 1; i + 1 < moil_reply_count(reply); i += 2) {
+        moil_buffer_add_str(&look->text, i > 1 ? "," : "");
+        moil_buffer_add_json(&look->text, moil_reply_slice(moil_reply_at(reply, i)));
+        moil_buffer_add_char(&look->text, ':');
+        moil_buffer_add_json(&look->text, moil_reply_slice(moil_reply_at(reply, i + 1)));
+    }
+    moil_buffer_add_char(&look->text, '}');
+    return 0;
+}
+
 static int give_registered(struct look *look)
 {
     return moil_nodes_list_tasks(moil_buffer_slice(&look->nodes), &look->text);
@@ -128,7 +142,8 @@ static const struct sight sights[] = {
     [MOIL_VIEW_SCHEDULED] = {true, SCRIPT_LIST, fill_page, take_page, NULL, LISTING_DELAYED},
     [MOIL_VIEW_DEAD] = {true, SCRIPT_DEAD, fill_page, take_page, NULL, LISTING_DEAD},
     [MOIL_VIEW_NODES] = {.take_nodes = give_nodes},
-    [MOIL_VIEW_REGISTERED] = {.take_nodes = give_registered},
+    [MOIL_VIEW_REGISTERED] = {true, SCRIPT_TIME_LIMITS, NULL, take_limits, give_registered,
+                              LISTING_DEAD},
     [MOIL_VIEW_PENDING] = {true, SCRIPT_LIST, fill_page, take_page, NULL, LISTING_PENDING},
     [MOIL_VIEW_DEFERRED] = {true, SCRIPT_LIST, fill_page, take_page, NULL, LISTING_DEFERRED},
 };

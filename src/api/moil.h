@@ -213,7 +213,7 @@ typedef enum moil_view {
     MOIL_VIEW_SCHEDULED,  /* delayed jobs, the earliest first, with "due_at" */
     MOIL_VIEW_DEAD,       /* the dead set, the newest first */
     MOIL_VIEW_NODES,      /* nodes with their workers */
-    MOIL_VIEW_REGISTERED, /* task names and who serves them */
+    MOIL_VIEW_REGISTERED, /* task names, who serves them, and time limits set at run time */
     MOIL_VIEW_PENDING,    /* jobs that wait in a queue ("default" unless a filter says), in order */
     MOIL_VIEW_DEFERRED    /* jobs that wait for others, with "waits_for": how many, in no order */
 } moil_view;

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,9 +21,28 @@ static json_t *load(struct slice nodes)
     return NULL;
 }
 
-int moil_nodes_list_tasks(struct slice nodes, struct buffer *out)
+static void add_limit(json_t *row, const char *key, const char *word)
 {
-    json_t *array = load(nodes), *tasks = json_object(), *task, *node;
+    if (strcmp(word, "none") == 0)
+        json_object_set_new(row, key, json_false());
+    else if (strcmp(word, "-") != 0)
+        json_object_set_new(row, key, json_real(strtod(word, NULL)));
+}
+
+static void add_limits(json_t *row, const json_t *words)
+{
+    char hard[32], soft[32];
+    const char *text = json_string_value(words);
+    if (text && sscanf(text, "%31s %31s", hard, soft) == 2) {
+        add_limit(row, "time_limit", hard);
+        add_limit(row, "soft_time_limit", soft);
+    }
+}
+
+int moil_nodes_list_tasks(struct slice nodes, struct buffer *text)
+{
+    json_t *limits = json_loadb(text->data, text->len, 0, NULL), *array = load(nodes),
+           *tasks = json_object(), *task, *node;
     size_t i, k;
     json_array_foreach(array, i, node)
     {
@@ -40,11 +60,17 @@ int moil_nodes_list_tasks(struct slice nodes, struct buffer *out)
     const char *name;
     json_t *who, *list_of = json_array();
     json_object_foreach(tasks, name, who)
-        json_array_append_new(list_of, json_pack("{s:s, s:O}", "task", name, "nodes", who));
-    char *text = moil_json_dump(list_of, JSON_COMPACT);
-    if (text)
-        moil_buffer_add_str(out, text);
-    moil_mem_free(text);
+    {
+        json_t *row = json_pack("{s:s, s:O}", "task", name, "nodes", who);
+        add_limits(row, json_object_get(limits, name));
+        json_array_append_new(list_of, row);
+    }
+    char *written = moil_json_dump(list_of, JSON_COMPACT | JSON_REAL_PRECISION(16));
+    moil_buffer_clear(text);
+    if (written)
+        moil_buffer_add_str(text, written);
+    moil_mem_free(written);
+    json_decref(limits);
     json_decref(list_of);
     json_decref(tasks);
     int status = array ? 0 : MOIL_STATUS_BAD_RECORD;

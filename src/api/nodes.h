@@ -6,8 +6,10 @@
 #include "base/buffer.h"
 #include "base/slice.h"
 
-/* Appends [{"task", "nodes": […]}] of the tasks that live nodes serve. */
-int moil_nodes_list_tasks(struct slice nodes, struct buffer *out);
+/* [{"task", "nodes": […]}] of the tasks that live nodes serve, and "time_limit" and
+ * "soft_time_limit", where those are set at run time: seconds, or false for none. The text is those
+ * limits, {"TASK": "LIMIT SOFT"} as time_limits.lua has them, and is written anew. */
+int moil_nodes_list_tasks(struct slice nodes, struct buffer *text);
 
 /* The queues in order of their names, each with how many workers serve it; the totals also with
  * what is pending. The text is taken, and written anew. */

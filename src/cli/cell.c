@@ -137,6 +137,13 @@ void moil_cell_add(struct buffer *out, enum cell_kind kind, const json_t *v, dou
     case CELL_PAUSED:
         moil_buffer_add_str(out, json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "");
         break;
+    case CELL_LIMIT:
+        if (json_is_number(v)) {
+            moil_buffer_addf(out, "%.6g s", json_number_value(v));
+        } else if (v) {
+            moil_buffer_add_str(out, "none");
+        }
+        break;
     case CELL_ERROR:
         add_error(out, v);
         break;

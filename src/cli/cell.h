@@ -26,6 +26,7 @@ enum cell_kind {
     CELL_SERVED,      /* a number, to the right; 0 is worth a look */
     CELL_STATE,       /* a job's state */
     CELL_HEALTH,      /* "ok", "degraded", "stuck"; "warn", "bad" */
+    CELL_LIMIT,       /* seconds: "5 s", or "none" for false */
     CELL_ERROR,       /* an error object: its message, or its code */
 };
 

@@ -67,7 +67,10 @@ static const struct view views[] = {
                           {"TROUBLE", "trouble", CELL_TEXT}},
                          "no nodes are running (start one: moil worker)"},
     [MOIL_VIEW_REGISTERED] =
-        {{{"TASK", "task", CELL_TEXT}, {"NODES", "nodes", CELL_LIST}},
+        {{{"TASK", "task", CELL_TEXT},
+          {"TIME LIMIT", "time_limit", CELL_LIMIT},
+          {"SOFT", "soft_time_limit", CELL_LIMIT},
+          {"NODES", "nodes", CELL_LIST}},
          "no tasks are registered: no node is running (start one: moil worker)"},
     [MOIL_VIEW_PENDING] = {{{"ID", "id", CELL_TEXT},
                             {"TASK", "task", CELL_TEXT},
