@@ -34,6 +34,26 @@ moil.task("program", { time_limit = 1 }, function()
   if BROKEN then error "no" end
   return moil.run({ "sleep", "1000" }).code
 end)
+moil.task("hungry", { memory_limit = 64, time_limit = 60,
+  on_failure = function(self, err) self.log.info("heard " .. err.code) end }, function(caught)
+  if BROKEN then error "no" end
+  local t = {}
+  local function eat()
+    while true do t[#t + 1] = ("x"):rep(1000) .. #t end
+  end
+  while caught do pcall(eat) end
+  eat()
+end)
+moil.task("tidy", { memory_limit = 64 }, function()
+  if BROKEN then error "no" end
+  local n = 0
+  for i = 1, 300000 do n = n + #(("x"):rep(1000) .. i) end
+  return n
+end)
+moil.task("huge", function()
+  if BROKEN then error "no" end
+  return #("x"):rep(1 << 28)
+end)
 moil.task("dies", function()
   if BROKEN then error "it would" end
   os.execute "kill -KILL $PPID"
@@ -127,6 +147,23 @@ describe("moil replay", function()
   it("shows where it was when its time was up", function()
     local out = replay(fail "spins")
     assert.matches("stack traceback:\n%s*tasks/t.lua:%d+: in ", out.stderr)
+  end)
+
+  it("keeps a job within its memory", function()
+    for _, caught in ipairs { false, true } do
+      local out = replay(fail("hungry", { caught }))
+      assert.equal(1, out.code)
+      assert.matches("failure: MemoryLimitExceeded: the memory limit of 64 MB was exceeded",
+        out.stderr, 1, true)
+      assert.matches("stack traceback:\n.*tasks/t.lua:%d+: in ", out.stderr)
+      assert.matches("heard MemoryLimitExceeded", out.stderr, 1, true)
+    end
+    local out = replay(fail "tidy")
+    assert.equal(0, out.code, out.stderr)
+    local huge = fail "huge"
+    assert.equal("268435456\n", replay(huge).stdout)
+    assert.matches("the memory limit of 100 MB", replay(huge, "--memory-limit", "100").stderr)
+    assert.matches("the memory limit of 128 MB", replay(huge, "--max-memory", "64").stderr)
   end)
 
   it("ends a program that goes on past the job's limit", function()

@@ -41,6 +41,13 @@ static enum vm_answer host_beat(void *data, struct vm_call *call, const struct v
     return VM_READY;
 }
 
+/* A field, where there is a limit. */
+static void add_limit(struct buffer *out, const char *name, double limit)
+{
+    if (limit > 0)
+        moil_buffer_addf(out, ",\"%s\":%.6f", name, limit);
+}
+
 /* {"job": …, "config": …, "paths": […], "time_limit": …} */
 static void write_request(const struct replay *r, struct buffer *out)
 {
@@ -53,10 +60,10 @@ static void write_request(const struct replay *r, struct buffer *out)
         moil_buffer_add_json(out, slice_str(*path));
     }
     moil_buffer_add_char(out, ']');
-    if (o->time_limit > 0)
-        moil_buffer_addf(out, ",\"time_limit\":%.6f", o->time_limit);
-    if (o->soft_time_limit > 0)
-        moil_buffer_addf(out, ",\"soft_time_limit\":%.6f", o->soft_time_limit);
+    add_limit(out, "time_limit", o->time_limit);
+    add_limit(out, "soft_time_limit", o->soft_time_limit);
+    add_limit(out, "memory_limit", o->memory_limit);
+    add_limit(out, "max_memory", o->max_memory);
     moil_buffer_add_char(out, '}');
 }
 

@@ -102,6 +102,27 @@ static bool is_large_excess(const struct run *run, size_t used, size_t more)
     return used > run->memory_limit && run->memory_limit > 0 && more > run->memory_limit / MARGIN;
 }
 
+/* A state without runs: Lua asks once more after its collection (but for a buffer's bytes), which
+ * is why the next question has to come here. When that is refused, too, the code that runs has to
+ * end, which takes a little memory. */
+static bool is_granted_alone(struct vm *vm, size_t total, size_t more)
+{
+    bool again = vm->refused == more;
+
+    if (vm->memory_cap == 0 || total <= vm->memory_cap) {
+        vm->refused = 0;
+        moil_vm_limit_memory(vm, vm->memory_cap);
+        return true;
+    }
+    vm->refused = again ? 0 : more;
+    if (again && !vm->starved) {
+        vm->starved = true;
+        vm->memory_cap += CLOSE_BYTES + vm->memory_cap / MARGIN;
+    }
+    moil_ledger_bound(&vm->ledger, 0);
+    return false;
+}
+
 bool moil_allowance_full(void *data, size_t more)
 {
     struct vm *vm = data;
@@ -110,7 +131,7 @@ bool moil_allowance_full(void *data, size_t more)
     size_t total = moil_ledger_used(&vm->ledger) + more;
 
     if (!run) {
-        return true;
+        return !vm->alone || is_granted_alone(vm, total, more);
     }
     if (used > run->memory_ceiling || is_large_excess(run, used, more) ||
         total > ceiling_of(vm->memory_cap)) {

@@ -28,6 +28,8 @@ struct vm {
     struct run *victim;    /* moil_vm_victim */
     struct run *releasing; /* a victim, until what it held is collected */
     size_t memory_cap;     /* bytes of the whole state; 0: none */
+    size_t refused;        /* bytes that a state without runs was refused just now; 0: none */
+    bool starved;          /* … and once more, after a collection */
     struct vm_host host;
     struct task_entry *tasks;
     struct task_entry *controls; /* commands of moil.on_control */

@@ -48,6 +48,21 @@ static void warn(void *data, const char *message, int to_be_continued)
     }
 }
 
+/* hold(bytes) -> bytes held, and whether a bound was reached; from now on the state may hold so
+ * many, 0: no bound. Replays ask it (lua/moil/testing/runner.lua). */
+static int core_hold(lua_State *L)
+{
+    struct vm *vm = lua_touserdata(L, lua_upvalueindex(1));
+    lua_Integer bytes = luaL_checkinteger(L, 1);
+
+    lua_pushinteger(L, (lua_Integer)moil_ledger_used(&vm->ledger)); /* used */
+    lua_pushboolean(L, vm->starved || vm->refused != 0);            /* used starved */
+    vm->starved = false;
+    vm->refused = 0;
+    moil_vm_limit_memory(vm, bytes > 0 ? (size_t)bytes : 0);
+    return 2;
+}
+
 /* (vm) -> nothing */
 static int open_state(lua_State *L)
 {
@@ -61,7 +76,11 @@ static int open_state(lua_State *L)
     }
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE); /* vm loaded */
     moil_bind_open(L, &vm->host);                             /* vm loaded core */
-    if (!vm->alone) {
+    if (vm->alone) {
+        lua_pushlightuserdata(L, vm);      /* vm loaded core vm */
+        lua_pushcclosure(L, core_hold, 1); /* vm loaded core fn */
+        lua_setfield(L, -2, "hold");       /* vm loaded core */
+    } else {
         moil_bind_attach(L, vm); /* vm loaded core */
     }
     lua_setfield(L, -2, "moil.core"); /* vm loaded */

@@ -73,6 +73,8 @@ local function replay(text)
     fail("TaskNotRegistered: no task '%s' in these files", job.task)
   end
   world.echo, world.replays = echo, {}
+  world.hold, world.memory_limit, world.max_memory = base.hold, request.memory_limit,
+    request.max_memory
   local run = world:run_one(enqueue(world, job))
   local answer = {
     id = job.id, task = job.task, outcome = run.outcome, result = run.result, error = run.error,

@@ -3,6 +3,7 @@
 -- src/vm/run.c, worker/delivery.c and worker/verdict.c do in the real thing.
 
 local links = require "moil.testing.links"
+local memory = require "moil.testing.memory"
 local stage = require "moil.testing.stage"
 local submit = require "moil.testing.submit"
 
@@ -13,6 +14,7 @@ local LOSSES_MAX <const> = 10
 local UNREGISTERED_S <const> = 60
 local UNREGISTERED_AGAIN_S <const> = 2
 local HOOK_COUNT <const> = 100000 -- instructions between looks at the CPU's clock
+local MEMORY_HOOK_COUNT <const> = 1000 -- … and whether it has caught that memory was refused
 local CODE_MAX <const>, MESSAGE_MAX <const>, TRACEBACK_MAX <const> = 200, 8 * 1024, 16 * 1024
 local PAYLOAD_MAX <const> = 1024 * 1024
 
@@ -98,7 +100,7 @@ end
 
 -- A task that computes without an end stands still in virtual time: CPU time tells.
 local function guard(world, run, co)
-  if not (run.hard_us or run.soft_us) or debug.gethook(co) then return end
+  if not (run.hard_us or run.soft_us or run.may_hold) or debug.gethook(co) then return end
   local from, begun_us = os.clock(), world.q.now_us
   local function limit() -- of a replay: its own limits are CPU time, too
     if world.busy_limit < math.huge then return world.busy_limit end
@@ -106,6 +108,10 @@ local function guard(world, run, co)
     return at and (at - begun_us) / 1e6 or math.huge
   end
   local function look()
+    if memory.is_short(world, run) then -- it has caught the error
+      debug.sethook(co, look, "", 1) -- until it is out of all that catches
+    end
+    if run.starved then error("not enough memory", 0) end
     if os.clock() - from < limit() then return end
     from = os.clock()
     if run.soft_us and run.phase == "call" then
@@ -116,11 +122,11 @@ local function guard(world, run, co)
       world.q.now_us = math.max(world.q.now_us, run.hard_us)
       run.overran, from = true, -math.huge
       run.overran_at = run.overran_at or traceback_of(co)
-      debug.sethook(co, look, "", 1000)
+      debug.sethook(co, look, "", 1)
       error("the time limit has passed", 0)
     end
   end
-  pcall(debug.sethook, co, look, "", HOOK_COUNT)
+  pcall(debug.sethook, co, look, "", run.may_hold and MEMORY_HOOK_COUNT or HOOK_COUNT)
 end
 
 -- --- a stretch on the CPU ------------------------------------------------------------------------
@@ -143,7 +149,7 @@ end
 local function turn(world, run, ...)
   local outer, outer_thread = world.running, world.turn_of
   world.running, world.turn_of = run, run.co
-  local answer = table.pack(stage.within(world, true, stage.raw.resume, run.co, ...))
+  local answer = table.pack(stage.within(world, true, memory.resume, world, run, ...))
   world.running, world.turn_of = outer, outer_thread
   return answer
 end
@@ -263,6 +269,9 @@ function end_call(world, run, answer)
     run.timed_out = true
     fail_with(world, run, "TimeLimitExceeded", "the time limit has passed",
       run.overran_at or traceback_of(run.co))
+  elseif run.starved then
+    fail_with(world, run, "MemoryLimitExceeded", memory.describe(run),
+      traceback_of(run.co))
   elseif run.stopped then
     run.kind, run.value, run.delay = table.unpack(run.stopped, 1, 3)
   elseif answer[1] then
@@ -332,6 +341,7 @@ function conclude(world, run, over)
     run.hard_us = world.q.now_us + CONCLUDE_US
   end
   run.timed_out, run.overran, run.phase = false, false, "conclude"
+  memory.conclude(world, run)
   run.self = run.self or self_of(world, run)
   local kind = run.exhausted and "exhausted" or run.kind
   local value = decode(world, run.value, nil)
@@ -425,6 +435,7 @@ local function call(world, run)
   local args, n = arguments_of(world, run)
   if run.task.options.needs_self then run.self = self_of(world, run) end
   local fault = run.fault
+  memory.begin(world, run)
   new_thread(world, run, function()
     if fault then error(fault.err, fault.level or 0) end
     if run.self then return (run.task.fn(run.self, table.unpack(args, 1, n))) end
