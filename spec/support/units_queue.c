@@ -248,7 +248,7 @@ static int add_verdict(lua_State *L, struct settlement *s, int entry) /* [-0, +0
     struct slice text;
     static const char *const states[] = {"SUCCESS", "REVOKED", "IGNORED", NULL};
     lua_Integer number;
-    struct ending how;
+    struct ending how = {0};
 
     for (int i = 1; i <= 6; i++) {
         lua_geti(L, entry, i); /* kind id text number queue state: they stay, slices point there */
