@@ -1,4 +1,5 @@
--- promote: delayed -> pending, for the jobs that are due by Redis's clock, the earliest first.
+-- promote: delayed -> pending, for the jobs that are due by Redis's clock, the earliest first; no
+-- more than have 1 MB of records, but one.
 -- ARGV: limit (1-250)
 -- Returns how many were moved; in how many milliseconds the next one is due (-1: there is none; 0:
 -- at once); how many items there are for `advance`; the version of the beat entries, which each
@@ -24,10 +25,13 @@ local function bury(id, record)
   engine.add({ id = id, state = "F", record = ended, kept = true })
 end
 
-local ids = call("ZRANGEBYSCORE", delayed, "-inf", now, "LIMIT", 0, ARGV[1])
-if #ids > 0 then
-  call("ZREMRANGEBYRANK", delayed, 0, #ids - 1)
-  for _, place in ipairs(group_due(ids, call("HMGET", jobs, unpack(ids)), bury)) do
+local ids, records = call("ZRANGEBYSCORE", delayed, "-inf", now, "LIMIT", 0, ARGV[1]), {}
+local count = read_records(ids, 1048576, function(_, record)
+  records[#records + 1] = record
+end)
+if count > 0 then
+  call("ZREMRANGEBYRANK", delayed, 0, count - 1)
+  for _, place in ipairs(group_due({ unpack(ids, 1, count) }, records, bury)) do
     push(place.queue, place.level, place, false)
     tally(place.queue, "delayed", -#place)
     for i, id in ipairs(listens() and place or {}) do
@@ -40,6 +44,6 @@ if #ids > 0 then
   write_tallies()
 end
 local first = call("ZRANGE", delayed, 0, 0, "WITHSCORES")
-return { #ids, first[2] and math.max(0, math.ceil(first[2] - now)) or -1,
+return { count, first[2] and math.max(0, math.ceil(first[2] - now)) or -1,
   call("LLEN", ns .. "advancing"), tonumber(call("GET", ns .. "beat_version") or "0"), now_us,
   call("ZCARD", delayed), tonumber(call("GET", ns .. "limits_version") or "0") }

@@ -91,6 +91,18 @@ describe("promote", function()
     assert.equal(250, w:key("HLEN", "jobs"))
   end)
 
+  it("moves no more than have 1 MB of records, but one; the others are due at once", function()
+    local args = ("[%q]"):format(("x"):rep(400000))
+    for i = 1, 5 do w:schedule({ "j" .. i }, i, { args = args }) end
+    w:schedule({ "huge" }, 6, { args = ("[%q]"):format(("x"):rep(2000000)) })
+    w:schedule({ "small" }, 7)
+    assert.same({ 3, 0 }, { table.unpack(w:eval("promote", 250), 1, 2) })
+    assert.equal("delayed", w:place("j4"))
+    assert.same({ 3, 0 }, { table.unpack(w:eval("promote", 250), 1, 2) })
+    assert.same({ 1, -1 }, { table.unpack(w:eval("promote", 250), 1, 2) })
+    assert.same({ "j1", "j2", "j3", "j4", "j5", "huge", "small" }, w:fetch(10))
+  end)
+
   it("passes over maxmemory", function()
     w:schedule({ "a" }, 1)
     w:schedule({ "b" }, 1)
