@@ -1,6 +1,6 @@
 -- why: what there is to know about why a job has not run yet. Reads only.
--- ARGV: id, cursor ("0": the beginning; of the search for what a deferred job waits for): HSCAN's in
--- `links`, and how many links in lists the page has behind it
+-- ARGV: id, cursor ("0": the beginning; of the search for what a deferred job waits for): HSCAN's
+-- in `links`, and how many links in lists the page has behind it
 -- Returns nil when unknown, else: what `inspect` tells (record, place, detail, note), now (ms), and
 -- by place:
 --   "pending"   the queue's state; how many jobs are before it, and "1" where those are all or "0"
@@ -56,8 +56,8 @@ local function leads_here(mode, target)
     and true
 end
 
--- Whether one of a job's links in its list is, of `budget` behind the first `skip`; and how many links
--- the list has.
+-- Whether one of a job's links in its list is, of `budget` behind the first `skip`; and how many
+-- links the list has.
 local function look_at_list(from, skip, budget)
   local list = ns .. "links:" .. from
   local count, leads = call("LLEN", list), false
@@ -69,8 +69,8 @@ local function look_at_list(from, skip, budget)
   return leads, count
 end
 
--- The jobs that have a link to this one. Lists are gone through one after the other, as one long one
--- of which each call looks at the next part: HSCAN gives the same fields for the same cursor.
+-- The jobs that have a link to this one. Lists are gone through one after the other, as one long
+-- one of which each call looks at the next part: HSCAN gives the same fields for the same cursor.
 local function find_links(found)
   local scan, skip = cursor:match("^(%d+) ?(%d*)$")
   local next_cursor, fields = unpack(call("HSCAN", ns .. "links", scan, "COUNT", 500))

@@ -215,8 +215,8 @@ describe("moil why, where a node works,", function()
     for pad = 0, 1 do
       local id = "long" .. pad
       moil { "call", "fail", ("x"):rep(pad) .. ("é"):rep(400), "--wait", "--id", id }
-      assert.matches("it ended as FAILURE [%d.]+ s ago: Error: x*[é]+ %(moil dead retry " .. id .. "%)",
-        reason(id, "dead").text)
+      assert.matches("it ended as FAILURE [%d.]+ s ago: Error: x*[é]+ %(moil dead retry " .. id
+        .. "%)", reason(id, "dead").text)
     end
   end)
 
