@@ -216,6 +216,10 @@ function control.send(command, args, options)
   if type(timeout) ~= "number" or timeout ~= timeout or timeout <= 0 or timeout > 3600 then
     errors.bad("moil.control '%s': timeout must be 0 to 3600 seconds", command)
   end
+  if (command == "stop" or command == "kill") and not options.node then
+    errors.bad("moil.control '%s': it ends nodes: say which with node = NAME, or node = \"all\"",
+      command)
+  end
   local nodes = options.node or "*"
   if nodes == "all" then nodes = "*" end
   if not core.is_name(nodes) then

@@ -186,6 +186,15 @@ describe("moil control", function()
       end
     end)
 
+    it("ends no node that was not named in Lua either", function()
+      for _, verb in ipairs { "stop", "kill" } do
+        local ok, wrong = pcall(here.moil.control, verb, {})
+        assert.is_false(ok)
+        assert.matches("ends nodes: say which with node = NAME", tostring(wrong))
+      end
+      assert.same({ one = "pong", two = "pong" }, messages(ask "ping"))
+    end)
+
     it("needs sound words", function()
       assert.equal(2, run().code)
       assert.equal(2, run("no/command").code)

@@ -41,6 +41,7 @@ setup(function()
     local moil = require "moil"
     moil.task("add", function(x, y) return x + y end)
     moil.task("fail", function() error("no", 0) end)
+    moil.task("fail.more", function() error("no", 0) end)
   ]])
 end)
 
@@ -84,13 +85,14 @@ describe("moil doctor", function()
       "--name", "oak", "--lease", "2", redis = redis, cwd = dir }
     node:read_until("ready", 15)
     moil { "call", "fail", "--wait" }
+    moil { "call", "fail.more", "--wait" }
     support.wait_until(function()
       checks, code = examine()
       return checks.nodes.level == "ok"
     end, 20, "the node's report")
     assert.equal(0, code)
     assert.matches("^1 alive, with 1 worker process", checks.nodes.text)
-    assert.matches("^1 job died in the last hour: fail", checks.dead.text)
+    assert.matches("^2 jobs died in the last hour: fail%.more, fail$", checks.dead.text)
     assert.matches("moil dead list", checks.dead.advice)
     node:kill "KILL"
     node:wait(10)

@@ -96,6 +96,12 @@ describe("moil events", function()
     local out = support.moil { "events", redis = "unix:///nowhere.sock" }
     assert.equal(3, out.code)
     assert.equal(2, support.moil({ "events", "what", redis = here.url }).code)
+    for _, types in ipairs { "nosuch", "started,nosuch", "start" } do
+      local refused = support.moil { "events", "--type", types, "--timeout", "5", redis = here.url }
+      assert.equal(2, refused.code)
+      assert.matches('^moil: "%a+" is no type of event; these are: enqueued,',
+        refused.stderr)
+    end
     here.redis:call("ACL", "SETUSER", "deaf", "on", ">pw", "~*", "+@all", "-subscribe")
     out = support.moil { "events", "--deadline", "1",
       redis = here.url:gsub("^unix://", "unix://deaf:pw@") }

@@ -371,6 +371,12 @@ static bool is_command(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == n;
 }
 
+/* Nobody ends all nodes by leaving something out. */
+static bool ends(const char *command)
+{
+    return command && (strcmp(command, "stop") == 0 || strcmp(command, "kill") == 0);
+}
+
 static int check(struct moil_client *c, const char *nodes, const char *command, const char *args,
                  double timeout)
 {
@@ -399,9 +405,12 @@ static double timeout_of(const char *command, double timeout)
 int moil_control(moil_client *c, const char *nodes, const char *command, const char *args,
                  double timeout, char **json)
 {
+    c->errstr[0] = '\0';
+    if (ends(command) && !(nodes && *nodes))
+        return moil_client_fail(c, MOIL_STATUS_INVALID,
+                                "%s ends nodes: say which by a name, or all", command);
     nodes = nodes && *nodes && strcmp(nodes, "all") != 0 ? nodes : "*";
     args = args && *args ? args : "[]";
-    c->errstr[0] = '\0';
     int status = check(c, nodes, command, args, timeout);
     if (status)
         return status;

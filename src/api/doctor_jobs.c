@@ -28,6 +28,18 @@ static void add_name(char names[NAMES_LEN], const char *name)
         snprintf(names + len, NAMES_LEN - len, ", …");
 }
 
+/* Whether it is one of them: mail is not among "mail.send". */
+static bool has_name(const char *names, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = names; at; at = strstr(at, ", ")) {
+        at += at > names ? 2 : 0;
+        if (strncmp(at, name, n) == 0 && (at[n] == '\0' || strncmp(at + n, ", ", 2) == 0))
+            return true;
+    }
+    return false;
+}
+
 static json_t *view(struct doctor *d, const char *check, moil_view what, size_t limit)
 {
     char *text = NULL;
@@ -61,7 +73,7 @@ static void count_nodes(struct doctor *d)
         }
         alive++;
         workers += json_array_size(json_object_get(node, "workers"));
-        if (version[0] && !strstr(versions, version))
+        if (version[0] && !has_name(versions, version))
             add_name(versions, version);
     }
     moil_doctor_say(d, "nodes", workers > 0 ? DOCTOR_OK : DOCTOR_WARN, "start one: moil worker",
@@ -143,7 +155,7 @@ static void check_dead(struct doctor *d, double now)
         if (now - number_of(row, "finished_at") > 3600)
             break;
         recent++;
-        if (!strstr(tasks, task))
+        if (!has_name(tasks, task))
             add_name(tasks, task);
     }
     if (rows && recent == 0)

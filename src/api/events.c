@@ -219,6 +219,24 @@ static int listen(struct listening *l, int64_t end_us)
     return status;
 }
 
+static const char kinds[] =
+    "enqueued,scheduled,started,progress,succeeded,failed,revoked,ignored,dead,retried,requeued,"
+    "purged,deleted,trimmed,tick,worker-up,worker-down,node-up,node-down,node-reloaded,control,"
+    "lost";
+
+/* The first of the words that is no type of event, with its length; NULL: all are. */
+static const char *find_wrong_type(const moil_event_filter *f, size_t *len)
+{
+    for (const char *at = f && f->types ? f->types : ""; *at; at += *len + (at[*len] == ',')) {
+        char word[32];
+        *len = strcspn(at, ",");
+        snprintf(word, sizeof word, "%.*s", (int)(*len < 31 ? *len : 31), at);
+        if (*len == 0 || *len > 31 || !is_listed(kinds, word))
+            return at;
+    }
+    return NULL;
+}
+
 static bool is_filter(const moil_event_filter *f)
 {
     return !f || ((!f->task || strlen(f->task) <= MOIL_NAME_MAX) &&
@@ -235,6 +253,12 @@ int moil_events(moil_client *c, const moil_event_filter *filter, double timeout,
     if (!fn || !is_filter(filter))
         return moil_client_fail(c, MOIL_STATUS_INVALID, "a name has at most %d characters",
                                 MOIL_NAME_MAX);
+    size_t len = 0;
+    const char *wrong = find_wrong_type(filter, &len);
+    if (wrong)
+        return moil_client_fail(c, MOIL_STATUS_INVALID,
+                                "\"%.*s\" is no type of event; these are: %s",
+                                (int)(len < 64 ? len : 64), wrong, kinds);
     moil_buffer_init(&l.channel);
     moil_buffer_add_slice(&l.channel, moil_keys_prefix(&c->broker.keys));
     moil_buffer_add_str(&l.channel, "events");

@@ -459,7 +459,7 @@ MOIL_API int moil_beat_history(moil_client *client, const char *name, size_t lim
  * - quiet, resume: takes no new jobs; goes on
  * - reload: answered when the new generation serves, or the check has failed, with its error
  * - grow [N], shrink [N]: workers more and less
- * - stop, kill: warm and cold shutdown
+ * - stop, kill: warm and cold shutdown; they need nodes, which may be "all"
  * - time-limit TASK {"time_limit": S, "soft_time_limit": S}: of jobs that start from now on, in all
  *   nodes, present and later: seconds, false for none, null for the task's own again, absent: as it
  *   is. Without arguments: those that are set

@@ -44,10 +44,10 @@ static void add_label(struct buffer *out, const char *name, struct slice value)
     moil_buffer_add_char(out, '"');
 }
 
-/* Whole numbers as they are: a double keeps them to 2^53. */
+/* Whole numbers as they are: a double keeps them to 2^53. Times keep their milliseconds. */
 static void add_value(struct buffer *out, double value)
 {
-    moil_buffer_addf(out, value < 1e15 && value == (double)(int64_t)value ? " %.0f\n" : " %.9g\n",
+    moil_buffer_addf(out, value < 1e15 && value == (double)(int64_t)value ? " %.0f\n" : " %.13g\n",
                      value);
 }
 
