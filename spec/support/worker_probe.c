@@ -2,6 +2,8 @@
  *
  *   worker_probe URL default|new     on libev's default loop, or on one of its own
  *   worker_probe URL checked         the latter, with an allocator that checks each block
+ *   worker_probe URL ignored         on the default loop, and the program ignores SIGCHLD
+ *   worker_probe URL thread          in a second thread, in which SIGALRM is blocked
  *   worker_probe URL runtime PATH NAME    the whole runtime, with its tasks in C
  *
  * It does what its stdin says, a command a line, and tells what happens on stdout, a line each:
@@ -13,6 +15,7 @@
  * Each is answered by "ok COMMAND NAME" or "STATUS sentence". */
 #include <ev.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +25,7 @@
 #include <unistd.h>
 
 #include "api/moil.h"
+#include "checked_allocator.h"
 
 enum { WORKERS = 8, WORDS = 16, SEED = 7 };
 
@@ -39,56 +43,6 @@ static void say(const char *what, const char *name)
 {
     printf("%s %s\n", what, name);
     fflush(stdout);
-}
-
-/* --- an allocator ----------------------------------------------------------------------------- */
-
-/* As tight as can be: each block ends with a mark, and begins with one and its size. What is freed
- * that was never allocated, or written to past its end, ends the program. */
-enum { MARK_BYTES = 16 };
-static const char mark[MARK_BYTES] = "moil-probe-mark";
-static long blocks;
-
-struct head {
-    size_t size;
-    char mark[MARK_BYTES];
-};
-
-static void check(const struct head *head)
-{
-    if (memcmp(head->mark, mark, MARK_BYTES) != 0 ||
-        memcmp((const char *)(head + 1) + head->size, mark, MARK_BYTES) != 0) {
-        fputs("a block is broken, or was never allocated here\n", stderr);
-        abort();
-    }
-}
-
-static void *allocate(void *data, void *p, size_t size)
-{
-    struct head *head = p ? (struct head *)p - 1 : NULL;
-    (void)data;
-    if (head)
-        check(head);
-    if (size == 0) {
-        blocks -= head != NULL;
-        if (head)
-            memset(head, 0xdd, sizeof *head + head->size + MARK_BYTES);
-        free(head);
-        return NULL;
-    }
-    struct head *next = malloc(sizeof *next + size + MARK_BYTES);
-    if (!next)
-        return NULL;
-    next->size = size;
-    memcpy(next->mark, mark, MARK_BYTES);
-    memcpy((char *)(next + 1) + size, mark, MARK_BYTES);
-    blocks += !head;
-    if (head) {
-        memcpy(next + 1, head + 1, head->size < size ? head->size : size);
-        memset(head, 0xdd, sizeof *head + head->size + MARK_BYTES);
-        free(head);
-    }
-    return next + 1;
 }
 
 /* --- tasks ------------------------------------------------------------------------------------ */
@@ -231,6 +185,25 @@ static void reload(moil_run *run, void *data)
     end(moil_run_succeed(run, "true"));
 }
 
+static void turns_so_far(moil_run *run, void *data)
+{
+    char text[32];
+    (void)data;
+    snprintf(text, sizeof text, "%lu", turns);
+    end(moil_run_succeed(run, text));
+}
+
+/* The worker that it runs in is closed. */
+static void close_own(moil_run *run, void *data)
+{
+    (void)data;
+    moil_worker_close(slots[0].worker);
+    moil_worker_close(slots[0].worker);
+    memset(&slots[0], 0, sizeof slots[0]);
+    end(moil_run_succeed(run, "true"));
+    say("closed", "");
+}
+
 /* Two runs that end each other: the second one's function ends the first. */
 static moil_run *first;
 
@@ -278,6 +251,8 @@ static void make_tasks(void)
         {"c.pair", NULL, pair},
         {"c.reload", NULL, reload},
         {"c.block", NULL, block},
+        {"c.turns", NULL, turns_so_far},
+        {"c.close", NULL, close_own},
     };
     end(moil_tasks_new(&tasks));
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
@@ -327,6 +302,8 @@ static void set(moil_worker_options *o, const char *word)
         o->concurrency = atoi(value);
     else if (strncmp(word, "max_memory=", 11) == 0)
         o->max_memory = atof(value);
+    else if (strncmp(word, "result_ttl=", 11) == 0)
+        o->result_ttl = atof(value);
     else if (strncmp(word, "config=", 7) == 0)
         o->config_json = value;
     else if (strncmp(word, "tasks=", 6) == 0)
@@ -446,19 +423,21 @@ static int run_all(const char *path, const char *name)
     return status;
 }
 
-int main(int argc, char **argv)
+static void make_loop(const char *kind)
+{
+    bool ignores = strcmp(kind, "ignored") == 0;
+    if (strcmp(kind, "checked") == 0)
+        moil_set_allocator(allocate, NULL);
+    loop = ignores || strcmp(kind, "default") == 0 ? ev_default_loop(0) : ev_loop_new(0);
+    if (ignores)
+        signal(SIGCHLD, SIG_IGN);
+}
+
+static int run_loop(void)
 {
     ev_io input;
     ev_check check;
-    if (argc < 3)
-        return 2;
-    url = argv[1];
-    if (argc == 5)
-        return run_all(argv[3], argv[4]);
-    if (strcmp(argv[2], "checked") == 0)
-        moil_set_allocator(allocate, NULL);
     srand48(SEED);
-    loop = strcmp(argv[2], "default") == 0 ? ev_default_loop(0) : ev_loop_new(0);
     make_tasks();
     ev_io_init(&input, input_cb, 0, EV_READ);
     ev_io_start(loop, &input);
@@ -480,4 +459,41 @@ int main(int argc, char **argv)
         fputs("somebody drew of the program's random numbers\n", stderr);
     say("bye", "");
     return blocks != 0 || drew;
+}
+
+static _Atomic bool is_over;
+
+static void *run_thread(void *status)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    *(int *)status = run_loop();
+    is_over = true;
+    return NULL;
+}
+
+/* While the first one is not to be disturbed. */
+static int run_in_thread(void)
+{
+    pthread_t thread;
+    int status = 1, disturbed = 0;
+    if (pthread_create(&thread, NULL, run_thread, &status) != 0)
+        return 1;
+    while (!is_over)
+        disturbed += nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL) != 0;
+    pthread_join(thread, NULL);
+    return status || disturbed;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3)
+        return 2;
+    url = argv[1];
+    if (argc == 5)
+        return run_all(argv[3], argv[4]);
+    make_loop(argv[2]);
+    return strcmp(argv[2], "thread") == 0 ? run_in_thread() : run_loop();
 }

@@ -11,7 +11,9 @@
  * the sentence for people. Arguments are borrowed for the call. What a function allocates for the
  * caller is freed by moil_free or by the free function named at it. A client, as any other object
  * here, belongs to one thread at a time; objects share nothing. No signal is touched, nothing is
- * printed, and the process is never exited, except by moil_runtime_run as documented there.
+ * printed but log lines (to stderr, where moil_set_log does not take them: a worker says what
+ * becomes of its jobs and its connections), and the process is never exited, except by
+ * moil_runtime_run as documented there.
  */
 #ifndef MOIL_H
 #define MOIL_H
@@ -101,7 +103,8 @@ typedef struct moil_clock {
 
 /* What time it is for moil: stamps on jobs and log lines, and its own deadlines of replies from
  * Redis and of jobs. Copied; NULL: the system's. Timers of an event loop go by libev's clock, and
- * what is due by Redis's. */
+ * what is due by Redis's. monotonic_us is called from the handler of SIGALRM as well in the
+ * runtime's workers and with MOIL_LIMITS_SIGNAL: there it may do only what a signal handler may. */
 MOIL_API void moil_set_clock(const moil_clock *clock);
 
 /* --- client ----------------------------------------------------------------------------------- */
@@ -583,7 +586,7 @@ MOIL_API void moil_run_on_cancel(moil_run *run, moil_cancelled_fn *fn, void *dat
 /* --- worker ----------------------------------------------------------------------------------- */
 
 /* A worker on the host's own event loop, in the host's process: tasks in Lua and in C. Its jobs run
- * in turns of the loop, each for 10 ms at most where the limits allow (see below). It does an
+ * in turns of the loop, each for 10 to 15 ms at most where the limits allow (see below). It does an
  * agent's duties there as well: its heartbeat, jobs that are due, expired results, entries of run
  * time, workflows, the jobs of nodes that vanished. To `moil inspect nodes` it is a node with one
  * worker.
@@ -605,7 +608,8 @@ enum moil_limits {
     MOIL_LIMITS_HOOK = 0, /* a count hook in the Lua VM: it costs every job speed
                              (docs/embedding.md), and the host nothing */
     MOIL_LIMITS_SIGNAL, /* the host lends SIGALRM and a POSIX timer: jobs run at full speed. Of one
-                           thread only; SIGALRM is as it was after moil_worker_close */
+                           thread only, whichever, which gets the signal and in which it is
+                           unblocked; SIGALRM is as it was after moil_worker_close */
     MOIL_LIMITS_NONE    /* not at all: for tasks that the host wrote itself */
 };
 
@@ -622,7 +626,7 @@ typedef struct moil_worker_options {
                                            none); < 0: none */
     double memory_limit;                /* MB, of jobs whose task says nothing else; 0: none */
     double max_memory;                  /* MB that the Lua state may hold; 0: no bound */
-    double result_ttl;                  /* 0: 86,400 s; < 0: results are not kept */
+    double result_ttl;                  /* 0: 86,400 s; < 0: results are not kept; at most 10^9 s */
     size_t max_payload;                 /* 0: 1 MB */
     double lease; /* without a turn of the loop for that long its jobs are others'; 0: 60 s */
     enum moil_limits limits;
@@ -644,19 +648,27 @@ MOIL_API int moil_worker_open(moil_worker **out, struct ev_loop *loop,
  * moil_worker_open, the old one goes on. From a C task, too, but not from a moil_cancelled_fn. */
 MOIL_API int moil_worker_reload(moil_worker *worker, char *errstr, size_t errlen);
 
-/* Not 0: takes no new jobs, until 0 ends that. */
+/* Not 0: takes no new jobs, until 0 ends that. `moil control quiet` and `resume` do the same, but
+ * for a worker that is agentless. */
 MOIL_API void moil_worker_quiet(moil_worker *worker, int quiet);
 
 /* Takes no new jobs, ends what it runs (warm) or gives it back to its queues (cold), and leaves
  * Redis; then on_stopped is called, from the loop, and may close the worker and break the loop. May
  * be called again, to turn warm into cold. Of several calls the last one's callback is called, and
- * that once. Without Redis it waits a second for it. */
+ * that once; of one that comes when it has stopped, it is called again.
+ *
+ * When Redis is away or does not answer: cold is over after 5 seconds all the same (what could not
+ * be given back comes back when the lease is over). Warm waits for Redis as long as it has
+ * something to tell it, of what it ran; with nothing to tell it waits a second for a link that is
+ * down, and up to 15 for an answer. A host with a deadline of its own turns warm into cold there.
+ */
 MOIL_API void moil_worker_stop(moil_worker *worker, int cold, void (*on_stopped)(void *data),
                                void *data);
 
-/* Frees it. From on_ready, from on_stopped, or from outside of its callbacks and tasks. NULL is
- * fine. Without a stop before, the jobs that it ran come back when the lease is over, by way of
- * another node. */
+/* Frees it. From anywhere in its thread but a moil_log_fn; within a task in C, or its
+ * moil_cancelled_fn, that is put off to the next turn of the loop, until which `tasks` is needed.
+ * NULL is fine. Without a stop before, the jobs that it ran come back when the lease is over, by
+ * way of another node. */
 MOIL_API void moil_worker_close(moil_worker *worker);
 
 /* --- runtime ---------------------------------------------------------------------------------- */

@@ -15,7 +15,8 @@
 #include "worker/queues.h"
 
 enum { SHUTDOWN_TIMEOUT_S = 25, MEMORY_MAX_MB = 1 << 20, PAYLOAD_MAX = 1 << 20 };
-enum { CONCURRENCY_MAX = 100000 }; /* conf/table.c has the same */
+enum { CONCURRENCY_MAX = 100000 };      /* conf/table.c has the same */
+enum { RESULT_TTL_MAX_S = 1000000000 }; /* 31 years; Redis's milliseconds have room for them */
 
 #define SETTINGS_NAME "options"
 
@@ -47,6 +48,10 @@ static int check_numbers(const moil_runtime_options *o, char *errstr, size_t err
                  {"shutdown_timeout", o->shutdown_timeout}};
     if (o->concurrency > CONCURRENCY_MAX) {
         snprintf(errstr, errlen, "concurrency: at most %d", CONCURRENCY_MAX);
+        return MOIL_EINVAL;
+    }
+    if (o->result_ttl > RESULT_TTL_MAX_S) {
+        snprintf(errstr, errlen, "result_ttl: at most %d s", RESULT_TTL_MAX_S);
         return MOIL_EINVAL;
     }
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {

@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/mem.h"
+
+static const double COLD_S = 5; /* a cold stop waits for Redis */
 
 static void later(moil_worker *h)
 {
@@ -115,7 +118,21 @@ static bool reap(moil_worker *h)
     return any;
 }
 
+static void free_generations(moil_worker *h)
+{
+    for (int i = 0; i < GENERATIONS_MAX; i++)
+        if (h->generations[i])
+            generation_free(h->generations[i]);
+}
+
 /* --- turns ------------------------------------------------------------------------------------ */
+
+static void end_agent(moil_worker *h)
+{
+    if (h->has_agent)
+        moil_agent_fini(&h->agent);
+    h->has_agent = false;
+}
 
 static void agent_gone(void *data)
 {
@@ -124,12 +141,41 @@ static void agent_gone(void *data)
     later(h);
 }
 
+/* Redis does not answer: what it was to be told, it learns by the lease. */
+static void patience_cb(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    moil_worker *h = timer->data;
+    log_warning("node %s: stopped without Redis's answer: what it ran comes back when its lease is "
+                "over",
+                h->node);
+    free_generations(h);
+    h->agent_leaves = h->agent_is_gone = true;
+    end_agent(h);
+    later(h);
+}
+
+/* A function of one of its tasks in C has not returned. */
+static bool is_in_task(const moil_worker *h)
+{
+    for (int i = 0; i < GENERATIONS_MAX; i++)
+        if (h->generations[i] && h->generations[i]->worker.in_native > 0)
+            return true;
+    return false;
+}
+
 /* The host may close the worker from its callbacks: they come last. */
 static void turn_cb(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop;
     (void)events;
     moil_worker *h = timer->data;
+    if (h->closes) {
+        h->closes = false;
+        moil_worker_close(h);
+        return;
+    }
     bool any = reap(h);
     if (h->newest && h->newest->ready)
         drain_old(h, false);
@@ -139,6 +185,7 @@ static void turn_cb(struct ev_loop *loop, ev_timer *timer, int events)
     }
     if (h->stopping && h->agent_is_gone && !h->told_stopped) {
         h->told_stopped = true;
+        ev_timer_stop(h->loop, &h->patience);
         if (h->on_stopped)
             h->on_stopped(h->stopped_data);
     } else if (!h->stopping && h->newest && h->newest->ready && !h->told_ready) {
@@ -178,6 +225,25 @@ static bool is_quiet(void *data)
     return h->quiet;
 }
 
+/* What people ask of it by `moil control`: to be quiet; how it reloads and grows is the host's. */
+static bool order(void *data, const char *line)
+{
+    moil_worker *h = data;
+    char request[MOIL_ID_LEN + 1], name[16];
+    if (sscanf(line, "%36s %15s", request, name) != 2)
+        return false;
+    bool quiet = strcmp(name, "quiet") == 0;
+    if (quiet || strcmp(name, "resume") == 0) {
+        moil_worker_quiet(h, quiet);
+        moil_control_answer(&h->agent, request, true,
+                            quiet ? "takes no new jobs" : "takes new jobs");
+    } else {
+        moil_control_answer(&h->agent, request, false,
+                            "this node is a part of another program, which has it do so itself");
+    }
+    return true;
+}
+
 static int agent_init(moil_worker *h)
 {
     struct agent_options options = {
@@ -190,6 +256,7 @@ static int agent_init(moil_worker *h)
         .slots = slots,
         .is_quiet = is_quiet,
         .word_fd = -1,
+        .order = order,
         .heartbeat_only = h->options.agentless != 0,
         .on_gone = agent_gone,
         .data = h,
@@ -205,7 +272,8 @@ static int open_worker(moil_worker *h, const moil_worker_options *options, char 
     struct generation *g;
     moil_buffer_init(&h->report);
     ev_timer_init(&h->turn, turn_cb, 0, 0);
-    h->turn.data = h;
+    ev_timer_init(&h->patience, patience_cb, COLD_S, 0);
+    h->turn.data = h->patience.data = h;
     int err = moil_host_take_options(h, options, errstr, errlen);
     if (err)
         return err;
@@ -290,24 +358,31 @@ void moil_worker_quiet(moil_worker *h, int quiet)
 void moil_worker_stop(moil_worker *h, int cold, void (*on_stopped)(void *data), void *data)
 {
     h->stopping = true;
+    h->told_stopped = false;
     h->on_stopped = on_stopped;
     h->stopped_data = data;
     for (int i = 0; i < GENERATIONS_MAX; i++)
         if (h->generations[i] && !h->generations[i]->done)
             moil_worker_drain(&h->generations[i]->worker, cold != 0);
+    ev_now_update(h->loop);
+    if (cold && !h->agent_is_gone)
+        ev_timer_start(h->loop, &h->patience);
     later(h);
 }
 
 void moil_worker_close(moil_worker *h)
 {
-    if (!h)
+    if (!h || h->closes)
         return;
-    for (int i = 0; i < GENERATIONS_MAX; i++)
-        if (h->generations[i])
-            generation_free(h->generations[i]);
-    if (h->has_agent)
-        moil_agent_fini(&h->agent);
+    h->closes = true; /* a moil_cancelled_fn may ask for it again */
+    if (is_in_task(h)) {
+        later(h);
+        return;
+    }
+    free_generations(h);
+    end_agent(h);
     ev_clear_pending(h->loop, &h->turn);
+    ev_timer_stop(h->loop, &h->patience);
     moil_buffer_fini(&h->report);
     moil_mem_free(h->pages);
     moil_host_free_options(h);

@@ -40,9 +40,11 @@ struct moil_worker {
     struct agent agent;
     struct buffer report;
     double started_at;
-    ev_timer turn; /* never active: fed with events */
+    ev_timer turn;     /* never active: fed with events */
+    ev_timer patience; /* of a cold stop */
     bool has_agent, agent_leaves, agent_is_gone;
     bool quiet, stopping, told_ready, told_stopped;
+    bool closes; /* as soon as none of its tasks in C is on the stack, or just now */
     void (*on_stopped)(void *data);
     void *stopped_data;
 };

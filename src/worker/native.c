@@ -54,8 +54,10 @@ static void cancel(struct operation *op)
     if (!run)
         return;
     run->operation = NULL;
+    run->worker->in_native++;
     if (run->on_cancel)
         run->on_cancel(run, run->cancel_data);
+    run->worker->in_native--;
     moil_mem_free(run);
 }
 
@@ -82,7 +84,9 @@ enum vm_answer moil_host_native(void *data, struct vm_call *call, const struct v
     ev_timer_init(&op->timer, ended_cb, 0, 0);
     op->timer.data = op;
     op->cancel = cancel;
+    w->in_native++;
     task->fn(run, task->data);
+    w->in_native--;
     if (!run->operation) {
         moil_mem_free(run);
         moil_operation_free(op);

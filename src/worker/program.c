@@ -34,8 +34,9 @@ struct program {
     program_cb *cb;
     void *data;
     pid_t pid;
-    ev_child child; /* on libev's default loop, which reaps whatever there is … */
-    int pidfd;      /* … elsewhere, as signals are the host's; -1: the kernel has none … */
+    ev_child child; /* on libev's default loop, which reaps whatever there is, where SIGCHLD is its
+                       own … */
+    int pidfd;      /* … but signals are the host's; -1: the kernel has none … */
     ev_io exit;
     ev_timer look;  /* … and it is looked after */
     ev_timer timer; /* the time limit, then SIGKILL, then the pipes' end */
@@ -174,7 +175,7 @@ static void look(struct program *p)
     pid_t pid = waitpid(p->pid, &status, WNOHANG);
     if (pid == p->pid) {
         ended(p, true, status);
-    } else if (pid < 0 && errno == ECHILD) {
+    } else if (pid < 0 && errno == ECHILD && !ev_is_pending(&p->child)) {
         log_warning("somebody else in this process has waited for a program of moil.run: how it "
                     "ended is not known");
         ended(p, false, 0);
@@ -208,10 +209,8 @@ static int open_pidfd(pid_t pid)
 
 static void watch_exit(struct program *p)
 {
-    if (ev_is_default_loop(p->loop)) {
+    if (ev_is_default_loop(p->loop))
         ev_child_start(p->loop, &p->child);
-        return;
-    }
     p->pidfd = open_pidfd(p->pid);
     if (p->pidfd >= 0) {
         ev_io_set(&p->exit, p->pidfd, EV_READ);

@@ -1,5 +1,5 @@
-/* The timer that ends a job's turn: a signal every 10 ms while jobs are on the CPU, whose handler
- * tells the vm (moil_vm_tick). One per process, as signals are. */
+/* The timer that ends a job's turn: a signal every 5 ms while jobs are on the CPU, to the thread
+ * that runs them, whose handler tells the vm (moil_vm_tick). One per process, as signals are. */
 #ifndef MOIL_WORKER_SLICER_H
 #define MOIL_WORKER_SLICER_H
 

@@ -154,14 +154,16 @@ static bool may_start(const struct worker *w)
 }
 
 /* At most a batch, too: Redis settles it and fetches the next while we run the one after, where all
- * of them would leave it idle until they are through. */
+ * of them would leave it idle until they are through. On a loop that others use, a job whose slice
+ * was over ends the turn. */
 void moil_worker_start_jobs(struct worker *w)
 {
     int64_t end_us = may_start(w) ? moil_clock_monotonic_us() + TURN_US : 0;
+    unsigned every = w->options.shares_loop ? 1 : CLOCK_EVERY;
     for (unsigned n = 1; n <= MOIL_BATCH_MAX && may_start(w); n++) {
         moil_delivery_start(w, w->reserved);
-        if (n % CLOCK_EVERY == 0 && (moil_clock_monotonic_us() >= end_us ||
-                                     moil_settler_is_due(&w->settler, w->reserved_count)))
+        if (n % every == 0 && (moil_clock_monotonic_us() >= end_us ||
+                               moil_settler_is_due(&w->settler, w->reserved_count)))
             break;
     }
 }
@@ -171,8 +173,10 @@ static void busy_cb(struct ev_loop *loop, ev_idle *watcher, int events)
     (void)loop;
     (void)events;
     struct worker *w = watcher->data;
+    int64_t started_us = w->options.shares_loop ? moil_clock_monotonic_us() : 0;
     moil_worker_start_jobs(w);
-    if (w->ready) {
+    bool took_long = started_us && moil_clock_monotonic_us() - started_us > TURN_US;
+    if (w->ready && !took_long) {
         moil_delivery_next_turn(w);
         w->breath_end_us = moil_clock_monotonic_us() + BREATH_US;
     }

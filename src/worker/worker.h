@@ -123,6 +123,7 @@ struct worker {
     struct delivery *alone;    /* the one of a blocking task; NULL: none runs */
     unsigned reserved_count;
     unsigned running_count;
+    unsigned in_native;  /* functions of tasks in C that have not returned */
     unsigned suspended;  /* of these, those that wait for another job's result and hold no slot */
     double average_s;    /* moving average of a job's wall time, start to end; 0: no history */
     int64_t ended_us;    /* monotonic; when the last job ended */
