@@ -16,6 +16,7 @@ looks.add_to(world)
 
 local testing = {}
 
+local NUMBER_MAX <const> = 1e11 -- seconds, too, that fit into the clock
 local NOW <const> = 1767225600 -- 2026-01-01T00:00:00Z
 
 ---@class moil.WorldOptions
@@ -31,12 +32,15 @@ local NOW <const> = 1767225600 -- 2026-01-01T00:00:00Z
 ---@field busy_limit? number      CPU seconds after which a job that never waits is taken to have
 ---reached its limit; 2 when not said
 ---@field run? table|function     see world:stub_run
+---@field native? table<string, function> see world:stub_native
+---@field steps? integer          after which a question comes to no end; 100,000 when not said, and
+---of world:advance 1,000,000
 
 local known = {
   tasks = "table or string", beat = "table or string", config = "table or string",
   now = "number", seed = "number", shuffle = "boolean", queues = "table",
   time_limit = "number or boolean", soft_time_limit = "number", busy_limit = "number",
-  run = "table or function",
+  run = "table or function", native = "table", steps = "number",
 }
 
 local function check(given)
@@ -46,6 +50,10 @@ local function check(given)
     if not types then error(("testing.new: unknown option '%s'"):format(tostring(key)), 3) end
     if not types:find(type(value), 1, true) then
       error(("testing.new: %s must be a %s"):format(key, types), 3)
+    end
+    if type(value) == "number" and not (value >= 0 and value <= NUMBER_MAX)
+      and not (key == "busy_limit" and value == math.huge) then
+      error(("testing.new: %s must be a number from 0 to %g"):format(key, NUMBER_MAX), 3)
     end
   end
 end

@@ -409,3 +409,64 @@ describe("a schedule", function()
     assert.equal(5, #moil.beat.history())
   end)
 end)
+
+describe("what cannot be meant", function()
+  before_each(function() load 'moil.task("one", function() end)' end)
+
+  it("is refused in a question", function()
+    assert.error_matches(function() world:refute_enqueued { tsk = "one" } end,
+      "unknown field 'tsk': there are args, ")
+    assert.error_matches(function() world:enqueued { taks = "one" } end, "unknown field 'taks'")
+    assert.error_matches(function() world:runs { state = "x" } end, "unknown field 'state'")
+    assert.error_matches(function() world:logs { text = "x" } end, "unknown field 'text'")
+  end)
+
+  it("is refused as a fault", function()
+    for _, deed in ipairs { "fail", "crash", "deliver_twice" } do
+      assert.error_matches(function() world[deed](world, "nosuch", 1) end,
+        "no task 'nosuch' is loaded")
+    end
+  end)
+
+  it("is refused as a number", function()
+    assert.error_matches(function() world:advance(0 / 0) end, "world:advance: takes a number")
+    assert.error_matches(function() world:advance(math.huge) end, "world:advance: takes a number")
+    assert.error_matches(function() testing.new { now = 0 / 0 } end, "testing.new: now must be")
+    assert.error_matches(function() testing.new { time_limit = -1 } end, "time_limit must be")
+  end)
+
+  it("comes to an end that names the task", function()
+    open { steps = 1000 }
+    load 'moil.task("again", function() moil.send "again" end)'
+    moil.send "again"
+    assert.error_matches(function() world:drain() end, "comes to no end; it ran again last")
+  end)
+end)
+
+describe("tasks in C", function()
+  it("have functions of the spec in their place", function()
+    local text = [[moil.task("made", {}, function(x) return moil.native("thumb")(x) end)]]
+    open { native = { thumb = function(x) return x .. ".png" end } }
+    load(text)
+    assert.equal("a.png", moil.send("made", { "a" }):get())
+    open()
+    load(text)
+    assert.error_matches(function() moil.send("made", { "a" }):get() end, "no task 'thumb' in C")
+    world:stub_native("thumb", function(x) return x .. ".gif" end)
+    assert.equal("a.gif", moil.send("made", { "a" }):get())
+    load 'moil.task("thumb", { queue = "c" }, moil.native("thumb"))'
+    assert.equal("b.gif", moil.send("thumb", { "b" }):get())
+  end)
+end)
+
+describe("a worker that dies each time", function()
+  it("is counted once a delivery", function()
+    local seen
+    moil.task("dies", { max_deliveries = 2, bind = true,
+      on_failure = function(self) seen = self.deliveries end }, function() end)
+    world:crash("dies", "always")
+    local result = moil.send "dies"
+    world:drain()
+    assert.same({ 2, 2 }, { seen, result:info().deliveries })
+  end)
+end)

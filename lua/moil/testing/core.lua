@@ -252,6 +252,12 @@ local function add_own(c, world)
     }
   end
 
+  c.natives = true
+  function c.native(name)
+    local fn = world.natives[name]
+    return fn, fn
+  end
+
   -- moil.control finds no nodes: a world has none.
   function c.control_ask() end
   function c.control_hear() end

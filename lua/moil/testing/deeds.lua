@@ -13,6 +13,14 @@ local function find(self, which)
   return job
 end
 
+-- A fault of a task that there is not would never come.
+local function add_fault(self, task, nth, fault)
+  if not self.tasks[task] then
+    error(("no task '%s' is loaded in the test world"):format(tostring(task)), 3)
+  end
+  self.faults:add(task, nth, fault)
+end
+
 ---Runs one attempt of a new job of the task, ahead of all others, and tells what it came to. What
 ---it enqueues stays where it is; what it waits for runs.
 ---@param task string|moil.Task
@@ -66,7 +74,7 @@ end
 ---@param err any           a text, or a table such as { code = "SMTP", message = "421" }
 ---  world:fail("mail.send", { 1, 2 }, { code = "SMTP", message = "421 try again" })
 function methods:fail(task, nth, err)
-  self.faults:add(task, nth, { kind = "error", err = err == nil and "injected failure" or err })
+  add_fault(self, task, nth, { kind = "error", err = err == nil and "injected failure" or err })
 end
 
 ---Has the worker die in runs of a task: the job is delivered again, and after max_deliveries of
@@ -80,7 +88,7 @@ function methods:crash(task, nth, where)
   if where ~= "before" and where ~= "after" then
     error("world:crash: where must be \"before\" or \"after\"", 2)
   end
-  self.faults:add(task, nth, { kind = "crash", where = where })
+  add_fault(self, task, nth, { kind = "crash", where = where })
 end
 
 ---Has the end of runs of a task be lost, as when its node vanishes: the job is delivered a second
@@ -89,7 +97,7 @@ end
 ---@param task string
 ---@param nth? integer|integer[]|"always" 1 when not said
 function methods:deliver_twice(task, nth)
-  self.faults:add(task, nth or 1, { kind = "loss", where = "after" })
+  add_fault(self, task, nth or 1, { kind = "loss", where = "after" })
 end
 
 ---Redis is away: enqueueing and asking fail with RedisUnavailable when it is not back within 5 s,
@@ -124,6 +132,18 @@ end
 ---  world:programs { wc = { stdout = "3\n" } }
 function methods:stub_run(answers)
   self.programs = answers
+end
+
+---Stands for a task in C of the program that the worker is a part of: what moil.native gives. For
+---files that ask for it while they are loaded: the option `native` of testing.new.
+---@param name string
+---@param fn? function      nil: there is no such task any more
+---  world:stub_native("thumb.make", function(path) return path .. ".png" end)
+function methods:stub_native(name, fn)
+  if type(name) ~= "string" or (fn ~= nil and type(fn) ~= "function") then
+    error("world:stub_native: takes a name and a function", 2)
+  end
+  self.natives[name] = fn
 end
 
 ---Enqueues jobs that failed for good once more, as `moil dead retry` does.

@@ -17,7 +17,7 @@ function faults:add(task, nth, fault)
   if type(nth) ~= "table" then nth = { nth } end
   for _, n in ipairs(nth) do
     if n ~= "always" and not (math.type(n) == "integer" and n >= 1) then
-      error("which run of " .. task .. ": a whole number from 1, a list of them, or \"always\"", 3)
+      error("which run of " .. task .. ": a whole number from 1, a list of them, or \"always\"", 4)
     end
     list[n] = fault
   end

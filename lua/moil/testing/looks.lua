@@ -32,8 +32,39 @@ local function matches(wanted, info)
   return true
 end
 
-local function filter(list, wanted)
+local function fields(text)
+  local known = {}
+  for name in text:gmatch "%S+" do known[name] = true end
+  return known
+end
+
+local JOB <const> = fields [[id task queue priority state args kwargs options retries deliveries
+  result error meta enqueued_at started_at finished_at due_at dead worker waits_for parent_id
+  at_front beat]]
+local RUN <const> = fields [[id task attempt start deliveries started_at ended_at outcome delay
+  result error states]]
+local LOG <const> = fields "level message fields id task at"
+
+-- A field that there is not would never match, or always not.
+local function check(wanted, known)
+  if wanted == nil then return end
+  if type(wanted) ~= "table" then
+    error("what is wanted: a task's name, or a table of fields", 4)
+  end
+  for key in pairs(wanted) do
+    if not known[key] then
+      local names = {}
+      for name in pairs(known) do names[#names + 1] = name end
+      table.sort(names)
+      error(("unknown field '%s': there are %s"):format(tostring(key), table.concat(names, ", ")),
+        4)
+    end
+  end
+end
+
+local function filter(list, wanted, known)
   if type(wanted) == "string" then wanted = { task = wanted } end
+  check(wanted, known or JOB)
   local found = {}
   for _, info in ipairs(list) do
     if matches(wanted, info) then found[#found + 1] = info end
@@ -88,14 +119,14 @@ end
 ---@param wanted? string|table
 ---@return table[]
 function methods:runs(wanted)
-  return filter(self.starts_kept, wanted)
+  return filter(self.starts_kept, wanted, RUN)
 end
 
 ---What was logged: level, message, fields, task, id, at.
 ---@param wanted? string|table
 ---@return table[]
 function methods:logs(wanted)
-  return filter(self.logs_kept, wanted)
+  return filter(self.logs_kept, wanted, LOG)
 end
 
 ---The entries of the schedule: name, task, next_at, runs, paused, …

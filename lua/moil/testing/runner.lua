@@ -67,7 +67,7 @@ local function self_of(world, run)
   local job, task = run.job, run.task
   local self = {
     id = job.id, task = job.task, queue = job.queue, worker = "test", retries = job.retries,
-    attempt = job.retries + 1, deliveries = 1 + job.crashes + job.losses, root_id = job.id,
+    attempt = job.retries + 1, deliveries = run.entry.deliveries, root_id = job.id,
     args = decode(world, run.args_text, {}), kwargs = decode(world, job.kwargs, {}), headers = {},
     options = task.options,
   }
@@ -462,6 +462,7 @@ function runner.start(world, job)
     return nil
   end
   local run = { job = job, task = task, phase = "call", entry = world:starts(job) }
+  job.condemned = job.verdict ~= nil
   job.place, job.run, job.started_us = "running", run, q.now_us
   run.terminate = terminate(world, run)
   set_limits(world, run)

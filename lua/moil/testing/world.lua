@@ -10,8 +10,10 @@ local random = require "moil.testing.random"
 local runner = require "moil.testing.runner"
 local stage = require "moil.testing.stage"
 
-local RUNS_MAX <const> = 1000000 -- of one question: a schedule and a retry for ever have no end
+local RUNS_MAX <const> = 1000000 -- of one question: a schedule and a retry for ever have no end …
+local ENDLESS <const> = 100000 -- … which takes seconds; fewer where no time is to pass by itself
 local BUSY_S <const> = 2
+local ADVANCE_MAX_S <const> = 1e10
 local RESULT_TTL_S <const> = 86400
 
 ---@class moil.World
@@ -30,6 +32,8 @@ function world.new(base, given)
     random = random.new(given.seed), time_limit = given.time_limit,
     soft_time_limit = given.soft_time_limit, busy_limit = given.busy_limit or BUSY_S,
     result_ttl = RESULT_TTL_S, config = given.config or {}, programs = given.run,
+    natives = given.native or {},
+    steps = given.steps or ENDLESS, steps_of_time = given.steps or RUNS_MAX,
   }, world)
   self.q = jobs.new(base, {
     now_us = math.tointeger(math.floor(given.now * 1e6)), random = self.random,
@@ -105,7 +109,8 @@ function world:starts(job)
   job.starts = job.starts + 1
   local entry = {
     id = job.id, task = job.task, attempt = job.retries + 1, start = job.starts,
-    deliveries = 1 + job.crashes + job.losses, started_at = self.q:time(), states = {},
+    deliveries = (job.verdict and 0 or 1) + job.crashes + job.losses,
+    started_at = self.q:time(), states = {},
   }
   self.starts_kept[#self.starts_kept + 1] = entry
   return entry
@@ -160,7 +165,8 @@ function world:describe(job)
     id = job.id, task = job.task, queue = job.queue, priority = job.priority,
     state = jobs.state_of(job), args = decoded_list(base, job.args, job.front),
     kwargs = job.kwargs and base.decode(job.kwargs), options = next(job.extra) and job.extra,
-    retries = job.retries, deliveries = job.crashes + job.losses + (job.started_us and 1 or 0),
+    retries = job.retries, deliveries = job.crashes + job.losses
+      + (job.started_us and not job.condemned and 1 or 0),
     result = job.state == "SUCCESS" and value or nil,
     error = job.state ~= "SUCCESS" and value or nil,
     meta = running and job.note and job.note.meta and base.decode(job.note.meta) or nil,
@@ -191,6 +197,12 @@ local function step(self)
   return true
 end
 
+local function endless(self, steps)
+  local last = self.starts_kept[#self.starts_kept]
+  return ("the test world has made %d steps and comes to no end%s"):format(steps,
+    last and "; it ran " .. last.task .. " last" or "")
+end
+
 local function check_outside(self, who)
   if self.running then error(who .. ": a task cannot move its own world", 3) end
   if self.closed then error(who .. ": this world is closed", 3) end
@@ -202,7 +214,8 @@ end
 ---@return boolean          false: the deadline came first, or nothing is left to do
 function world:drive(is_there, deadline_us)
   local q = self.q
-  for _ = 1, RUNS_MAX do
+  local most = deadline_us and self.steps_of_time or self.steps
+  for _ = 1, most do
     if is_there() then return true end
     if not step(self) then
       local at = q:next_at()
@@ -214,7 +227,7 @@ function world:drive(is_there, deadline_us)
       q:fire()
     end
   end
-  error(("the test world has made %d steps and comes to no end"):format(RUNS_MAX), 0)
+  error(endless(self, most), 0)
 end
 
 local function never() return false end
@@ -224,10 +237,10 @@ local function never() return false end
 function world:work()
   check_outside(self, "world:work")
   local before = #self.starts_kept
-  for _ = 1, RUNS_MAX do
+  for _ = 1, self.steps do
     if not step(self) then return #self.starts_kept - before end
   end
-  error(("the test world has made %d steps and comes to no end"):format(RUNS_MAX), 2)
+  error(endless(self, self.steps), 2)
 end
 
 ---Lets so much time pass: what falls due meanwhile happens then, schedules included.
@@ -236,8 +249,8 @@ end
 ---  world:advance(86400)
 function world:advance(given)
   check_outside(self, "world:advance")
-  if type(given) ~= "number" or given < 0 then
-    error("world:advance: takes a number of seconds, 0 or more", 2)
+  if type(given) ~= "number" or not (given >= 0 and given <= ADVANCE_MAX_S) then
+    error("world:advance: takes a number of seconds, 0 or more and at most 1e10", 2)
   end
   local before = #self.starts_kept
   self:drive(never, self.q.now_us + math.tointeger(math.floor(given * 1e6 + 0.5)))
