@@ -7,5 +7,6 @@ if call("EXISTS", key) == 0 then
 end
 call("PEXPIRE", key, 10000)
 local last = call("GET", key)
-redis.pcall("PUBLISH", ns .. "events", last .. " 0\n")
+-- A word `events` of its own would bring in the prelude's.
+redis.pcall("PUBLISH", ("%sevents"):format(ns), last .. " 0\n")
 return tonumber(last)
