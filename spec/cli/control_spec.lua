@@ -163,8 +163,8 @@ describe("moil control", function()
         { "shrink", '"1"' }, { "shrink", "[1]" }, { "shrink", "null" }, { "grow", "--", "1e3" },
       } do
         local answers, code = ask("--node", "one", table.unpack(args))
-        assert.same({ 1, args[1] .. " takes the number of workers, one whole number (or nothing: 1)" },
-          { code, answers.one.message })
+        assert.same({ 1, args[1] .. " takes the number of workers, one whole number (or nothing: "
+          .. "1)" }, { code, answers.one.message })
       end
       for _, args in ipairs {
         { "quiet", "a", "b" }, { "reload", "7" }, { "ping", "x" }, { "stats", "x" },
