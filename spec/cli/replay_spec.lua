@@ -54,6 +54,17 @@ moil.task("huge", function()
   if BROKEN then error "no" end
   return #("x"):rep(1 << 28)
 end)
+moil.task("steps", function(waits)
+  if BROKEN then error "no" end
+  io.write "written"
+  local step = moil.signature("double", { 1 })
+  local chain = moil.chain(step, moil.signature "double", moil.signature "double"):delay()
+  return waits and chain:get()
+end)
+moil.task("asks", function(id)
+  if BROKEN then error "no" end
+  return moil.result(id):get()
+end)
 moil.task("dies", function()
   if BROKEN then error "it would" end
   os.execute "kill -KILL $PPID"
@@ -164,6 +175,24 @@ describe("moil replay", function()
     assert.equal("268435456\n", replay(huge).stdout)
     assert.matches("the memory limit of 100 MB", replay(huge, "--memory-limit", "100").stderr)
     assert.matches("the memory limit of 128 MB", replay(huge, "--max-memory", "64").stderr)
+  end)
+
+  it("lists what it would send in the order in which it would run", function()
+    local out = replay(fail("steps", { true }))
+    assert.equal("8\n", out.stdout, out.stderr)
+    assert.matches("double %[1%].*double %[2%].*double %[4%]", out.stderr)
+    assert.matches("written", out.stderr, 1, true)
+    local answer = support.json_decode(replay(fail("steps", { false }), "--json").stdout)
+    assert.same({ "PENDING", "DEFERRED", "DEFERRED" }, { answer.enqueued[1].state,
+      answer.enqueued[2].state, answer.enqueued[3].state })
+  end)
+
+  it("says that it knows no other jobs", function()
+    local r = here.moil.send("double", { 1 })
+    r:get { timeout = 20 }
+    local out = replay(fail("asks", { r.id }))
+    assert.equal(1, out.code)
+    assert.matches("UnknownJob: no job under this id in the replay", out.stderr, 1, true)
   end)
 
   it("ends a program that goes on past the job's limit", function()

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,6 +93,7 @@ static void replay_child(void *data, int fd)
     char errstr[1024];
     struct buffer out;
     moil_buffer_init(&out);
+    __fpurge(stdout); /* the parent's */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     int err = replay(data, &out, errstr, sizeof errstr);
     if (err) {

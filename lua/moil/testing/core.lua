@@ -18,6 +18,8 @@ local TAKEN <const> = {
 local DEADLINE_S <const> = 5 -- of a producer whose Redis is away
 local DEFAULT_LIMIT <const> = 250
 local CONTROL_S <const> = 1 -- that a command of the tasks' own may take
+local UNKNOWN_HERE <const> = "no job under this id in the replay, which knows only what the job "
+  .. "itself enqueues"
 local UNKNOWN <const> = "no job under this id: never enqueued, or its result was not kept"
 
 -- --- waiting -------------------------------------------------------------------------------------
@@ -79,7 +81,7 @@ end
 local FINAL <const> = { SUCCESS = true, FAILURE = true, REVOKED = true }
 
 local function unknown(world)
-  world.base.raise("UnknownJob", UNKNOWN)
+  world.base.raise("UnknownJob", world.replays and UNKNOWN_HERE or UNKNOWN)
 end
 
 -- state, JSON text (, token), or nothing yet

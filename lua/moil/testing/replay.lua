@@ -40,12 +40,18 @@ local function enqueue(world, job)
   return made
 end
 
--- What else was enqueued.
+-- What else was enqueued: what ran, in that order, then what could, then what waits for others, of
+-- which a chain records the last step first.
 local function others(world, own)
-  local list = {}
-  for _, info in ipairs(world:enqueued()) do
-    if info.id ~= own then list[#list + 1] = info end
+  local list, keys = {}, {}
+  for i, run in ipairs(world:runs()) do keys[run.id] = keys[run.id] or i end
+  for i, info in ipairs(world:enqueued()) do
+    if info.id ~= own then
+      list[#list + 1] = info
+      keys[info.id] = keys[info.id] or (info.state == "DEFERRED" and 2e9 - i or 1e9 + i)
+    end
   end
+  table.sort(list, function(a, b) return keys[a.id] < keys[b.id] end)
   return list
 end
 
@@ -73,6 +79,7 @@ local function replay(text)
     fail("TaskNotRegistered: no task '%s' in these files", job.task)
   end
   world.echo, world.replays = echo, {}
+  io.stdout:setvbuf "no" -- what it writes is not lost, however it ends
   world.hold, world.memory_limit, world.max_memory = base.hold, request.memory_limit,
     request.max_memory
   local run = world:run_one(enqueue(world, job))
