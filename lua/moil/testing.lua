@@ -8,6 +8,7 @@
 
 local base = require "moil.core"
 local deeds = require "moil.testing.deeds"
+local errors = require "moil.errors"
 local looks = require "moil.testing.looks"
 local world = require "moil.testing.world"
 
@@ -43,17 +44,32 @@ local known = {
   run = "table or function", native = "table", steps = "number",
 }
 
+-- What an option must be beyond its type.
+local valid = {
+  seed = { math.tointeger, "a whole number" },
+  time_limit = { function(v) return v ~= true end, "seconds, or false for none" },
+  busy_limit = { function(v) return v > 0 end, "more than 0 seconds" },
+  steps = { function(v) return math.type(v) == "integer" and v > 0 end, "a whole number from 1" },
+}
+
 local function check(given)
   if type(given) ~= "table" then error("testing.new: takes a table of options", 3) end
   for key, value in pairs(given) do
     local types = known[key]
-    if not types then error(("testing.new: unknown option '%s'"):format(tostring(key)), 3) end
+    if not types then
+      local near = type(key) == "string" and errors.nearest(key, known)
+      error(("testing.new: unknown option '%s'%s"):format(tostring(key),
+        near and (", did you mean '%s'?"):format(near) or ""), 3)
+    end
     if not types:find(type(value), 1, true) then
       error(("testing.new: %s must be a %s"):format(key, types), 3)
     end
     if type(value) == "number" and not (value >= 0 and value <= NUMBER_MAX)
       and not (key == "busy_limit" and value == math.huge) then
       error(("testing.new: %s must be a number from 0 to %g"):format(key, NUMBER_MAX), 3)
+    end
+    if valid[key] and not valid[key][1](value) then
+      error(("testing.new: %s must be %s"):format(key, valid[key][2]), 3)
     end
   end
 end

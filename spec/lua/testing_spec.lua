@@ -415,16 +415,18 @@ describe("what cannot be meant", function()
 
   it("is refused in a question", function()
     assert.error_matches(function() world:refute_enqueued { tsk = "one" } end,
-      "unknown field 'tsk': there are args, ")
+      "unknown field 'tsk', did you mean 'task'")
     assert.error_matches(function() world:enqueued { taks = "one" } end, "unknown field 'taks'")
     assert.error_matches(function() world:runs { state = "x" } end, "unknown field 'state'")
-    assert.error_matches(function() world:logs { text = "x" } end, "unknown field 'text'")
+    assert.error_matches(function() world:logs { other = "x" } end,
+      "unknown field 'other': there are at, ")
   end)
 
   it("is refused as a fault", function()
     for _, deed in ipairs { "fail", "crash", "deliver_twice" } do
       assert.error_matches(function() world[deed](world, "nosuch", 1) end,
         "no task 'nosuch' is loaded")
+      assert.error_matches(function() world[deed](world, "ome", 1) end, "did you mean 'one'")
     end
   end)
 
@@ -433,6 +435,10 @@ describe("what cannot be meant", function()
     assert.error_matches(function() world:advance(math.huge) end, "world:advance: takes a number")
     assert.error_matches(function() testing.new { now = 0 / 0 } end, "testing.new: now must be")
     assert.error_matches(function() testing.new { time_limit = -1 } end, "time_limit must be")
+    for key, value in pairs { seed = 1.5, time_limit = true, busy_limit = 0, steps = 0 } do
+      assert.error_matches(function() testing.new { [key] = value } end, key .. " must be ")
+    end
+    assert.error_matches(function() testing.new { sede = 1 } end, "did you mean 'seed'")
   end)
 
   it("comes to an end that names the task", function()
@@ -440,6 +446,20 @@ describe("what cannot be meant", function()
     load 'moil.task("again", function() moil.send "again" end)'
     moil.send "again"
     assert.error_matches(function() world:drain() end, "comes to no end; it ran again last")
+  end)
+
+  it("comes to an end where no time passes, however much may", function()
+    open { steps = 100 }
+    world.steps_of_time = 1000000 -- as when nothing is said
+    load [[
+      moil.task("again", function() moil.send "again" end)
+      moil.task("later", function() moil.send("later", {}, { countdown = 1 }) end)]]
+    moil.send "later"
+    world:advance(1000)
+    assert.equal(1001, #world:runs())
+    moil.send "again"
+    assert.error_matches(function() world:advance(1000) end,
+      "has made 101 steps and comes to no end; it ran again last")
   end)
 end)
 

@@ -1,6 +1,7 @@
 -- What a spec does to a moil.testing world beyond letting time pass: one attempt of one job, things
 -- that go wrong, paused queues, replays.
 
+local errors = require "moil.errors"
 local runner = require "moil.testing.runner"
 
 local deeds = {}
@@ -16,7 +17,9 @@ end
 -- A fault of a task that there is not would never come.
 local function add_fault(self, task, nth, fault)
   if not self.tasks[task] then
-    error(("no task '%s' is loaded in the test world"):format(tostring(task)), 3)
+    local near = type(task) == "string" and errors.nearest(task, self.tasks)
+    error(("no task '%s' is loaded in the test world%s"):format(tostring(task),
+      near and (", did you mean '%s'?"):format(near) or ""), 3)
   end
   self.faults:add(task, nth, fault)
 end

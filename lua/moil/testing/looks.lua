@@ -1,6 +1,8 @@
 -- What a spec asks a moil.testing world: which jobs there are, what ran, what was logged; and the
 -- assertions. Changes nothing.
 
+local errors = require "moil.errors"
+
 local looks = {}
 
 local function id_of(which)
@@ -53,6 +55,8 @@ local function check(wanted, known)
   end
   for key in pairs(wanted) do
     if not known[key] then
+      local near = type(key) == "string" and errors.nearest(key, known)
+      if near then error(("unknown field '%s', did you mean '%s'?"):format(key, near), 4) end
       local names = {}
       for name in pairs(known) do names[#names + 1] = name end
       table.sort(names)

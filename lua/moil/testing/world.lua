@@ -215,7 +215,10 @@ end
 function world:drive(is_there, deadline_us)
   local q = self.q
   local most = deadline_us and self.steps_of_time or self.steps
-  for _ = 1, most do
+  local since, moment = 0, q.now_us -- with a deadline, it is endless where no time passes
+  for i = 1, most do
+    if q.now_us > moment then since, moment = i, q.now_us end
+    if deadline_us and i - since > self.steps then error(endless(self, i - since), 0) end
     if is_there() then return true end
     if not step(self) then
       local at = q:next_at()
