@@ -95,6 +95,8 @@ int moil_client_run(struct moil_client *c, struct moil_request *r)
     }
     if (r->status < 0 && r->errstr[0])
         memcpy(c->errstr, r->errstr, sizeof c->errstr);
+    else if (r->status < 0 && !c->errstr[0])
+        snprintf(c->errstr, sizeof c->errstr, "%s", moil_strerror(r->status));
     return r->status;
 }
 
