@@ -65,6 +65,18 @@ moil.task("asks", function(id)
   if BROKEN then error "no" end
   return moil.result(id):get()
 end)
+moil.task("child", { result_ttl = 60 }, function(n, size)
+  if n < 0 then error { code = "LOW", message = "too low" } end
+  return size and (tostring(n)):rep(size) or n
+end)
+moil.task("body", function(results, factor)
+  if BROKEN then error "no" end
+  return { results, factor }
+end)
+moil.task("sizes", function(results)
+  if BROKEN then error "no" end
+  return { #results, #results[1] }
+end)
 moil.task("dies", function()
   if BROKEN then error "it would" end
   os.execute "kill -KILL $PPID"
@@ -242,6 +254,54 @@ describe("moil replay", function()
   it("leaves no program when it is killed", function()
     end_busy("INT", "sh")
     end_busy("KILL", "sh")
+  end)
+
+  -- A chord whose body fails, as it is to be → the body's id.
+  local function fail_body(members, body, ...)
+    local chord = here.moil.chord(members, here.moil.signature(body, { ... })):delay()
+    local _, err = chord:get { timeout = 30, propagate = false }
+    assert.truthy(err)
+    return chord.id
+  end
+
+  it("gives the results of its group to a chord's body", function()
+    local s = here.moil.signature
+    local group = here.moil.group { s("child", { 2 }), s("child", { 3 }) }
+    local id = fail_body({ s("child", { 1 }), group, s("child", { 4 }) }, "body", "x")
+    local before = dump()
+    local out = replay(id)
+    assert.equal('[[1,[2,3],4],"x"]\n', out.stdout, out.stderr)
+    assert.equal("DEAD", here.moil.result(id):info().dead and "DEAD")
+    assert.equal(before, dump())
+  end)
+
+  it("gives it more than arguments may have, in pages", function()
+    local members = {}
+    for i = 1, 300 do members[i] = here.moil.signature("child", { i % 10, 8000 }) end
+    local id = fail_body(members, "sizes")
+    local out = replay(id)
+    assert.equal("[300,8000]\n", out.stdout, out.stderr)
+  end)
+
+  it("says that the results of its group are gone", function()
+    local id = fail_body({ here.moil.signature("child", { 1 }) }, "body")
+    local group = here.moil.result(id):info().options.gather
+    local function key(pattern) return here.redis:call("KEYS", pattern)[1] end
+    here.redis:call("DEL", key("*:members:" .. group))
+    here.redis:call("HDEL", key "*:jobs", group)
+    local out = replay(id)
+    assert.equal(5, out.code)
+    assert.equal("moil: the group " .. group .. ", whose results it gets, is not known any more\n",
+      out.stderr)
+  end)
+
+  it("tells what is missing where a job still waits for others", function()
+    local s = here.moil.signature
+    local chain = here.moil.chain(s("child", { 5 }):set { queue = "elsewhere" }, s "double"):delay()
+    local out = replay(chain.id)
+    assert.equal(1, out.code)
+    assert.matches("warning it waits for 1 other job: what that one gives it is missing here",
+      out.stderr, 1, true)
   end)
 
   it("says what it cannot do", function()

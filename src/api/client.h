@@ -9,6 +9,7 @@
  *   depend.c     jobs that wait for others
  *   wait.c       results out
  *   inspect.c    looking
+ *   gather.c     the results of a group, for a job that is replayed
  *   audit.c      checking
  *   beat.c       entries of the schedule
  *   control.c    commands for nodes

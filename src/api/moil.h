@@ -730,7 +730,8 @@ MOIL_API int moil_runtime_check(const moil_runtime_options *options, char **json
 
 /* Runs a job once more in a child process, with the tasks of the options' paths, and without Redis:
  * what it enqueues is recorded, not sent; what it waits for runs there too; moil.sleep takes no
- * time. `job`: as moil_inspect_job tells it. 0, and *outcome (moil_free) gets
+ * time. `job`: as moil_inspect_job tells it, and where its options have "gather" (it takes the
+ * results of that group), with them as "gathered". 0, and *outcome (moil_free) gets
  * {"outcome": "success" | "failure" | "retry" | "reject" | "ignore" | "replace" | "lost", "result",
  * "error": {"code", "message", "traceback"}, "delay": seconds until the retry, "enqueued": [{"id",
  * "task", "args", "queue", …}]}; what it logs and prints goes to stderr. MOIL_STATUS_UNKNOWN: no
@@ -739,6 +740,12 @@ MOIL_API int moil_runtime_check(const moil_runtime_options *options, char **json
  * only what concerns tasks. */
 MOIL_API int moil_runtime_replay(const moil_runtime_options *options, const char *job,
                                  char **outcome, char *errstr, size_t errlen);
+
+/* The results of a group as a JSON list, as the job gets them that takes them: a failure as
+ * {"error": {…}}, null for a member that has not ended, a list for a group in it. *json: moil_free.
+ * MOIL_STATUS_UNKNOWN: no such group, or its results have expired; MOIL_STATUS_TOO_LARGE: more than
+ * a job is given. */
+MOIL_API int moil_gather(moil_client *client, const char *group, char **json);
 
 /* --- schedules -------------------------------------------------------------------------------- */
 

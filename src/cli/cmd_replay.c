@@ -103,6 +103,30 @@ static enum exit_status tell(const char *text, bool json)
     return good ? STATUS_DONE : STATUS_JOB_FAILED;
 }
 
+/* With the results of the group that it takes, which are kept with the group's members. */
+static enum exit_status gather(moil_client *client, char **job)
+{
+    json_t *record = json_loads(*job, JSON_ALLOW_NUL, NULL);
+    const char *group =
+        json_string_value(json_object_get(json_object_get(record, "options"), "gather"));
+    char *results = NULL;
+    enum exit_status status = STATUS_DONE;
+    int rc = group ? moil_gather(client, group, &results) : 0;
+    if (rc < 0) {
+        status = moil_connection_failed(client, rc, NULL);
+    } else if (group) {
+        struct buffer text;
+        moil_buffer_init(&text);
+        moil_buffer_addf(&text, "{\"gathered\":%s,%s", results, *job + 1);
+        moil_free(*job);
+        *job = moil_buffer_take(&text, NULL);
+        status = *job ? STATUS_DONE : moil_exit_status(MOIL_STATUS_NOMEM);
+    }
+    moil_free(results);
+    json_decref(record);
+    return status;
+}
+
 /* The record as `moil inspect job` has it. */
 static enum exit_status fetch(const struct options *o, char **job)
 {
@@ -114,6 +138,8 @@ static enum exit_status fetch(const struct options *o, char **job)
     int rc = moil_inspect_job(client, o->operands[0], job);
     if (rc < 0) {
         status = moil_connection_failed(client, rc, o->operands[0]);
+    } else {
+        status = gather(client, job);
     }
     moil_client_close(client);
     return status;

@@ -20,12 +20,30 @@ local function extra_of(job)
   for key, value in pairs(type(job.options) == "table" and job.options or {}) do
     extra[key] = value
   end
-  if extra.gather then
-    fail("the job %s takes the results of the group %s, which are not kept with it: it cannot be "
-      .. "replayed", job.id, extra.gather)
-  end
-  extra.expires, extra.unregistered_ms = nil, nil
+  extra.expires, extra.unregistered_ms, extra.gather = nil, nil, nil
   return extra
+end
+
+-- The results of a group that it takes come first, and may be larger than arguments.
+local function add_gathered(made, job)
+  local group = type(job.options) == "table" and job.options.gather
+  if not group then return end
+  if type(job.gathered) ~= "table" then
+    fail("the job %s takes the results of the group %s, which are not given: it cannot be replayed",
+      job.id, group)
+  end
+  table.insert(made.args, 1, base.encode(job.gathered))
+end
+
+-- What it would get from those that it still waits for is not there.
+local function tell_waits(job)
+  local n = job.waits_for
+  if not n or n == 0 then return end
+  echo {
+    level = "warning",
+    message = ("it waits for %d other %s: what %s it is missing here"):format(n,
+      n == 1 and "job" or "jobs", n == 1 and "that one gives" or "those give"),
+  }
 end
 
 local function enqueue(world, job)
@@ -35,6 +53,7 @@ local function enqueue(world, job)
     kwargs = job.kwargs, extra = extra_of(job), priority = job.priority,
   } })
   local made = world.q:find(job.id)
+  add_gathered(made, job)
   made.retries = job.retries or 0
   made.crashes = math.max(0, (job.deliveries or 1) - 1)
   return made
@@ -82,6 +101,7 @@ local function replay(text)
   io.stdout:setvbuf "no" -- what it writes is not lost, however it ends
   world.hold, world.memory_limit, world.max_memory = base.hold, request.memory_limit,
     request.max_memory
+  tell_waits(job)
   local run = world:run_one(enqueue(world, job))
   local answer = {
     id = job.id, task = job.task, outcome = run.outcome, result = run.result, error = run.error,
