@@ -2,6 +2,9 @@
 -- due by its virtual clock. The arithmetic of cron, solar and the rest is the real one
 -- (core.beat_next).
 
+local CATCH_UP_MAX <const> = 1000 -- missed runs that catch_up = "all" makes up for, at a time
+local LATE_S <const> = 5 -- catch_up = "none" passes over what is older than that
+
 local beats = {}
 beats.__index = beats
 
@@ -17,9 +20,52 @@ local function next_due(self, entry, after)
 end
 
 local function note(self, entry, due, outcome, id)
-  table.insert(self.history, 1, {
+  self.history[#self.history + 1] = {
     name = entry.name, due_at = due, fired_at = self.world.q:time(), outcome = outcome, id = id,
-  })
+  }
+end
+
+local function to_ms(seconds)
+  return math.tointeger(math.floor(seconds * 1000 + 0.5))
+end
+
+-- The latest time due of those until then: `due` or one behind it.
+local function latest(self, entry, due, till)
+  local found, last = to_ms(due), to_ms(till) -- nothing is due between last and till
+  local till_ms = last
+  while found < last do
+    local middle = found + (last - found) // 2
+    local next = next_due(self, entry, middle / 1000)
+    next = next and to_ms(next)
+    if next and next > middle and next <= till_ms then
+      found = next
+    else
+      last = middle
+    end
+  end
+  return found / 1000
+end
+
+-- The latest of those missed. One that its jitter still holds back is not missed yet.
+local function latest_missed(self, entry, due)
+  local past = self.world.q:time() - (entry.fields.jitter or 0)
+  return past > due and latest(self, entry, due, past) or due
+end
+
+-- What catch_up makes of a time due that may be over: the one to go by, and whether that is late.
+local function decide(self, entry, due)
+  local now, how = self.world.q:time(), entry.fields.catch_up
+  if how ~= "all" then
+    local last = latest_missed(self, entry, due)
+    return last, how == "none" and now - last - entry.put_off > LATE_S
+  end
+  local next = next_due(self, entry, due)
+  entry.caught_up = next and next <= now and (entry.caught_up or 0) + 1 or 0
+  if entry.caught_up < CATCH_UP_MAX then return due, false end
+  entry.caught_up = 0
+  local last = latest_missed(self, entry, due)
+  if last <= due then return due, false end
+  return latest(self, entry, due, last - 0.001), true
 end
 
 local function is_running(self, id)
@@ -46,12 +92,16 @@ function fire(self, entry, due)
   local q = self.world.q
   if entry.removed then return end
   if q.now_us < (self.world.down_until or 0) then
-    entry.timer = q:at(self.world.down_until, function() fire(self, entry, due) end, true)
+    entry.timer = self.world:when_up(function() fire(self, entry, due) end, true)
     return
   end
+  local late
+  due, late = decide(self, entry, due)
   entry.last = due
   if entry.paused then
     note(self, entry, due, "paused")
+  elseif late then
+    note(self, entry, due, "skipped_late")
   elseif entry.fields.overlap == false and is_running(self, entry.last_id) then
     note(self, entry, due, "skipped_overlap")
   else
@@ -74,6 +124,7 @@ function arm(self, entry)
   local at, jitter = entry.next, entry.fields.jitter
   if jitter and jitter > 0 then at = at + jitter * self.world.random() end
   local due = entry.next
+  entry.put_off = at - due
   entry.timer = q:at(math.max(q.now_us, math.tointeger(math.floor(at * 1e6))),
     function() fire(self, entry, due) end, true)
 end
@@ -204,10 +255,10 @@ function beats:add_core(c, reach)
 
   function c.beat_history(name, _, _, _, _, limit)
     local ticks = {}
-    for _, tick in ipairs(self.history) do
-      if (not name or tick.name == name) and (limit == 0 or #ticks < limit) then
-        ticks[#ticks + 1] = tick
-      end
+    for i = #self.history, 1, -1 do -- the latest first
+      local tick = self.history[i]
+      if limit ~= 0 and #ticks == limit then break end
+      if not name or tick.name == name then ticks[#ticks + 1] = tick end
     end
     return base.encode(ticks)
   end

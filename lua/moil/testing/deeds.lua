@@ -108,14 +108,22 @@ end
 ---@param seconds? number   until world:redis_up() when not said
 function methods:redis_down(seconds)
   local q = self.q
+  if q.now_us >= (self.down_until or 0) then self.held = {} end
   self.down_until = seconds and q.now_us + q.to_us(seconds) or math.maxinteger
 end
 
 ---Redis is back.
 function methods:redis_up()
   local q = self.q
-  self.down_until = nil
+  local held = self.held
+  self.down_until, self.held = nil, {}
   q:at(q.now_us, function() end)
+  for _, timer in ipairs(held) do
+    if not timer.cancelled then
+      q:cancel(timer)
+      q:at(q.now_us, timer.fn, timer.idle)
+    end
+  end
 end
 
 ---Starts no jobs of a queue.

@@ -32,7 +32,7 @@ function world.new(base, given)
     random = random.new(given.seed), time_limit = given.time_limit,
     soft_time_limit = given.soft_time_limit, busy_limit = given.busy_limit or BUSY_S,
     result_ttl = RESULT_TTL_S, config = given.config or {}, programs = given.run,
-    natives = given.native or {},
+    natives = given.native or {}, held = {},
     steps = given.steps or ENDLESS, steps_of_time = given.steps or RUNS_MAX,
   }, world)
   self.q = jobs.new(base, {
@@ -128,6 +128,16 @@ function world:ran(run)
   end
 end
 
+---Calls fn as soon as Redis is back.
+---@param fn fun()
+---@param idle? boolean     as jobs:at has it
+---@return table
+function world:when_up(fn, idle)
+  local timer = self.q:at(self.down_until, fn, idle)
+  self.held[#self.held + 1] = timer
+  return timer
+end
+
 ---A program that a task runs: the answer that the spec gave, or the real thing.
 function world:spawn(argv, input, timeout, max_output, cwd)
   local answer = self.programs
@@ -190,7 +200,7 @@ local function step(self)
   elseif self.replays and not self.replays.awaits then
     table.insert(self.replays, entry.job) -- as nobody waits for it
   elseif self.q.now_us < (self.down_until or 0) then
-    self.q:at(self.down_until, function() self.q:push(entry.job, true) end)
+    self:when_up(function() self.q:push(entry.job, true) end)
   else
     runner.start(self, entry.job)
   end
