@@ -37,8 +37,13 @@ describe("a world", function()
 
   it("gives its library by require, and takes it back", function()
     assert.equal(moil, require "moil")
+    world:load(support.write(support.tempdir() .. "/g.lua", "LEFT_BEHIND = 1"))
+    assert.equal(1, rawget(_G, "LEFT_BEHIND"))
+    local handle = moil.task("add", function() end)
     world:close()
     assert.not_equal(moil, require "moil")
+    assert.is_nil(rawget(_G, "LEFT_BEHIND"))
+    assert.error_matches(function() handle:delay() end, "this test world is closed")
     open()
   end)
 

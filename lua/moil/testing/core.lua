@@ -64,8 +64,9 @@ local function sleep(world, seconds)
   end)
 end
 
--- Raises where Redis is still away when a producer's deadline has passed.
+-- Raises where the world is closed, or Redis is still away when a producer's deadline has passed.
 local function reach(world)
+  if world.closed then world.base.raise("BadArgument", "this test world is closed") end
   check_running(world)
   local q = world.q
   if q.now_us >= (world.down_until or 0) then return end

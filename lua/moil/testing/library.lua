@@ -14,6 +14,18 @@ local function normal(path)
   return path
 end
 
+-- Calls chunk, and keeps the names of the globals that come with it.
+local function declare(world, chunk, ...)
+  local before = {}
+  for name in next, _G do before[name] = true end
+  local answer = table.pack(pcall(chunk, ...))
+  for name in next, _G do
+    if not before[name] then world.globals[name] = true end
+  end
+  if not answer[1] then error(answer[2], 0) end
+  return answer[2]
+end
+
 local function run_file(world, path, name)
   local key = normal(path)
   local cached = world.files[key]
@@ -22,7 +34,7 @@ local function run_file(world, path, name)
   if not chunk then world.base.raise("BadArgument", wrong) end
   local entry = { value = true }
   world.files[key] = entry
-  local value = chunk(name or path, path)
+  local value = declare(world, chunk, name or path, path)
   if value ~= nil then entry.value = value end
   return entry.value
 end
@@ -50,7 +62,7 @@ end
 ---@param world table
 ---@return table            its modules
 function library.open(world)
-  world.replaced, world.modules, world.files = {}, {}, {}
+  world.replaced, world.modules, world.files, world.globals = {}, {}, {}, {}
   world.path = package.path
   for name, value in pairs(package.loaded) do
     if is_ours(name) then world.replaced[name] = value end
@@ -63,7 +75,7 @@ function library.open(world)
   return modules
 end
 
----Puts the real one back.
+---Puts the real one back, and takes away the globals of the files that were loaded.
 ---@param world table
 function library.close(world)
   for name in pairs(package.loaded) do
@@ -77,6 +89,7 @@ function library.close(world)
       break
     end
   end
+  for name in pairs(world.globals) do rawset(_G, name, nil) end
   package.path = world.path
 end
 
