@@ -237,7 +237,7 @@ describe("a death", function()
     local node = start_ready { worker1 = "page:inc-4:,ready,once:" .. flag() .. ",exit:0" }
     wait_for_start(node, "worker1", 2)
     assert.is_nil(node:stderr():find("next try", 1, true))
-    assert.is_nil(node:stdout():find("word", 1, true))
+    assert.is_nil(node:stdout():find("word dead", 1, true))
     node:stop(BY)
   end)
 end)

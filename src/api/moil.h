@@ -54,9 +54,8 @@ enum moil_status {
     MOIL_STATUS_UNKNOWN = -7,     /* no job under that id: never enqueued, or its result expired */
     MOIL_STATUS_BAD_RECORD = -8,  /* a record that is damaged or not moil's */
     MOIL_STATUS_SYSTEM = -15,     /* a system call failed (descriptors, processes): errno tells */
-    MOIL_STATUS_STATE = -16, /* not possible in the present state (deleting a running job, …) */
-    MOIL_STATUS_CANCELLED = -17 /* of a request: the program has cancelled it, or closed its client
-                                 */
+    MOIL_STATUS_STATE = -16,      /* not possible in the present state */
+    MOIL_STATUS_CANCELLED = -17   /* of a request: it was cancelled, or its client closed */
 };
 
 /* A sentence for a code, and the name that users see ("UnknownJob"); never NULL, nothing to free.
