@@ -104,7 +104,7 @@ static void add_value(const struct line *l, enum command command, struct buffer 
     }
     if (strcmp(c->option, "task") == 0) {
         add_names(l, NAMES_TASKS, out);
-    } else if (strcmp(c->option, "queue") == 0) {
+    } else if (strcmp(c->option, "queue") == 0 || strcmp(c->option, "queues") == 0) {
         add_names(l, NAMES_QUEUES, out);
     } else if (strcmp(c->option, "node") == 0) {
         add_names(l, NAMES_NODES, out);

@@ -1,9 +1,12 @@
 /* completion.c: reading a half-typed command line by the option table (completion.h). */
 #include "conf/completion.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/table.h"
+
+enum { FEW = 10 }; /* whole numbers that are candidates, each of them */
 
 /* --- where the cursor is -----------------------------------------------------------------------
  */
@@ -111,5 +114,12 @@ void moil_completion_choices(const struct completion *c, enum command command, s
     const struct option_row *row = moil_option_by_name(slice_str(c->option), command);
     for (size_t i = 0; row && row->choices && row->choices[i]; i++) {
         moil_completion_add(c, row->choices[i], "", out);
+    }
+    if (row && row->type == OPTION_INT && row->max - row->min < FEW) {
+        for (int n = (int)row->min; n <= (int)row->max; n++) {
+            char digits[16];
+            snprintf(digits, sizeof digits, "%d", n);
+            moil_completion_add(c, digits, "", out);
+        }
     }
 }
