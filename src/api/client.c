@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/locate.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -91,6 +92,7 @@ int moil_client_run(struct moil_client *c, struct moil_request *r)
     while (!r->told) {
         moil_link_flush(c->link); /* saves the loop a turn */
         moil_link_flush(c->waiting);
+        MOIL_CRASH_POINT_IF(moil_link_outstanding(c->link) > 0, "client.written");
         ev_run(c->loop, EVRUN_ONCE);
     }
     if (r->status < 0 && r->errstr[0])

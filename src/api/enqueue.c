@@ -73,10 +73,8 @@ static int send_next(struct moil_request *r)
     if (e->dependent.way.open)
         return moil_graph_way_send(&e->dependent.way, r);
     MOIL_CRASH_POINT("client.enqueueing");
-    int err = moil_broker_enqueue(&r->client->broker, e->subs + e->from, e->chunk,
-                                  moil_request_answered, r);
-    MOIL_CRASH_POINT_AFTER(moil_link_flush(r->client->link), "client.written");
-    return err;
+    return moil_broker_enqueue(&r->client->broker, e->subs + e->from, e->chunk,
+                               moil_request_answered, r);
 }
 
 static int take(struct moil_request *r, const struct reply *reply)

@@ -52,7 +52,7 @@ static void end_cb(struct ev_loop *loop, ev_signal *w, int events)
     (void)events;
     struct spawned *s = w->data;
     int signum = w->signum;
-    if (!s->done)
+    if (s->program && !s->done)
         moil_program_kill(s->program);
     ev_signal_stop(loop, w); /* the default action is back */
     raise(signum);
@@ -63,16 +63,19 @@ enum vm_answer moil_plain_spawn_ours(struct ev_loop **loop, struct vm_call *call
 {
     struct spawned s = {.call = call};
     ev_signal watchers[ENDS_MAX];
-    if (!start(loop, &s, spawn))
-        return VM_READY;
-    for (int i = 0; i < ENDS_MAX; i++) {
+    if (!*loop)
+        *loop = ev_default_loop(EVFLAG_AUTO);
+    for (int i = 0; *loop && i < ENDS_MAX; i++) { /* before there is a program to be left behind */
         ev_signal_init(&watchers[i], end_cb, ends[i]);
         watchers[i].data = &s;
         ev_signal_start(*loop, &watchers[i]);
     }
-    while (!s.done)
+    bool started = start(loop, &s, spawn);
+    while (started && !s.done)
         ev_run(*loop, EVRUN_ONCE);
-    for (int i = 0; i < ENDS_MAX; i++)
+    if (*loop && !started)
+        ev_run(*loop, EVRUN_NOWAIT); /* a signal that came meanwhile */
+    for (int i = 0; *loop && i < ENDS_MAX; i++)
         ev_signal_stop(*loop, &watchers[i]);
     return VM_READY;
 }

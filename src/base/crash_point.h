@@ -12,13 +12,10 @@
 
 #ifdef MOIL_CRASH_POINTS
 void moil_crash_point(const char *name);
-#define MOIL_CRASH_POINT(name) moil_crash_point(name)
-/* Does something first, such as to write what was only buffered. */
-#define MOIL_CRASH_POINT_AFTER(first, name)  ((first), moil_crash_point(name))
+#define MOIL_CRASH_POINT(name)               moil_crash_point(name)
 #define MOIL_CRASH_POINT_IF(condition, name) ((condition) ? moil_crash_point(name) : (void)0)
 #else
 #define MOIL_CRASH_POINT(name)               ((void)0)
-#define MOIL_CRASH_POINT_AFTER(first, name)  ((void)0)
 #define MOIL_CRASH_POINT_IF(condition, name) ((void)0)
 #endif
 

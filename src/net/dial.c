@@ -28,6 +28,8 @@ struct events {
 void moil_dial_write(struct redisAsyncContext *ac)
 {
     struct sigpipe_guard g;
+    if (ac->c.flags & REDIS_IN_CALLBACK) /* hiredis 1.x asserts that it is not; the loop writes */
+        return;
     moil_sigpipe_hold(&g);
     redisAsyncHandleWrite(ac);
     moil_sigpipe_release(&g);

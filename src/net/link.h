@@ -70,7 +70,7 @@ int moil_link_eval(struct link *l, const struct script *s, struct slice key,
                    const struct args *rest, int timeout_ms, link_call_cb *cb, void *data);
 
 /* Writes what was sent so far to the socket now, instead of at the loop's next look at it: saves a
- * turn of the loop and its system calls. Not from inside a callback. */
+ * turn of the loop and its system calls. From inside a callback it leaves that to the loop. */
 void moil_link_flush(struct link *l);
 
 /* Commands sent whose reply has not come yet. */
