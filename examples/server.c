@@ -151,7 +151,7 @@ static int listen_on(const char *port)
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, CALLERS) != 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, CALLERS) != 0)
         return -1;
     ev_io_init(&listener, welcome, fd, EV_READ);
     ev_io_start(loop, &listener);

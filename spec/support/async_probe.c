@@ -19,7 +19,8 @@ static struct ev_loop *loop;
 static moil_async *client;
 static char **words; /* of the scene */
 static int open_calls;
-static int starting; /* a callback that comes now comes too early */
+static volatile int no_view = 99; /* which compilers are not to know */
+static int starting;              /* a callback that comes now comes too early */
 
 static void say(const char *name, int status, const char *text)
 {
@@ -167,7 +168,7 @@ static void scene_all(void)
     START("no id", moil_async_wait(client, "a b", 1, NULL, on_waited, NULL));
     START("no task", moil_async_enqueue(client, jobs + 1, 1, on_enqueued, NULL));
     START("no jobs", moil_async_enqueue(client, NULL, 2, on_enqueued, NULL));
-    START("no view", moil_async_inspect(client, (moil_view)99, 0, 0, on_text, NULL));
+    START("no view", moil_async_inspect(client, (moil_view)no_view, 0, 0, on_text, NULL));
 }
 
 /* Any number of jobs, each enqueued and waited for by a call of its own, all at once. */

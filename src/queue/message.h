@@ -53,7 +53,7 @@ void moil_outcome_encode(const struct outcome_record *o, struct buffer *out);
 int moil_outcome_decode(struct slice record, struct outcome_record *out); /* 0 or MOIL_EBADMSG */
 
 /* The header line alone, whatever follows it: value and body are left absent. 0 or MOIL_EBADMSG. */
-int moil_outcome_decode_header(struct slice line, struct outcome_record *out);
+int moil_outcome_decode_header(struct slice record, struct outcome_record *out);
 
 /* A note of the `running` hash: "state worker started_us\n" and the meta data. */
 struct note {
