@@ -1,8 +1,9 @@
 /* The functions of `moil.core` that ask nobody: JSON, ids, clocks, the log, errors. */
-#include <dirent.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/folder.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "vm/json.h"
@@ -184,22 +185,19 @@ static int core_is_builtin_state(lua_State *L)
 /* The names in the folder, each with its NUL, hidden ones left out. False: it is no folder. */
 static bool read_folder(const char *path, struct buffer *names)
 {
-    DIR *dir = opendir(path);
-    const struct dirent *entry;
+    struct folder f;
 
-    if (!dir) {
+    if (moil_folder_list(path, &f) != 0) {
         return false;
     }
-    while ((entry = readdir(dir))) {
-        if (entry->d_name[0] != '.') {
-            moil_buffer_add(names, entry->d_name, strlen(entry->d_name) + 1);
-        }
+    for (size_t i = 0; i < f.count; i++) {
+        moil_buffer_add(names, f.names[i], strlen(f.names[i]) + 1);
     }
-    closedir(dir);
+    moil_folder_fini(&f);
     return !names->failed;
 }
 
-/* folder(path) -> the names in it, in no order; nil where it is none */
+/* folder(path) -> the names in it, in order; nil where it is none */
 static int core_folder(lua_State *L)
 {
     struct buffer *names = clear_scratch(moil_bind_of(L));

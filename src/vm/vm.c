@@ -354,8 +354,3 @@ struct run *moil_vm_victim(struct vm *vm)
     vm->victim = NULL;
     return run;
 }
-
-void moil_vm_collect(struct vm *vm)
-{
-    lua_gc(vm->L, LUA_GCSTEP, 0);
-}

@@ -90,9 +90,6 @@ struct run *moil_vm_victim(struct vm *vm);
 /* Bytes that the state holds now. */
 size_t moil_vm_memory(const struct vm *vm);
 
-/* One step of garbage collection; worth calling when the loop is idle. */
-void moil_vm_collect(struct vm *vm);
-
 /* --- tasks ------------------------------------------------------------------------------------ */
 
 struct task {
